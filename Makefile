@@ -80,6 +80,7 @@ docs: $(STAMP) ## rewrite the generated pages, manuals and completions
 	$(PYTHON) -m tests.json_page
 	$(PYTHON) -m tests.corpus_page
 	$(PYTHON) -m tests.api_page
+	$(PYTHON) -m tests.strings_table
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

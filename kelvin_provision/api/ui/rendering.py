@@ -21,6 +21,7 @@ from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.messages.statuses import status_of
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.handlers.assets import urls
+from kelvin_provision.api.ui.strings.texts import texts_of
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.masking.controls import harmless
 from kelvin_provision.queries.explaining.explanations import meaning
@@ -39,13 +40,14 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "vary": "Accept-Language",
 }
 """With `no-referrer` browsers call the origin of a form `null`, also of our own: those that send no Sec-Fetch-Site could change nothing."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @lru_cache(1)
-def _environment() -> Environment:
+def environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -68,14 +70,16 @@ def _visible(value: Any) -> Any:
 
 
 def page(call: Call, template: str, status: int = 200, *, headers: dict[str, str] | None = None, **values: Any) -> Response:
-    who = call.caller
+    who, texts = call.caller, texts_of(call.request)
     common = {
+        "_": texts,
         "user": who.name if who else "",
         "may_operate": bool(who and who.level.allows(Level.OPERATE)),
         "now": timestamps.rfc3339_now(),
     }
-    text = _environment().get_template(template).render(**common, **values)
-    return Response(text.encode("utf-8", "replace"), status, {**HEADERS, **(headers or {})}, "text/html")
+    text = environment().get_template(template).render(**common, **values)
+    sent = {**HEADERS, "content-language": texts.language, **(headers or {})}
+    return Response(text.encode("utf-8", "replace"), status, sent, "text/html")
 
 
 def see_other(path: str) -> Response:
@@ -84,13 +88,16 @@ def see_other(path: str) -> Response:
 
 
 def refusal_page(call: Call, refusal: Refusal) -> Response:
+    """Title and next step are in the table of texts; what is wrong with this request is not."""
     kind = refusal.kind
-    values = {"title": kind.title, "text": refusal.description, "hint": solution(refusal.solution or kind.solution), "evidence": ()}
-    return page(call, "error.html", kind.status, headers=refusal.headers, **values)
+    hint = solution(refusal.solution or kind.solution)
+    values = {"title": kind.title, "text": refusal.description, "hint": hint, "evidence": ()}
+    return page(call, "error.html", kind.status, headers=refusal.headers, ours=True, **values)
 
 
 def failure(call: Call, error: ProvisionError) -> Response:
     """406 is 409 here: browsers read it as a matter of the form of the answer."""
     status = status_of(error, (406, 409))
     title, hint = meaning(type(error)), solution_of(error)
-    return page(call, "error.html", 409 if status == 406 else status, title=title, text=str(error), hint=hint, evidence=error.evidence)
+    values: dict[str, Any] = {"title": title, "text": str(error), "hint": hint, "evidence": error.evidence}
+    return page(call, "error.html", 409 if status == 406 else status, ours=False, **values)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision import timestamps
+from kelvin_provision.api.ui.strings.texts import Texts, deferred
 from kelvin_provision.ledger.model import Order, Outcome
-from kelvin_provision.queries.items import StagedItem, WorkloadItem, plan_of, shown_state
+from kelvin_provision.queries.items import NOT_RUNNING, StagedItem, WorkloadItem, plan_of, shown_state
 from kelvin_provision.spec.enums import State
 from kelvin_provision.status import Trouble, Verb
 
@@ -23,8 +24,41 @@ _KINDS = {
 _LONGEST_NOTE = 240
 
 CHANGES = {"activate": Verb.APPLY, "undo": Verb.ROLLBACK, "stop": Verb.STOP, "start": Verb.START}
-TITLES = {Verb.APPLY: "Activate", Verb.ROLLBACK: "Undo", Verb.STOP: "Stop", Verb.START: "Start"}
-"""The buttons that lead to an order."""
+TITLES = {
+    Verb.APPLY: deferred("Activate"),
+    Verb.ROLLBACK: deferred("Undo"),
+    Verb.STOP: deferred("Stop"),
+    Verb.START: deferred("Start"),
+    Verb.DEPLOY: deferred("Deploy"),
+    Verb.UNDEPLOY: deferred("Undeploy"),
+    Verb.HOLD: deferred("Hold"),
+    Verb.RELEASE: deferred("Release"),
+    Verb.PRUNE: deferred("Prune"),
+}
+"""What is ordered, as buttons and titles say it."""
+STATES: Mapping[str, str] = {
+    State.PENDING_DEPLOY: deferred("Pending for deploy"),
+    State.PENDING_APPLY: deferred("Pending apply"),
+    State.PENDING_START: deferred("Pending start"),
+    State.PENDING_STOP: deferred("Pending stop"),
+    State.RECEIVED: deferred("Received"),
+    State.DOWNLOADING: deferred("Downloading"),
+    State.READY: deferred("Ready"),
+    State.STAGED: deferred("Staged"),
+    State.DEPLOYING: deferred("Deploying"),
+    State.STARTING: deferred("Starting"),
+    State.STOPPING: deferred("Stopping"),
+    State.RUNNING: deferred("Running"),
+    State.STOPPED: deferred("Stopped"),
+    State.FAILED: deferred("Failed"),
+    State.UNREACHABLE: deferred("Unreachable"),
+    NOT_RUNNING: deferred("Not running"),
+    Trouble.STAGING_FAILED: deferred("Staging failed"),
+    Trouble.APPLY_FAILED: deferred("Apply failed"),
+    Trouble.REFUSED: deferred("Refused"),
+    Trouble.ROLLED_BACK: deferred("Rolled back"),
+}
+"""The words of states: in English those of the platform."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +84,29 @@ class Card:
     ready: bool = False
 
 
-def sign_of(item: WorkloadItem) -> Sign:
-    return Sign(_KINDS.get(item.status.state, "busy"), shown_state(item).replace("_", " ").capitalize())
+def sign_of(_: Texts, item: WorkloadItem) -> Sign:
+    return Sign(_KINDS.get(item.status.state, "busy"), _(STATES[shown_state(item)]))
 
 
-def card(item: WorkloadItem, percent: int | None = None) -> Card:
+def card(_: Texts, item: WorkloadItem, percent: int | None = None) -> Card:
     staged, version = item.staged, item.app_version
     notes = tuple(_short(timestamps.with_local_times(text)) for text in item.status.warnings)
     if staged is None:
-        return Card(item.name, item.title, sign_of(item), version, notes=notes)
+        return Card(item.name, item.title, sign_of(_, item), version, notes=notes)
     old = "" if item.status.state is State.STAGED or version == staged.app_version else version
-    return Card(item.name, item.title, sign_of(item), old, staged.app_version, plan_sign(staged, percent), percent, notes, staged.ready)
+    return Card(
+        item.name, item.title, sign_of(_, item), old, staged.app_version, plan_sign(_, staged, percent), percent, notes, staged.ready
+    )
 
 
-def plan_sign(staged: StagedItem, percent: int | None) -> Sign:
+def plan_sign(_: Texts, staged: StagedItem, percent: int | None) -> Sign:
     """How far the staged version is, and when it is applied."""
-    at = timestamps.local_minute(staged.apply_at) if staged.apply_at else ""
-    text = plan_of(staged, "" if percent is None else f"downloading {percent}%", time=at)
+    word = _(STATES[plan_of(staged)])
+    if percent is not None and staged.status.state is State.DOWNLOADING:
+        word = _("Downloading {percent}%", percent=percent)
+    text = f"{word}, {timestamps.local_minute(staged.apply_at)}" if staged.apply_at else word
     kind = _KINDS.get(staged.status.state, "busy")
-    return Sign("warn" if staged.trouble is Trouble.ROLLED_BACK else kind, text.capitalize())
+    return Sign("warn" if staged.trouble is Trouble.ROLLED_BACK else kind, text)
 
 
 def _short(text: str) -> str:
@@ -78,43 +116,58 @@ def _short(text: str) -> str:
 # --- orders ---------------------------------------------------------------------------------------
 
 _ENDED = {
-    Outcome.DONE: Sign("ok", "Done"),
-    Outcome.FAILED: Sign("bad", "Failed"),
-    Outcome.CANCELLED: Sign("idle", "Cancelled"),
-    Outcome.MISSED: Sign("warn", "Missed"),
+    Outcome.DONE: Sign("ok", deferred("Done")),
+    Outcome.FAILED: Sign("bad", deferred("Failed")),
+    Outcome.CANCELLED: Sign("idle", deferred("Cancelled")),
+    Outcome.MISSED: Sign("warn", deferred("Missed")),
 }
-_DONE = {Verb.APPLY: "Running", Verb.ROLLBACK: "Undone", Verb.STOP: "Stopped", Verb.START: "Running"}
+_DONE = {
+    Verb.APPLY: deferred("Running"),
+    Verb.ROLLBACK: deferred("Undone"),
+    Verb.STOP: deferred("Stopped"),
+    Verb.START: deferred("Running"),
+}
 
 
 @dataclass(frozen=True)
 class Step:
-    """`at` is RFC 3339 in UTC, or empty."""
+    """`at` is RFC 3339 in UTC, or empty. `ours`: the text is in the language of the page, not from below."""
 
     sign: Sign
     text: str = ""
     at: str = ""
+    ours: bool = True
 
 
-def title_of(order: Order) -> str:
-    return f"{TITLES.get(order.verb, order.verb.value.capitalize())}: {', '.join(order.names)}"
+def title_of(_: Texts, order: Order) -> str:
+    return f"{_(TITLES[order.verb])}: {', '.join(order.names)}"
 
 
-def headline(order: Order, states: Mapping[str, State]) -> Sign:
+def headline(_: Texts, order: Order, states: Mapping[str, State]) -> Sign:
     """How the order is now, in a word or two. An apply or start that is done is shown as running only while all of its workloads run."""
     if order.outcome:
         runs = order.verb not in {Verb.APPLY, Verb.START} or all(states.get(name) is State.RUNNING for name in order.names)
-        return Sign("ok", _DONE[order.verb]) if order.outcome is Outcome.DONE and order.verb in _DONE and runs else _ENDED[order.outcome]
-    return Sign("busy", "Under way" if order.begun else f"Waits until {timestamps.local_minute(order.at)}" if order.at else "Waiting")
-
-
-def steps(order: Order, cards: Sequence[Card]) -> tuple[Step, ...]:
-    asked = Step(Sign("ok", "Ordered"), f"by {order.actor}", order.asked)
-    ended = Step(_ENDED[order.outcome], timestamps.with_local_times(order.note), order.ended or "") if order.outcome else None
+        done = order.outcome is Outcome.DONE and order.verb in _DONE and runs
+        return Sign("ok", _(_DONE[order.verb])) if done else outcome(_, order.outcome)
     if order.begun:
-        begun = Step(Sign("ok", "Begun"), "", order.begun)
+        return Sign("busy", _("Under way"))
+    return Sign("busy", _("Waits until {time}", time=timestamps.local_minute(order.at)) if order.at else _("Waiting"))
+
+
+def outcome(_: Texts, value: Outcome) -> Sign:
+    sign = _ENDED[value]
+    return Sign(sign.kind, _(sign.word))
+
+
+def steps(_: Texts, order: Order, cards: Sequence[Card]) -> tuple[Step, ...]:
+    asked = Step(Sign("ok", _("Ordered")), _("by {user}", user=order.actor), order.asked)
+    note = timestamps.with_local_times(order.note)
+    ended = Step(outcome(_, order.outcome), note, order.ended or "", ours=False) if order.outcome else None
+    if order.begun:
+        begun = Step(Sign("ok", _("Begun")), "", order.begun)
     elif ended:
         return asked, ended
     else:
-        return asked, Step(Sign("busy", "Not begun yet"), timestamps.with_local_times(order.note) or "the agent looks twice a second")
+        return asked, Step(Sign("busy", _("Not begun yet")), note or _("the agent looks twice a second"), ours=not note)
     under_way = tuple(Step(each.sign, f"{each.title} {each.old or each.new}") for each in cards)
     return (asked, begun, ended) if ended else (asked, begun, *under_way)

@@ -66,9 +66,9 @@
 
   const clock = () => {
     const seconds = Math.abs(Date.now() - Date.parse(body.dataset.now)) / 1000;
-    const text = seconds < 5400 ? `${Math.round(seconds / 60)} min` : seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
-    const note = document.getElementById("clock");
-    note.querySelector("span").textContent = text;
+    const note = document.getElementById("clock"), { minutes, hours, days } = note.dataset;
+    const [text, unit] = seconds < 5400 ? [minutes, 60] : seconds < 172800 ? [hours, 3600] : [days, 86400];
+    note.querySelector("span").textContent = text.replace("#", Math.round(seconds / unit));
     note.hidden = !(seconds > 300);
   };
 

@@ -20,6 +20,7 @@ from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.handlers.workload import earlier
 from kelvin_provision.api.ui.handlers.workloads import MOST_READY, ready_names
 from kelvin_provision.api.ui.rendering import page, see_other
+from kelvin_provision.api.ui.strings.texts import deferred, texts_of
 from kelvin_provision.api.ui.words import CHANGES, TITLES
 from kelvin_provision.api.work.asking import asked
 from kelvin_provision.applying import gate
@@ -33,7 +34,11 @@ from kelvin_provision.usecases.order import Change, order
 PATIENCE = 4.0
 """Seconds for the answers of the agent; the page comes without them after that."""
 _TARGET = re.compile(rf"({NAME.pattern})=([1-9][0-9]{{0,9}})")
-DOWNTIME = {"none": "No downtime expected.", "possible": "A short downtime is possible.", "short": "A short downtime is expected."}
+DOWNTIME = {
+    "none": deferred("No downtime expected."),
+    "possible": deferred("A short downtime is possible."),
+    "short": deferred("A short downtime is expected."),
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ async def confirm(call: Call) -> Response:
     plan = await call.box.ask(_planned, verb, names)
     asks = verb is Verb.APPLY and len(plan.rows) == 1 and not plan.obstacle
     answers = await _of_agent(call, plan.rows[0].name) if asks else {}
-    return page(call, "confirm.html", verb=verb.value, title=TITLES[verb], plan=plan, action=call.request.scope["path"], **_shown(answers))
+    title, path = texts_of(call.request)(TITLES[verb]), call.request.scope["path"]
+    return page(call, "confirm.html", verb=verb.value, title=title, plan=plan, action=path, **_shown(answers))
 
 
 async def carry_out(call: Call) -> Response:

@@ -42,7 +42,7 @@ async def login(call: Call) -> Response:
     except Refusal as refusal:
         if refusal.name not in _REFUSED:
             raise
-        return await _form(call, refusal.kind.status, target=target, name=name, refused=refusal.description)
+        return await _form(call, refusal.kind.status, target=target, name=name, refusal=refusal)
     services.sessions.end(session_text(call.request), call.address)
     return set_session(call.request, see_other(target), services.sessions.begin(user))
 
@@ -52,10 +52,10 @@ async def logout(call: Call) -> Response:
     return clear_session(call.request, see_other("/ui/login"))
 
 
-async def _form(call: Call, status: int = 200, *, target: str, name: str = "", refused: str = "") -> Response:
+async def _form(call: Call, status: int = 200, *, target: str, name: str = "", refusal: Refusal | None = None) -> Response:
     fingerprint = await call.box.ask(_fingerprint) if call.request.scope["scheme"] == "https" else ""
     without_users = not call.services.authenticator.has_users()
-    values: dict[str, Any] = {"target": target, "name": name, "refused": refused, "without_users": without_users}
+    values: dict[str, Any] = {"target": target, "name": name, "refusal": refusal, "without_users": without_users}
     return page(call, "login.html", status, address=call.base, fingerprint=fingerprint, **values)
 
 

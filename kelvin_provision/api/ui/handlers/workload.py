@@ -10,7 +10,8 @@ from kelvin_provision import timestamps
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page
-from kelvin_provision.api.ui.words import card, title_of
+from kelvin_provision.api.ui.strings.texts import Texts, texts_of
+from kelvin_provision.api.ui.words import card, headline, title_of
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
@@ -37,20 +38,20 @@ class _Shown:
 
 async def shown(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
-    seen = await call.box.ask(_read, call.name)
+    seen, _ = await call.box.ask(_read, call.name), texts_of(call.request)
     result, current = seen.result, seen.current
     state, failure = result.item.status.state, result.last_failure
     return page(
         call,
         "workload.html",
         item=result.item,
-        card=card(result.item, _percent(result)),
+        card=card(_, result.item, _percent(result)),
         current=current,
         obstacle=timestamps.with_local_times(seen.obstacle),
         before=seen.before,
         failure=failure if failure and not result.recovered else None,
-        images=[(image, _progress(image)) for image in result.images],
-        orders=[(order, title_of(order)) for order in seen.orders],
+        images=[(image, _progress(_, image)) for image in result.images],
+        orders=[(order, title_of(_, order), headline(_, order, {})) for order in seen.orders],
         may_stop=state is State.RUNNING,
         may_start=state is State.STOPPED,
         scheduled=timestamps.local_minute(current.scheduled_apply.at) if current.scheduled_apply and current.scheduled_apply.at else "",
@@ -80,13 +81,14 @@ def _percent(result: WorkloadResult) -> int | None:
     return min(100 * sum(here for here, _ in sizes) // total, 99) if total else None
 
 
-def _progress(image: ImageTransfer) -> str:
+def _progress(_: Texts, image: ImageTransfer) -> str:
     if image.pulled:
-        return "the cluster pulls it"
+        return _("the cluster pulls it")
     if image.size is None:
-        return "size not known yet"
+        return _("size not known yet")
     if image.complete:
-        return f"{format_bytes(image.size)}, complete"
-    rate = f", {format_rate(image.rate)}" if image.rate else ""
-    left = f", {format_duration(image.seconds_left)} left" if image.seconds_left else ""
-    return f"{format_bytes(image.here)} of {format_bytes(image.size)}{rate}{left}"
+        return _("{size}, complete", size=format_bytes(image.size))
+    parts = [_("{done} of {size}", done=format_bytes(image.here), size=format_bytes(image.size))]
+    parts += [format_rate(image.rate)] if image.rate else []
+    parts += [_("{time} left", time=format_duration(image.seconds_left))] if image.seconds_left else []
+    return ", ".join(parts)

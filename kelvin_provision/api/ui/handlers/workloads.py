@@ -13,6 +13,7 @@ from kelvin_provision.api.messages.parameters import refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page
+from kelvin_provision.api.ui.strings.texts import Texts, deferred, texts_of
 from kelvin_provision.api.ui.words import card
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
@@ -27,13 +28,13 @@ MOST_READY = 100
 """Names in one activation, as for a request of the API."""
 READY = "ready"
 FILTERS = {
-    "": "All",
-    READY: "Ready to activate",
-    "running": "Running",
-    "stopped": "Stopped",
-    "failed": "Failed",
-    "unreachable": "Unreachable",
-    "staged": "Not running yet",
+    "": deferred("All"),
+    READY: deferred("Ready to activate"),
+    "running": deferred("Running"),
+    "stopped": deferred("Stopped"),
+    "failed": deferred("Failed"),
+    "unreachable": deferred("Unreachable"),
+    "staged": deferred("Not running yet"),
 }
 _STATES = {key: (State(key),) for key in FILTERS if key not in {"", READY}}
 _LITTLE_SPACE = 0.05
@@ -46,8 +47,7 @@ class _Box:
     seen: Overview
     ready: tuple[str, ...]
     closed: str
-    warnings: tuple[str, ...]
-    free: int
+    full_disk: bool
 
 
 async def listed(call: Call) -> Response:
@@ -56,12 +56,12 @@ async def listed(call: Call) -> Response:
     search, state = single(query, "search") or "", single(query, "state") or ""
     if state not in FILTERS:
         raise Refusal("bad-query", f"state is {state[:60]!r}; accepted are {', '.join(FILTERS)}")
-    box = await call.box.ask(_read, _request(query, search, state))
+    box, _ = await call.box.ask(_read, _request(query, search, state)), texts_of(call.request)
     seen = box.seen.page
-    cards = [card(item, box.seen.percents.get(item.name)) for item in seen.items]
+    cards = [card(_, item, box.seen.percents.get(item.name)) for item in seen.items]
     more = {"next": seen.next_page, "previous": seen.previous_page}
     chosen = {"search": search, "state": state, "filtered": bool(search or state)}
-    return page(call, "workloads.html", box_now=box, cards=cards, filters=FILTERS, more=more, chosen=chosen)
+    return page(call, "workloads.html", box_now=box, warnings=_warnings(_, box), cards=cards, filters=FILTERS, more=more, chosen=chosen)
 
 
 def _request(query: QueryParams, search: str, state: str) -> OverviewRequest:
@@ -79,13 +79,13 @@ def _read(ctx: Context, request: OverviewRequest) -> _Box:
         seen = replace(both, page=replace(seen.page, items=both.page.items))
     closed = gate.closed(ctx.settings.apply.window, ctx.now, ())
     disk = shutil.disk_usage(ctx.settings.state_dir)
-    return _Box(seen, ready_names(ctx), str(closed or ""), tuple(_warnings(seen, disk.free / disk.total)), disk.free)
+    return _Box(seen, ready_names(ctx), str(closed or ""), disk.free < _LITTLE_SPACE * disk.total)
 
 
-def _warnings(seen: Overview, free: float) -> list[str]:
-    texts = [f"The agent is not running, and there is work for it. At the box: {_AGENT}"] if seen.unattended else []
-    texts += [seen.full] if seen.full else []
-    return [*texts, "The disk is nearly full."] if free < _LITTLE_SPACE else texts
+def _warnings(_: Texts, box: _Box) -> list[str]:
+    texts = [_("The agent is not running, and there is work for it. At the box: {command}", command=_AGENT)] if box.seen.unattended else []
+    texts += [box.seen.full] if box.seen.full else []
+    return [*texts, _("The disk is nearly full.")] if box.full_disk else texts
 
 
 def ready_names(ctx: Context) -> tuple[str, ...]:
