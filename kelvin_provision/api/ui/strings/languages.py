@@ -21,7 +21,7 @@ def preferred(header: str) -> str:
 
 def _qualities(header: str) -> Mapping[str, float]:
     """Of our languages that it names, in its order. A language counts as its best variant, and `*` is all that are not named."""
-    found: dict[str, float] = {}
+    known: dict[str, float] = {}
     others = 0.0
     parts = header.split(",", MOST) if len(header) <= LONGEST else []
     for part in parts if len(parts) <= MOST else []:
@@ -35,5 +35,5 @@ def _qualities(header: str) -> Mapping[str, float]:
         if language == "*":
             others = quality
         elif language in LANGUAGES:
-            found[language] = max(quality, found.get(language, 0.0))
-    return found | {language: others for language in LANGUAGES if language not in found}
+            known[language] = max(quality, known.get(language, 0.0))
+    return known | {language: others for language in LANGUAGES if language not in known}
