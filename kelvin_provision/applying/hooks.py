@@ -18,7 +18,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError, StateDamaged
 from kelvin_provision.events import Note
 from kelvin_provision.hooks.protocol import Document
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Phase, Revision, Workload
 from kelvin_provision.ledger.rows.damage import damaged
@@ -113,7 +113,7 @@ def _record(ctx: Context, event: str, about: Document, detail: str, evidence: tu
     now = ctx.ledger.clock()
     for workload in about["workloads"]:
         name, number = workload["name"], workload["revision"]
-        journal.record(ctx.ledger, Entry(now, about["who"], f"hook {event}", name, number, "failed", detail, evidence=evidence))
+        history.record(ctx.ledger, Entry(now, about["who"], f"hook {event}", name, number, "failed", detail, evidence=evidence))
 
 
 def owed(ledger: Ledger) -> bool:

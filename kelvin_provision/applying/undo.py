@@ -12,7 +12,7 @@ from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError,
 from kelvin_provision.events import Finished, Started
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.images import local_names
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Operation
 from kelvin_provision.ledger.model import Phase as Stage
@@ -104,7 +104,7 @@ def _record_evidence(ctx: Context, operation: Operation, cause: Cause) -> None:
         for step in operation.steps if cause.evidence else ():
             now, outcome = ctx.ledger.clock(), "failed, not undone yet"
             line = Entry(now, ctx.actor, operation.kind, step.workload, step.after, outcome, cause.text, evidence=cause.evidence)
-            journal.record(ctx.ledger, line)
+            history.record(ctx.ledger, line)
 
 
 def _revert(ctx: Context, operation: Operation, patience: WaitPolicy) -> _Result:

@@ -27,7 +27,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.lock import holder
 from kelvin_provision.images.inventory import orphans
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.ledger.times import newest
@@ -165,7 +165,7 @@ def _kept(ctx: Context) -> LedgerState:
         unfinished = journal.unfinished(ctx.ledger)
     damaged = tuple(map(str, damage(ctx.ledger)))
     count, staged = ctx.ledger.counts()
-    return LedgerState(count, staged, unfinished, journal.broken_link(ctx.ledger), who, damaged)
+    return LedgerState(count, staged, unfinished, history.broken_link(ctx.ledger), who, damaged)
 
 
 def _hosts(ctx: Context, *, known: bool) -> list[str]:

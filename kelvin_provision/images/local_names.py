@@ -13,6 +13,7 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger import local_names as stored
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.reading.left import left_revisions
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.identity import identities
 from kelvin_provision.spec.lock import ImageLock
@@ -64,7 +65,7 @@ def tidy(ledger: Ledger, runtime: Connect) -> None:
 
 def on_cluster(ledger: Ledger) -> tuple[tuple[Revision, ...], bool]:
     """The versions on the cluster, and whether that is known of every workload: after `--no-rollback` it is not the running slot."""
-    readable, left = ledger.readable(), journal.left_revisions(ledger)
+    readable, left = ledger.readable(), left_revisions(ledger)
     revisions: list[Revision | None] = [workload.running for name, workload in readable.workloads.items() if name not in left]
     complete = not readable.damaged
     for name in left:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import astuple
 
 from kelvin_provision.errors import NotReady, StateDamaged
-from kelvin_provision.ledger.history import append, broken_link, head, history, last_failure, record, record_refused
+from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, FailureHandling, Operation, Order, Phase, Step
 from kelvin_provision.ledger.rows import common as rows
@@ -20,30 +20,6 @@ from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.staging_state import ApplyFailed, TakenBack
 from kelvin_provision.status import OperationKind
-
-__all__ = [
-    "append",
-    "begin",
-    "broken_link",
-    "commit",
-    "end",
-    "end_left",
-    "end_switch",
-    "end_undeploy",
-    "end_unreadable",
-    "find",
-    "head",
-    "history",
-    "last_failure",
-    "left",
-    "left_revisions",
-    "record",
-    "record_refused",
-    "scale_before",
-    "set_phase",
-    "unfinished",
-]
-
 
 _ROLL_BACK = FailureHandling()
 
@@ -215,29 +191,6 @@ def end_left(ledger: Ledger, operation: Operation, entries: Sequence[Entry]) -> 
         db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, ledger.clock(), operation.id))
         _set_left(db, operation, operation.id)
         _write(db, operation, entries, ledger)
-
-
-def left(ledger: Ledger) -> frozenset[str]:
-    """Workloads whose last change of version failed and was kept as it is: what is on the cluster need not be what the slots say."""
-    with ledger.reading() as db:
-        return frozenset(row[0] for row in db.execute("SELECT name FROM workloads WHERE left_by IS NOT NULL"))
-
-
-def left_revisions(ledger: Ledger) -> dict[str, int | None]:
-    """The revision on the cluster of each workload of `left`; None if that is not known any more. Not of those that were taken back."""
-    query = "SELECT name, operations.* FROM workloads LEFT JOIN operations ON operations.id = left_by WHERE left_by IS NOT NULL"
-    revisions: dict[str, int | None] = {}
-    with ledger.reading() as db:
-        for row in db.execute(query):
-            name = printable(row["name"])
-            with suppress(StateDamaged):
-                operation = rows.operation(row)
-                step = next((step for step in operation.steps if step.workload == name), None)
-                if step and step.after is None and operation.phase is not Phase.LEFT:
-                    continue
-                revisions[name] = step.after if step else None
-            revisions.setdefault(name, None)
-    return revisions
 
 
 def _set_left(db: sqlite3.Connection, operation: Operation, left_by: int | None) -> None:

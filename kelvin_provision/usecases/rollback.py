@@ -17,6 +17,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal, orders
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Order, Outcome, Revision, Step, Workload, replaced
+from kelvin_provision.ledger.reading.left import left_revisions, left_workloads
 from kelvin_provision.ledger.staging_state import RolledBack
 from kelvin_provision.status import OperationKind, Trouble, Verb
 from kelvin_provision.usecases.operation import OrderTicket, command_line, interrupted, look, operation, refusal_recorded
@@ -70,7 +71,7 @@ def plan(ledger: Ledger, names: Sequence[str], to: int | None = None) -> Rollbac
     """
     if to is not None and len(set(names)) > 1:
         raise UsageRefused("--to needs exactly one workload: each has its own revisions")
-    left = journal.left(ledger)
+    left = left_workloads(ledger)
     workloads = ledger.workloads(names)
     taken_back = _new_members(ledger, workloads) if to is None else ()
     new = {each.name for each in taken_back}
@@ -163,7 +164,7 @@ def rollback(ctx: Context, request: RollbackRequest, ticket: OrderTicket | None 
 
 def _origins(ledger: Ledger, workloads: Sequence[Workload]) -> dict[str, int | None]:
     """What a rollback would go back from: the revision on the cluster, after a failed apply that was kept not the running one."""
-    left = journal.left_revisions(ledger)
+    left = left_revisions(ledger)
     return {each.name: left.get(each.name) or (each.running.number if each.running else None) for each in workloads}
 
 

@@ -12,6 +12,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Target, Workload, replaced
+from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.ledger.rows.workloads import unreadable
 from kelvin_provision.spec.enums import VolumeKind
 from kelvin_provision.status import OperationKind
@@ -110,7 +111,7 @@ def _begin(ctx: Context, workloads: Sequence[Workload], order: Order | None) -> 
 def _remove_staged(ctx: Context, workloads: Sequence[Workload], order: Order | None) -> Removed:
     """All in one commit, which also ends the order, or begins the operation that ends it: after a crash nothing is done twice."""
     refuse_bare(workloads)
-    left = journal.left(ctx.ledger)
+    left = left_workloads(ctx.ledger)
     # Their failed apply was kept (--no-rollback): nothing else would remove them from the cluster.
     on_cluster = [workload for workload in workloads if workload.running is None and workload.name in left]
     cancelled: list[Order] = []

@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.applying import hooks
 from kelvin_provision.errors import ApplyFailed, HookFailed
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
 from tests.kit.crash import Crash, crash_at
@@ -67,7 +67,7 @@ def say(box, *words):
 def lines(box):
     return [
         (entry.action, entry.workload, entry.outcome, entry.detail)
-        for entry in journal.history(box.ledger)
+        for entry in history.history(box.ledger)
         if entry.action.startswith("hook ")
     ]
 

@@ -1,6 +1,6 @@
 """On a box that nothing was done on, people are told what to type; scripts see no difference."""
 
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
 from tests.kit.cli import run
@@ -31,5 +31,5 @@ def test_scripts_hear_nothing_of_it(tmp_path):
 
 def test_a_box_with_a_past_needs_no_first_steps(tmp_path):
     with Ledger(tmp_path / "ledger.db") as ledger:
-        journal.record(ledger, Entry("2026-01-02T03:04:05Z", "anna", "undeploy", "pump", 1, "done"))
+        history.record(ledger, Entry("2026-01-02T03:04:05Z", "anna", "undeploy", "pump", 1, "done"))
     assert listed(tmp_path).stderr == "No workloads found.\n"

@@ -12,7 +12,7 @@ import pytest
 from kelvin_provision.agent import preemption, scheduler, turn
 from kelvin_provision.agent.reconcile import observe_running
 from kelvin_provision.events import Note
-from kelvin_provision.ledger import journal, orders
+from kelvin_provision.ledger import history, orders
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Hold
@@ -65,7 +65,7 @@ def error(result):
 
 
 def lines(box, action):
-    return [(entry.workload, entry.who, entry.outcome, entry.detail) for entry in journal.history(box.ledger) if entry.action == action]
+    return [(entry.workload, entry.who, entry.outcome, entry.detail) for entry in history.history(box.ledger) if entry.action == action]
 
 
 def states(box):

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
 from tests.kit.box import two_versions
@@ -169,11 +169,11 @@ def state(tmp_path):
     """Three lines written by hand."""
     with Ledger(migrated(tmp_path / "ledger.db")) as ledger:
         digest = "sha256:0123456789abcdef" + "0" * 48
-        journal.record(
+        history.record(
             ledger, Entry("2026-11-20T00:00:01.000000Z", "anna", "deploy", "pump", 1, "accepted", "motor 1.0, staged-only", "1.0")
         )
-        journal.record(ledger, Entry("2026-11-20T00:00:02.000000Z", "agent", "apply", "pump", 1, "undone", "exit code 3", "1.0", digest))
-        journal.record(ledger, Entry("2026-11-20T00:00:03.000000Z", "bert", "undeploy", "fan", None, "done"))
+        history.record(ledger, Entry("2026-11-20T00:00:02.000000Z", "agent", "apply", "pump", 1, "undone", "exit code 3", "1.0", digest))
+        history.record(ledger, Entry("2026-11-20T00:00:03.000000Z", "bert", "undeploy", "fan", None, "done"))
     return tmp_path
 
 
@@ -214,7 +214,7 @@ def test_history_of_one_workload_as_a_document(state):
 
 def test_a_whole_history_is_said_to_be_whole_with_its_last_hash(state):
     with Ledger(state / "ledger.db") as ledger:
-        head = journal.head(ledger)
+        head = history.head(ledger)
     result = run("workloads", "history", "--verify", "--state-dir", str(state))
     result.check(stderr=f"The history is intact: 3 lines, the last hash is {head}\n")
     document = json.loads(run("workloads", "history", "--verify", "--json", "--state-dir", str(state)).stdout)

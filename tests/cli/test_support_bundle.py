@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from kelvin_provision.errors import ClusterUnreachable, TransferStopped
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.masking.redactor import RULES, Redactor
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
@@ -86,7 +86,7 @@ def plant(box, tmp_path, monkeypatch):
     box.ledger.accept([replace(spec, payload={"system": {"volumes": [{"secret": {"value": said["volume"]}}]}})], "batch")
     everything = " ".join((*said.values(), auth, quote(said["registry"], safe="")))
     hook = f"token={said['hook']}"
-    journal.record(
+    history.record(
         box.ledger, Entry("2026-01-02T03:04:05Z", "anna", "apply", "pump", 1, "failed", f"hook post-apply: {hook}; {everything}")
     )
     (box.settings.state_dir / "agent.log").write_text(f"what the agent said\n{everything}\n{hook}\n")
@@ -191,7 +191,7 @@ def test_what_a_support_person_needs_is_still_in_it(box, tmp_path, monkeypatch):
 def test_words_of_messages_setting_names_and_keys_of_facts_are_not_taken_for_secrets(box, tmp_path, monkeypatch):
     plant(box, tmp_path, monkeypatch)
     message = "secret db-password: there is no file /etc/kelvin-provision/secrets/db-password"
-    journal.record(box.ledger, Entry("2026-01-02T03:04:06Z", "anna", "apply", "pump", 1, "failed", message))
+    history.record(box.ledger, Entry("2026-01-02T03:04:06Z", "anna", "apply", "pump", 1, "failed", message))
     with box.ledger.writing() as db:
         db.execute("UPDATE revisions SET error = ? WHERE workload = 'pump'", (message,))
     bundle(box, "-o", "out.tar.gz")

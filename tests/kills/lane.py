@@ -15,7 +15,7 @@ import pytest
 from kelvin_provision import wiring
 from kelvin_provision.agent import turn
 from kelvin_provision.context import Context, opened
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.enums import Method
@@ -158,7 +158,7 @@ class Lane:
             yield "it is neither what it was nor what was asked for"
         if journal.unfinished(ctx.ledger) is not None:
             yield "a change is still under way"
-        if journal.broken_link(ctx.ledger) is not None:
+        if history.broken_link(ctx.ledger) is not None:
             yield "the history is broken"
         try:
             until(lambda: not self.namespace.wrong(now), 45.0, pause=0.3)

@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from kelvin_provision.ledger import holds, journal, local_names, orders, traffic
+from kelvin_provision.ledger import history, holds, local_names, orders, traffic
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.spec.enums import Method
@@ -44,7 +44,7 @@ def full_ledger(folder):
     helper = lock_of(random_image([100]), "r.io/helper:1")
     local_names.require(ledger, {"r.io/helper:1": helper})
     traffic.draw(ledger, "2026-01-01", 100, 1000)
-    journal.record(ledger, Entry(ledger.clock(), "anna", "apply", "pump", 2, "failed", "exit code 3", evidence=("pump: exit code 3",)))
+    history.record(ledger, Entry(ledger.clock(), "anna", "apply", "pump", 2, "failed", "exit code 3", evidence=("pump: exit code 3",)))
     return box
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Phase, Step
 from kelvin_provision.ledger.requests import accept
@@ -36,8 +36,8 @@ def many(path: Path, count: int, *, staged: int = 10, lock: ImageLock | None = N
         template = _template(ledger, lock)
         with ledger.writing() as db:
             for number in range(1, count):
-                journal.append(db, Entry(ledger.clock(), "anna", "deploy", name_of(number), 1, "accepted", "motor-speed 1.0.0", "1.0.0"))
-                journal.append(db, Entry(ledger.clock(), "anna", "apply", name_of(number), 1, "done", "", "1.0.0"))
+                history.append(db, Entry(ledger.clock(), "anna", "deploy", name_of(number), 1, "accepted", "motor-speed 1.0.0", "1.0.0"))
+                history.append(db, Entry(ledger.clock(), "anna", "apply", name_of(number), 1, "done", "", "1.0.0"))
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("PRAGMA synchronous = OFF")
         for table, key in (("revisions", "workload"), ("workloads", "name")):

@@ -9,7 +9,7 @@ import yaml
 
 from kelvin_provision.cluster.labels import REVISION
 from kelvin_provision.cluster.plan import describe
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.spec.enums import Download
@@ -49,8 +49,8 @@ def _at_once(cut: Cut, box: Box) -> Iterator[str]:
         for revision in ledger.revisions():
             if revision.download is Download.READY:
                 yield from _not_whole(revision, box)
-        lines = journal.history(ledger)
-        if (broken := journal.broken_link(ledger)) is not None:
+        lines = history.history(ledger)
+        if (broken := history.broken_link(ledger)) is not None:
             yield f"the history is broken at line {broken}"
         if len(lines) < cut.proof.lines:
             yield f"the history has {len(lines)} of {cut.proof.lines} lines"
@@ -130,7 +130,7 @@ def _disagreements(box: Box) -> Iterator[str]:
     with box.ledger() as ledger:
         if journal.unfinished(ledger) is not None:
             yield "a change is still under way"
-        if (broken := journal.broken_link(ledger)) is not None:
+        if (broken := history.broken_link(ledger)) is not None:
             yield f"the history is broken at line {broken}"
         yield from _of_the_cluster(box, ledger)
         for revision in ledger.revisions():

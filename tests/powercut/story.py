@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.store import Store
 from tests.powercut.box import Box
@@ -87,4 +87,4 @@ class Story:
         with self._box.ledger() as ledger:
             staged = [workload.staged for workload in ledger.workloads() if workload.staged]
             ready = [(revision.workload, revision.spec.app_version) for revision in staged if revision.download is Download.READY]
-            return Proof(frozenset(ready), len(journal.history(ledger)), journal.head(ledger))
+            return Proof(frozenset(ready), len(history.history(ledger)), history.head(ledger))

@@ -10,7 +10,7 @@ import pytest
 
 from kelvin_provision import wiring
 from kelvin_provision.context import opened
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.enums import Method
@@ -42,7 +42,7 @@ def recovered(box):
     _, err = box.run("agent", "run", "--until-idle")
     with Ledger(box.state / "ledger.db") as ledger:
         assert journal.unfinished(ledger) is None
-        assert journal.broken_link(ledger) is None
+        assert history.broken_link(ledger) is None
     return [line.split(" ", 1)[1] for line in err.splitlines() if "interrupted" in line]
 
 

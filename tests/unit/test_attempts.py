@@ -18,7 +18,7 @@ from kelvin_provision.errors import (
     UndoFailed,
 )
 from kelvin_provision.events import Note
-from kelvin_provision.ledger import history, journal
+from kelvin_provision.ledger import history
 from kelvin_provision.ledger.model import OnFailure
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
@@ -54,7 +54,7 @@ class SecretiveBox(Box):
 
     def everything(self):
         """All that is stored and all that was shown."""
-        lines = [(line.detail, line.evidence) for line in journal.history(self.ledger, evidence=True)]
+        lines = [(line.detail, line.evidence) for line in history.history(self.ledger, evidence=True)]
         shown = [event.text for event in self.said if isinstance(event, Note)]
         revisions = [(revision.failure, revision.cause) for revision in self.ledger.revisions()]
         return repr([lines, shown, revisions])
@@ -74,7 +74,7 @@ def box(tmp_path):
 
 
 def last(box):
-    line = journal.history(box.ledger, "a", evidence=True)[-1]
+    line = history.history(box.ledger, "a", evidence=True)[-1]
     return line.action, line.outcome
 
 
@@ -146,7 +146,7 @@ def test_what_is_committed_and_not_finished_yet_is_no_refusal(box):
     box.cluster.before = lambda verb, name: None
     with box.operation():
         pass
-    lines = [(line.action, line.revision, line.outcome) for line in journal.history(box.ledger, "a")]
+    lines = [(line.action, line.revision, line.outcome) for line in history.history(box.ledger, "a")]
     assert [line for line in lines if line[1] == 3 and line[0] == "apply"] == [("apply", 3, "done")]
     assert box.ledger.revision("a", 3).failure is None
 
@@ -167,7 +167,7 @@ def test_evidence_is_kept_when_the_undo_has_to_wait_for_the_cluster(box):
     box.cluster.before, box.cluster.broken = lambda verb, name: None, {}
     with box.operation():
         pass
-    lines = [line for line in journal.history(box.ledger, "a", evidence=True) if line.revision == 3 and line.action == "apply"]
+    lines = [line for line in history.history(box.ledger, "a", evidence=True) if line.revision == 3 and line.action == "apply"]
     assert [(line.outcome, bool(line.evidence)) for line in lines] == [("failed, not undone yet", True), ("undone", False)]
 
 
@@ -184,7 +184,7 @@ def test_a_refusal_is_kept_with_all_findings_once(box, work, line):
     for _ in range(2):
         with pytest.raises(ProvisionError):
             work(box)
-    lines = [entry for entry in journal.history(box.ledger, "a", evidence=True) if entry.outcome == "refused"]
+    lines = [entry for entry in history.history(box.ledger, "a", evidence=True) if entry.outcome == "refused"]
     assert [(entry.action, entry.outcome, len(entry.evidence)) for entry in lines] == [(*line, 1)]
     assert SECRET not in box.everything()
 
@@ -200,7 +200,7 @@ def test_a_stop_that_was_carried_out_before_another_failed_has_no_evidence_of_it
     box.cluster.before = refuse
     with pytest.raises(ClusterRefused):
         box.stop("a", "b")
-    stops = [(line.workload, line.outcome, line.evidence) for line in journal.history(box.ledger, evidence=True) if line.action == "stop"]
+    stops = [(line.workload, line.outcome, line.evidence) for line in history.history(box.ledger, evidence=True) if line.action == "stop"]
     assert stops == [("a", "done", ()), ("b", "failed", ("because",))]
 
 

@@ -10,6 +10,7 @@ import pytest
 from kelvin_provision.errors import OurBug, ProvisionError, StateDamaged
 from kelvin_provision.ledger import history, journal, orders
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.ledger.rows.inspection import damage as damage_of
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
@@ -189,9 +190,9 @@ def test_an_interrupted_change_whose_record_is_damaged_is_closed_and_keeps_no_ot
         f"warning: an interrupted change of {names} was left unfinished, because the ledger is damaged: table operations" in result.stderr
     )
     assert box.run("workloads", "apply", "lamp").exit_code == 75
-    assert journal.left(box.ledger) == (frozenset({"pump"}) if names == "pump" else frozenset())
+    assert left_workloads(box.ledger) == (frozenset({"pump"}) if names == "pump" else frozenset())
     if names == "pump":
-        assert journal.history(box.ledger, "pump")[-1].outcome == "failed, left as it is"
+        assert history.history(box.ledger, "pump")[-1].outcome == "failed, left as it is"
 
 
 def test_an_interrupted_change_of_a_damaged_revision_is_closed_too(box):

@@ -18,7 +18,7 @@ from kelvin_provision.errors import (
     UndoFailed,
 )
 from kelvin_provision.images.prune import collect_garbage
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.spec.enums import Method
@@ -94,7 +94,7 @@ def test_what_cannot_be_tidied_is_written_down_and_keeps_nobody_from_work(box):
     refuse(box, "finish")
     box.command_apply("a")
     assert box.states() == {"a": ("running", None)}
-    assert journal.history(box.ledger, "a")[-1].outcome == "done, not tidied"
+    assert history.history(box.ledger, "a")[-1].outcome == "done, not tidied"
     assert journal.unfinished(box.ledger) is None
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from kelvin_provision.errors import Locked, PermissionRefused, StateDamaged, StateTooNew, WorkloadUnknown
 from kelvin_provision.files.lock import exclusive, holder
-from kelvin_provision.ledger import journal, orders, requests
+from kelvin_provision.ledger import history, journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, OnFailure, Phase, Step, Target
+from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.ledger.sqlite.connection import WAL_LIMIT
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -103,9 +104,9 @@ def test_a_group_is_stored_whole_or_not_at_all(ledger):
 def test_a_request_is_stored_with_its_line_of_history_or_not_at_all(ledger):
     with pytest.raises(TypeError):
         requests.accept(ledger, [spec()], "batch", actor=b"no text")
-    assert (ledger.names(), journal.history(ledger)) == ([], ())
+    assert (ledger.names(), history.history(ledger)) == ([], ())
     requests.accept(ledger, [spec()], "batch", actor="anna")
-    assert [(entry.who, entry.action, entry.revision, entry.version) for entry in journal.history(ledger)] == [
+    assert [(entry.who, entry.action, entry.revision, entry.version) for entry in history.history(ledger)] == [
         ("anna", "deploy", 1, "1.0.0")
     ]
 
@@ -201,19 +202,19 @@ def test_an_undeploy_takes_all_revisions_with_it(ledger):
     operation = journal.begin(ledger, OperationKind.UNDEPLOY, Phase.REMOVING, [Step("docs-demo", 1, None)])
     journal.end_undeploy(ledger, operation, [Entry("2026-11-23T00:00:00Z", "anna", "undeploy", "docs-demo", 1, "done")])
     assert (ledger.names(), ledger.kept_locks(), journal.unfinished(ledger)) == ([], (), None)
-    assert [entry.action for entry in journal.history(ledger, "docs-demo")] == ["apply", "undeploy"]
+    assert [entry.action for entry in history.history(ledger, "docs-demo")] == ["apply", "undeploy"]
 
 
 def test_the_history_shows_a_changed_and_a_missing_line(ledger):
     for number in range(3):
-        journal.record(ledger, Entry(f"2026-11-23T00:00:0{number}Z", "anna", "apply", "docs-demo", number, "done"))
-    assert journal.broken_link(ledger) is None
+        history.record(ledger, Entry(f"2026-11-23T00:00:0{number}Z", "anna", "apply", "docs-demo", number, "done"))
+    assert history.broken_link(ledger) is None
     with ledger.writing() as db:
         db.execute("UPDATE history SET who = 'bert' WHERE seq = 2")
-    assert journal.broken_link(ledger) == 2
+    assert history.broken_link(ledger) == 2
     with ledger.writing() as db:
         db.execute("DELETE FROM history WHERE seq = 2")
-    assert journal.broken_link(ledger) == 3
+    assert history.broken_link(ledger) == 3
 
 
 def test_observations_are_kept_for_known_workloads_only(ledger):
@@ -390,11 +391,11 @@ def test_a_migrated_ledger_knows_what_came_up_and_what_never_did(old):
 
 
 def test_a_migrated_history_is_still_whole_and_goes_on(old):
-    assert len(journal.history(old)) == 9
-    assert journal.broken_link(old) is None
-    journal.record(old, Entry("2026-11-23T00:00:00Z", "anna", "stop", "pump", 2, "done"))
-    assert journal.broken_link(old) is None
-    last = journal.history(old, "pump")[-1]
+    assert len(history.history(old)) == 9
+    assert history.broken_link(old) is None
+    history.record(old, Entry("2026-11-23T00:00:00Z", "anna", "stop", "pump", 2, "done"))
+    assert history.broken_link(old) is None
+    last = history.history(old, "pump")[-1]
     assert (last.version, last.digest) == ("2.0.0", "sha256:" + "1" * 64)
 
 
@@ -435,7 +436,7 @@ def test_what_was_left_before_the_migration_is_still_known(tmp_path):
         raw.execute("INSERT INTO operations (kind, phase, steps, started, finished) VALUES (?, ?, ?, 't', 't')", values)
     raw.close()
     with Ledger(tmp_path / "ledger.db") as opened:
-        assert journal.left(opened) == {"pump"}
+        assert left_workloads(opened) == {"pump"}
 
 
 @pytest.fixture
@@ -481,7 +482,7 @@ def test_what_else_the_fifth_schema_kept_is_still_there(fifth):
     pump, fan = fifth.workload("pump"), fifth.workload("fan")
     assert (pump.running.number, pump.running.locks, pump.staged.number, pump.observation.observed) == (1, (LOCK,), 2, Observed.RUNNING)
     assert [hold.reason for hold in fan.holds] == ["drilling"]
-    assert (len(journal.history(fifth)), journal.broken_link(fifth)) == (13, None)
+    assert (len(history.history(fifth)), history.broken_link(fifth)) == (13, None)
 
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -549,11 +550,11 @@ def test_a_line_of_the_history_notes_the_digest_while_it_is_known(ledger):
     ledger.set_locks(revision, [LOCK])
     operation = journal.begin(ledger, OperationKind.UNDEPLOY, Phase.REMOVING, [Step("docs-demo", None, 1)])
     journal.end_undeploy(ledger, operation, [Entry("2026-11-23T00:00:00Z", "anna", "undeploy", "docs-demo", 1, "done")])
-    (entry,) = journal.history(ledger)
+    (entry,) = history.history(ledger)
     assert (entry.version, entry.digest) == ("1.0.0", "sha256:" + "1" * 64)
     with ledger.writing() as db:
         db.execute("UPDATE history SET digest = 'sha256:other'")
-    assert journal.broken_link(ledger) == 1
+    assert history.broken_link(ledger) == 1
 
 
 # --- the write-ahead log --------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from kelvin_provision.errors import (
     WorkloadUnknown,
 )
 from kelvin_provision.events import Note
-from kelvin_provision.ledger import journal, orders
+from kelvin_provision.ledger import history, journal, orders
 from kelvin_provision.ledger.model import OnFailure
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.usecases import rollback
@@ -56,7 +56,7 @@ class CommandBox(Box):
         return [event.text for event in self.said if isinstance(event, Note)]
 
     def last(self, name):
-        found = journal.history(self.ledger, name)[-1]
+        found = history.history(self.ledger, name)[-1]
         return found.action, found.revision, found.version, found.outcome, found.detail
 
 
@@ -78,7 +78,7 @@ def test_what_ran_before_runs_again_from_its_own_objects(box):
     assert tuple({key: item for key, item in live.items() if key != "filled"} for live in box.cluster.live["a"].values()) == first
     assert (box.runs("a"), box.versions("a"), box.state("a")) == (["1.0.0"], [("1.0.0", None)], "running")
     assert box.last("a") == ("rollback", 1, "1.0.0", "done", "")
-    assert journal.history(box.ledger)[-1].digest == box.ledger.revision("a", 1).locks[0].manifest.digest
+    assert history.history(box.ledger)[-1].digest == box.ledger.revision("a", 1).locks[0].manifest.digest
 
 
 def test_going_back_needs_no_registry_and_puts_lost_images_back_from_the_store(box):
@@ -414,7 +414,7 @@ def test_what_is_stopped_or_runs_already_is_left_alone(box):
     assert box.start("a") == frozenset()
     box.stop("a")
     assert box.stop("a") == frozenset()
-    assert [entry.action for entry in journal.history(box.ledger)] == ["deploy", "apply", "stop"]
+    assert [entry.action for entry in history.history(box.ledger)] == ["deploy", "apply", "stop"]
 
 
 def test_what_is_stopped_stays_stopped_whatever_the_agent_does(box):

@@ -47,7 +47,7 @@ def test_stop_and_start_are_carried_out_in_the_name_of_who_asked(box):
     start = place(box, Verb.START, "a")
     box.turn()
     assert (ended(box, start), box.states()) == ((Outcome.DONE, ""), {"a": ("running", None)})
-    lines = [(line.action, line.who, line.outcome) for line in journal.history(box.ledger, "a") if line.action in {"stop", "start"}]
+    lines = [(line.action, line.who, line.outcome) for line in history.history(box.ledger, "a") if line.action in {"stop", "start"}]
     assert lines == [("stop", ACTOR, "done"), ("start", ACTOR, "done")]
 
 
@@ -234,7 +234,7 @@ def test_an_undeploy_of_what_is_staged_is_done_once_whichever_commit_a_crash_fol
     box.turn()
     assert ended(box, order) == (Outcome.DONE, "")
     assert (box.states(), "b" in box.cluster.live) == ({"a": ("running", None)}, False)
-    lines = [(line.workload, line.action) for line in journal.history(box.ledger) if line.who == ACTOR and line.outcome == "done"]
+    lines = [(line.workload, line.action) for line in history.history(box.ledger) if line.who == ACTOR and line.outcome == "done"]
     assert lines.count(("a", "undeploy --staged")) == 1
 
 
@@ -264,7 +264,7 @@ def test_recovery_before_an_order_is_written_in_the_agents_name(box):
         box.command_apply("b")
     place(box, Verb.STOP, "a")
     box.turn()
-    undone = [(line.workload, line.action, line.who) for line in journal.history(box.ledger) if line.outcome == "undone"]
+    undone = [(line.workload, line.action, line.who) for line in history.history(box.ledger) if line.outcome == "undone"]
     assert undone == [("b", "apply", "agent")]
 
 

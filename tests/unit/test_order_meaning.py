@@ -6,8 +6,9 @@ import pytest
 
 from kelvin_provision.errors import ApplyLeft, NotReady
 from kelvin_provision.files.lock import exclusive
-from kelvin_provision.ledger import journal, orders
+from kelvin_provision.ledger import history, orders
 from kelvin_provision.ledger.model import OnFailure, Outcome, Target
+from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.order import Change, order
@@ -57,7 +58,7 @@ def test_what_was_staged_then_is_removed(box):
     removal = ask(box, Verb.UNDEPLOY, "a", "b", staged=True)
     box.turn()
     assert (ended(box, removal), versions(box)) == ([(Outcome.DONE, "")], {"a": ("2.0.0", None)})
-    lines = [(line.workload, line.action, line.outcome, line.revision) for line in journal.history(box.ledger)][-4:]
+    lines = [(line.workload, line.action, line.outcome, line.revision) for line in history.history(box.ledger)][-4:]
     assert lines == [
         *((name, "undeploy order", "accepted", number) for name, number in (("a", 3), ("b", 1))),
         *((name, "undeploy --staged", "done", number) for name, number in (("a", 3), ("b", 1))),
@@ -161,7 +162,7 @@ def test_so_it_is_after_a_failed_apply_that_was_kept(box):
     asked = [ask(box, Verb.ROLLBACK, "a", by=by) for by in ("anna", "bert")]
     box.turn()
     assert ended(box, *asked) == [(Outcome.DONE, ""), (Outcome.CANCELLED, "a changed since")]
-    assert (versions(box)["a"][0], journal.left(box.ledger)) == ("2.0.0", frozenset())
+    assert (versions(box)["a"][0], left_workloads(box.ledger)) == ("2.0.0", frozenset())
 
 
 def test_a_rollback_that_follows_an_apply_goes_back_from_that(box):

@@ -8,6 +8,7 @@ from kelvin_provision.ledger import history, journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Outcome, Phase, Step, Target
 from kelvin_provision.ledger.orders import OrderRequest
+from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.spec.enums import State
 from kelvin_provision.status import OperationKind, Verb, derive
@@ -306,5 +307,5 @@ def test_what_only_reads_writes_nothing(ledger):
     history.history(ledger, evidence=True)
     history.last_failure(ledger, "pump")
     journal.unfinished(ledger)
-    journal.left(ledger)
+    left_workloads(ledger)
     assert ledger.version() == before

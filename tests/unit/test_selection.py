@@ -10,7 +10,7 @@ from kelvin_provision.applying.selection import select
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import ApplyFailed, RegistryUnreachable, StagingFailed, VersionRefused
 from kelvin_provision.events import Note
-from kelvin_provision.ledger import journal, orders
+from kelvin_provision.ledger import history, orders
 from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.ledger.staging_state import Ready
 from kelvin_provision.spec.enums import Download
@@ -152,7 +152,7 @@ def test_an_order_for_everything_leaves_out_what_fails_after_it_was_placed(box):
     assert (order.outcome, order.note) == (Outcome.DONE, "failed or refused, so left out: x")
     reason = "x: version 1.0.0 cannot be staged: r.io/x:1.0.0: not found"
     assert Note(f"applying pump, x: left out: {reason}") in box.said
-    lines = {line.workload: line.outcome for line in journal.history(box.ledger) if line.action == "apply --at"}
+    lines = {line.workload: line.outcome for line in history.history(box.ledger) if line.action == "apply --at"}
     assert lines == {"pump": "begun", "x": "left out"}
 
 

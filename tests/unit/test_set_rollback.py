@@ -8,7 +8,8 @@ import pytest
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import ApplyFailed, NothingToRollBack
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history
+from kelvin_provision.ledger.reading.left import left_revisions, left_workloads
 from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.spec.enums import Method, State, VolumeKind
 from kelvin_provision.spec.workload import System, Volume
@@ -62,7 +63,7 @@ def test_it_goes_with_the_version_that_came_with_it_and_is_staged_again(box):
     assert versions(box, "old", "new") == AFTER
     assert ("new" in box.cluster.live, box.states()) == (False, {"new": ("staged", "ready"), "old": ("running", None)})
     assert put_and_taken(box) == [("put", "old"), ("finish", "old"), ("finish", "new")]
-    line = journal.history(box.ledger, "new")[-1]
+    line = history.history(box.ledger, "new")[-1]
     assert (line.action, line.revision, line.outcome, line.detail) == (
         "rollback", 1, "done", "no version runs; this one is staged again",
     )  # fmt: skip
@@ -77,7 +78,7 @@ def test_all_leaves_it_out_and_its_name_applies_it_again(box):
     assert (result.exit_code, f"new: {GONE}" in result.stderr) == (1, True)
     assert box.run("workloads", "apply", "new").exit_code == 0
     assert versions(box, "old", "new") == [("1.0.0", None), ("1.0.0", None)]
-    assert journal.left(box.ledger) == frozenset()
+    assert left_workloads(box.ledger) == frozenset()
 
 
 def test_an_apply_by_its_name_that_is_refused_leaves_it_out_of_all_as_before(box):
@@ -210,7 +211,7 @@ def test_what_it_left_on_the_cluster_goes_with_its_staged_version(box):
 
 def test_what_went_is_not_on_the_cluster_with_any_version(box):
     box.rollback("old", "new")
-    assert (journal.left(box.ledger), journal.left_revisions(box.ledger)) == ({"new"}, {})
+    assert (left_workloads(box.ledger), left_revisions(box.ledger)) == ({"new"}, {})
 
 
 def test_an_undeploy_names_the_data_that_a_rollback_kept(box):

@@ -21,7 +21,7 @@ from kelvin_provision.errors import (
     UndoFailed,
 )
 from kelvin_provision.events import Note
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.model import Phase as JournalPhase
 from kelvin_provision.ledger.model import Step
 from kelvin_provision.spec.enums import Download, Method
@@ -94,7 +94,7 @@ def test_a_first_apply_brings_all_up(box):
     box.apply("a", "b")
     assert box.on_cluster("a", "b") == ["r.io/app:1", "r.io/app:1"]
     assert box.versions("a", "b") == [("1", None), ("1", None)]
-    assert [(entry.workload, entry.outcome) for entry in journal.history(box.ledger)] == [("a", "done"), ("b", "done")]
+    assert [(entry.workload, entry.outcome) for entry in history.history(box.ledger)] == [("a", "done"), ("b", "done")]
 
 
 def test_one_that_does_not_come_up_takes_all_back(box):
@@ -145,7 +145,7 @@ def test_a_signal_undoes_it(box):
     with pytest.raises(Interrupted, match=r"stopped by a signal; rolled back to what ran before"):
         box.apply("a", "b", stop=lambda: next(asked) >= 1)
     assert box.on_cluster("a", "b") == [None, None]
-    assert [entry.outcome for entry in journal.history(box.ledger)] == ["undone", "undone"]
+    assert [entry.outcome for entry in history.history(box.ledger)] == ["undone", "undone"]
 
 
 def test_a_missing_secret_undoes_what_was_put_before_it(box):
@@ -312,7 +312,7 @@ def test_an_undeploy_that_hangs_is_closed_names_what_hangs_keeps_no_other_from_b
     with pytest.raises(RemovalUnfinished, match="Pool/p1"):
         box.undeploy("a", "b")
     assert (sorted(box.ledger.names()), sorted(box.cluster.live), journal.unfinished(box.ledger)) == (["a"], ["a"], None)
-    line = journal.history(box.ledger, "a")[-1]
+    line = history.history(box.ledger, "a")[-1]
     assert (line.action, line.outcome, line.detail) == ("undeploy", "failed", "a: still being deleted: Pool/p1")
     box.stage("2", "c")
     box.apply("c")
@@ -342,7 +342,7 @@ def test_an_undo_that_hangs_in_deletion_is_closed_names_what_hangs_and_keeps_no_
         box.apply("a")
     assert "Pool/p1: held by finalizer x/y" in caught.value.evidence
     assert shell_line(caught.value.hint).startswith(hint)
-    line = journal.history(box.ledger, "a", evidence=True)[-1]
+    line = history.history(box.ledger, "a", evidence=True)[-1]
     assert (line.outcome, "Pool/p1: held by finalizer x/y" in line.evidence, journal.unfinished(box.ledger)) == ("undo failed", True, None)
     assert box.recover() == ()
     box.apply("c")

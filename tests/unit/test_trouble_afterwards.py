@@ -8,7 +8,7 @@ import pytest
 
 from kelvin_provision.errors import ApplyFailed, HookFailed, NoSpace, UndoFailed
 from kelvin_provision.hooks.folder import HookFolder
-from kelvin_provision.ledger import journal
+from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.store import Store
 from tests.kit.box import two_versions
@@ -57,7 +57,7 @@ def test_a_change_that_was_done_succeeds_whatever_the_box_answers_afterwards(box
     why = f"/x: {os.strerror(number).lower()}"
     assert document["warnings"].count(NOT_FREED.format(why=why)) == 1
     assert journal.unfinished(box.ledger) is None
-    last = journal.history(box.ledger, "a")[-1]
+    last = history.history(box.ledger, "a")[-1]
     assert (last.action, last.outcome) == (verb, "done")
 
 
@@ -108,7 +108,7 @@ def test_what_was_committed_is_done_though_the_ledger_takes_nothing_more(box, mo
     assert not box.interrupted
     running = box.ledger.workload("a").running
     assert running.spec.app_version == {"apply": "3.0.0", "rollback": "1.0.0"}[verb]
-    assert journal.history(box.ledger, "a")[-1].outcome == "done"
+    assert history.history(box.ledger, "a")[-1].outcome == "done"
 
 
 def test_what_the_ledger_refuses_before_the_point_of_no_return_is_a_failure(box, monkeypatch):

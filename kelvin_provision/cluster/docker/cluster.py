@@ -1,8 +1,4 @@
-"""A box with Docker Engine and no Kubernetes, behind the cluster protocol.
-
-New beside old: the new container is created as `<workload>-r<revision>`, verified, then given the workload's name, which is its name in
-the network's DNS.
-"""
+"""A box with Docker Engine and no Kubernetes, behind the cluster protocol."""
 
 from __future__ import annotations
 
@@ -15,16 +11,17 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.cluster.docker import logs, survey
-from kelvin_provision.cluster.docker.containers import NETWORK, LiveContainer, container_object, desired_ports, find_matching
+from kelvin_provision.cluster.docker.containers import LiveContainer, container_object
 from kelvin_provision.cluster.docker.events import EventWatcher
 from kelvin_provision.cluster.docker.judge import drift as drifting
 from kelvin_provision.cluster.docker.judge import planning, readiness
 from kelvin_provision.cluster.docker.judge.observation import observe
 from kelvin_provision.cluster.docker.render import files
 from kelvin_provision.cluster.docker.render.revision import BoxInfo, render
+from kelvin_provision.cluster.docker.replacement import Replacement
 from kelvin_provision.cluster.docker.rollout import Rollout
 from kelvin_provision.cluster.docker.waiting import Waiter
-from kelvin_provision.cluster.labels import MANAGER, OWNER
+from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.logs.sources import LogOptions
 from kelvin_provision.cluster.plan import Drift, Plan
@@ -35,7 +32,6 @@ from kelvin_provision.docker_engine.engine import Engine
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Progress
 from kelvin_provision.files.procfs import available_memory, listening_ports
-from kelvin_provision.hints import command
 from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import fill
@@ -45,7 +41,6 @@ from kelvin_provision.status import Hold, Observation
 EVIDENCE_LOG_LINES = 20
 REMOTE_SCHEMES = ("tcp://", "http://", "https://", "ssh://")
 REQUEST_TIMEOUT = 60
-NETWORK_LABELS = {"app.kubernetes.io/managed-by": MANAGER}
 
 
 class DockerCluster:
@@ -64,6 +59,7 @@ class DockerCluster:
     ) -> None:
         self._engine = Engine(client or (lambda: connect(base_url, timeout=REQUEST_TIMEOUT)), CLUSTER_ERRORS)
         self._rollout = Rollout(self._engine, grace=grace)
+        self._replacement = Replacement(self._engine, self._rollout)
         self._is_local = not (base_url or os.environ.get("DOCKER_HOST", "")).startswith(REMOTE_SCHEMES)
         self._cluster_name = cluster_name
         self._tick = tick
@@ -132,43 +128,16 @@ class DockerCluster:
         return (desired,)
 
     def release(self, desired: Mapping[str, Sequence[Object]]) -> None:
-        """Stop the containers whose ports another workload of the set takes over: two cannot have one."""
-        new = {workload: container for workload, objects in desired.items() if (container := container_object(objects))}
-        if len(desired) > 1 and any(map(desired_ports, new.values())):
-            live = {workload: self._rollout.containers(workload) for workload in desired}
-            self._rollout.stop_for_others(planning.handed_over(desired, live))
+        self._replacement.release(desired)
 
     def put(
         self,
         workload: str,
         objects: Sequence[Object],
         lookup: Lookup,
-        scale: Scale = UNSCALED,  # noqa: ARG002  (as above)
+        scale: Scale = UNSCALED,  # noqa: ARG002  (a workload is one container)
     ) -> None:
-        """Start the new container beside the old one, or after it where the two cannot run together."""
-        self._put(workload, objects, lookup, refresh=True)
-
-    def _put(self, workload: str, objects: Sequence[Object], lookup: Lookup, *, refresh: bool) -> None:
-        desired, live = container_object(objects), self._rollout.containers(workload)
-        if desired is None:
-            return
-        existing = find_matching(live, desired)
-        if existing is not None and existing.running:
-            return
-        if existing is not None and existing.serving:
-            self._rollout.start(existing.id)
-            return
-        fill(desired, lookup)  # before any change: a secret may be missing
-        self._rollout.ensure_image(desired, refresh=refresh)
-        objects = self._rollout.with_image_volumes(objects)
-        desired = container_object(objects) or desired
-        self._engine.ensure_network(NETWORK, NETWORK_LABELS)
-        for value in objects:
-            if value["kind"] == "Volume":
-                self._rollout.ensure_volume(value)
-        new = self._rollout.create(live, fill(desired, lookup))
-        self._rollout.make_room((container for container in live if existing is None or container.id != existing.id), desired)
-        self._rollout.start(new)
+        self._replacement.put(workload, objects, lookup, refresh=True)
 
     def wait(
         self,
@@ -182,49 +151,19 @@ class DockerCluster:
         return Waiter(self._engine, self._rollout, self._tick).wait(desired, policy, progress, stop)
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
-        """From now on the new container starts after a power cut; of the old ones the newest is kept, stopped."""
-        desired, live = container_object(objects), self._rollout.containers(workload)
-        if desired is None:
-            self._rollout.stop_all(live)
-            for container in live:
-                self._engine.containers.remove(container.id)
-            return
-        new = find_matching(live, desired)
-        if new is None:
-            raise ClusterRefused(
-                f"docker: {workload} has no container of this revision", hint=command("workloads apply", names=(workload,))
-            )
-        others = [container for container in live if container.id != new.id]
-        self._rollout.take_over_name(live, new)
-        self._rollout.commit(new, others)
-        self._rollout.keep_newest(others)
+        self._replacement.finish(workload, objects)
 
     def revert(
         self,
         workload: str,
         objects: Sequence[Object],
         lookup: Lookup,
-        scale: Scale = UNSCALED,  # noqa: ARG002  (as above)
+        scale: Scale = UNSCALED,  # noqa: ARG002  (a workload is one container)
     ) -> None:
-        """The old container serves again; one that was pruned meanwhile is created again."""
-        desired = container_object(objects)
-        if desired is None:
+        if container_object(objects) is None:
             self.remove(workload)
-            return
-        live = self._rollout.containers(workload)
-        if find_matching(live, desired) is None:
-            self._put(workload, objects, lookup, refresh=False)
-            live = self._rollout.containers(workload)
-        old = find_matching(live, desired)
-        if old is None:
-            raise ClusterRefused(f"docker: {workload} has no container to return to")
-        others = [container for container in live if container.id != old.id]
-        if not old.running:
-            self._rollout.stop_conflicting(others, container_object(self._rollout.with_image_volumes(objects)) or desired)
-            self._rollout.start(old.id)
-        self._rollout.take_over_name(live, old)
-        self._rollout.commit(LiveContainer.of(self._engine.containers.inspect(old.id)), others)
-        self._rollout.keep_newest(others, below=old.revision)
+        else:
+            self._replacement.revert(workload, objects, lookup)
 
     def stop(self, workload: str) -> None:
         self._rollout.stop_all(self._rollout.containers(workload))
