@@ -24,6 +24,7 @@ from kelvin_provision.settings.types import (
     MIRRORS,
     NAMESPACE,
     PATH,
+    PATHS,
     RATE,
     REALM,
     REGISTRY,
@@ -32,6 +33,7 @@ from kelvin_provision.settings.types import (
     InvalidValue,
     Type,
     choice,
+    choices,
     integer,
     is_host,
 )
@@ -122,6 +124,14 @@ KEYS: tuple[Key, ...] = (
     Key("api.lockout", LOCKOUT, "none", "failed logins after which a user is locked out, and for how long, such as 5/15m", trusted=True),
     Key("api.connections", integer(8, 1024), "64", "connections to the API at the same time", trusted=True),
     Key("api.streams", integer(1, 256), "16", "streams of events at the same time; each is one of the connections", trusted=True),
+    Key("trust.keys", PATHS, "", "PEM files of the public keys whose signatures this box accepts", trusted=True),
+    Key(
+        "trust.require_signature",
+        choices("bundle", "request"),
+        "",
+        "what must be signed with one of trust.keys; default: bundle as soon as there are keys",
+        trusted=True,
+    ),
     Key("history.keep", integer(100), "10000", "number of lines of the history in the ledger; older ones are sealed in files beside it"),
     Key("keep_revisions", integer(0), "2", "number of previous revisions that are kept with their images for rollback"),
 )

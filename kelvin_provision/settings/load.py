@@ -22,6 +22,7 @@ from kelvin_provision.settings.model import (
     RuntimeSettings,
     Settings,
     TlsSettings,
+    TrustSettings,
 )
 from kelvin_provision.settings.sources import NAME, Given, Problem, files, foreign, places, variables
 from kelvin_provision.settings.types import expanded
@@ -66,6 +67,9 @@ def load(
         given["state_dir"] = Given("state_dir", path, str(path), "default")
     values = {value.key: value.value for value in given.values()}
     method = _method(values, given, findings)
+    if values.get("trust.require_signature") and not values.get("trust.keys"):
+        text = "trust.require_signature: there are no trust.keys, so no signature could be accepted; set trust.keys first"
+        findings.append(Problem(text, given["trust.require_signature"].origin, "trust.require_signature"))
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         hint = repair(findings[0], config, environ, is_root=is_root)
@@ -135,6 +139,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         apply=ApplySettings(**section("apply")),
         api=ApiSettings(tls=TlsSettings(**section("api.tls")), **leaves("api")),
         history=HistorySettings(**section("history")),
+        trust=TrustSettings(**section("trust")),
         default_method=method,
         **top,
     )

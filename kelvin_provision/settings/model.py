@@ -102,6 +102,14 @@ class ApiSettings:
 
 
 @dataclass(frozen=True)
+class TrustSettings:
+    """`keys` are files. `require_signature` has bundle, request, both or none; None where it is not set."""
+
+    keys: tuple[Path, ...] = ()
+    require_signature: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class HistorySettings:
     """`keep` lines are in the ledger, older ones in files beside it."""
 
@@ -126,6 +134,7 @@ class Settings:
     hooks_timeout: float = 120.0
     api: ApiSettings = ApiSettings()
     history: HistorySettings = HistorySettings()
+    trust: TrustSettings = TrustSettings()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ _HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\
 _REGISTRY = rf"(?:{_HOST})(?:/[a-z0-9._/-]*[a-z0-9])?"
 _REALM = r"[A-Za-z0-9][-A-Za-z0-9_]{0,63}"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+MOST_KEYS = 32
 
 
 class InvalidValue(Exception):
@@ -136,6 +137,24 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return tuple(name.lower() for name in value)
 
 
+def _paths(value: Any) -> tuple[Path, ...]:
+    if not isinstance(value, list) or len(value) > MOST_KEYS:
+        raise InvalidValue(f"a list of at most {MOST_KEYS} absolute paths")
+    return tuple(_path(item) for item in value)
+
+
+def choices(*words: str) -> Type:
+    """A list of these words. As a text, `none` is the empty list."""
+    accepted = f"a list of {' and '.join(words)}"
+
+    def read(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(word, str) and word in words for word in value):
+            raise InvalidValue(accepted)
+        return tuple(dict.fromkeys(value))
+
+    return Type(accepted.removeprefix("a "), read, lambda text: [] if text == "none" else _list_from(text))
+
+
 def _realm(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(_REALM, value):
         raise InvalidValue("letters, digits, '-' and '_', at most 64 characters")
@@ -208,6 +227,7 @@ REGISTRY = Type("host[:port][/path]", _registry)
 MIRRORS = Type("list of host[:port][/path]", _mirrors, _list_from)
 LISTEN = Type("list of address:port", _listen, _list_from)
 HOSTS = Type("list of host names", _hosts, _list_from)
+PATHS = Type("list of paths", _paths, _list_from)
 REALM = Type("name", _realm)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 
 from kelvin_provision import timestamps
-from kelvin_provision.errors import ApiMissing, CertificateUnusable, Locked, OurBug
-from kelvin_provision.files.processes import own_process
+from kelvin_provision.errors import CertificateUnusable
+from kelvin_provision.files.one_shot import computed
 from kelvin_provision.hints import command
 from kelvin_provision.tls.files import AUTHORITY, SERVER, Chain, key_of, write_pair
 from kelvin_provision.tls.x509 import pem_of_der
@@ -24,7 +22,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RENEW_AUTHORITY = command("api cert renew", "--authority")
 BACKDATED = timedelta(days=7)
 """So that it is valid for a client whose clock is behind, or after this box's clock was ahead."""
-TIMEOUT = 60.0
 
 
 def issue(folder: Path, names: Sequence[str], authority: Chain | None, now: datetime) -> None:
@@ -57,15 +54,6 @@ def validity(now: datetime) -> tuple[datetime, datetime]:
 
 
 def _made(order: Mapping[str, object]) -> dict[str, str]:
-    child = own_process("kelvin_provision.tls.issue")
-    try:
-        done = subprocess.run(child, input=json.dumps(order).encode(), capture_output=True, timeout=TIMEOUT, check=False)
-    except subprocess.TimeoutExpired:
-        raise Locked("this box is too busy to make a certificate", hint="try again when it has less to do") from None
-    if done.returncode == 0:
-        made: dict[str, str] = json.loads(done.stdout)
-        return made
-    if find_spec("cryptography") is None:
-        raise ApiMissing("certificates need cryptography")
-    last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    raise OurBug(f"the process that makes certificates ended without one: {last[:200]}")
+    data = computed("kelvin_provision.tls.issue", json.dumps(order).encode(), purpose="make a certificate", needs="certificates")
+    made: dict[str, str] = json.loads(data)
+    return made

@@ -270,7 +270,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
     [
         ("registy: x", ["TMP/site.yaml: unknown key 'registy'; did you mean registry?"]),
         ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; did you mean namespace?"]),
-        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, history, keep_revisions"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, trust, history, keep_revisions"]),
         ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
         ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
         ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
@@ -314,7 +314,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("api: {lockout: 0/15m}", ["TMP/site.yaml, api.lockout: expected none, or failures and a time such as 5/15m, got '0/15m'"]),
         ("api: {lockout: 5/31d}", ["TMP/site.yaml, api.lockout: expected none, or failures and a time such as 5/15m; the time is a duration of at most 30d, got '5/31d'"]),
         ("api: {connections: 7}", ["TMP/site.yaml, api.connections: expected an integer from 8 to 1024, got 7"]),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, history, keep_revisions"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, trust, history, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: line 2: duplicate key 'registry'; keys must be unique"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
@@ -363,7 +363,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "registry from which <app_name>:<app_version> is pulled, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "allow plain HTTP; only in the site file or with --config") in rows
     assert ("download.parallel", "integer from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 44
+    assert len(rows) == 46
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

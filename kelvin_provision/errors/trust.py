@@ -1,0 +1,57 @@
+"""Signatures and the keys that make and check them."""
+
+from __future__ import annotations
+
+import os
+
+from kelvin_provision.errors.base import ProvisionError
+from kelvin_provision.hints import command
+
+
+class SignatureMissing(ProvisionError):
+    """This box takes only what is signed, and there is no signature."""
+
+    code, exit_code = "signature-missing", os.EX_DATAERR
+    hint_default = "where the key is: kelvin-provision key sign FILE --key KEY"
+
+
+class SignatureInvalid(ProvisionError):
+    """A signature does not belong to these bytes, or the signatures cannot be read."""
+
+    code, exit_code = "signature-invalid", os.EX_DATAERR
+    hint_default = "the file or its signature was changed after signing; copy both again from where they were signed"
+
+
+class SignerUnknown(ProvisionError):
+    """None of the signatures was made with a key that this box trusts."""
+
+    code, exit_code = "signer-unknown", os.EX_DATAERR
+    hint_default = command("config show", "-o", "wide", instruction="see trust.keys")
+
+
+class ExpectedOther(ProvisionError):
+    """The digest is another one than was expected."""
+
+    code, exit_code = "expected-other", os.EX_DATAERR
+    hint_default = "compare the digest with who made it; if it differs, the file is another one, or was changed"
+
+
+class KeyInvalid(ProvisionError):
+    """A key cannot be used: its file, its type, or its passphrase."""
+
+    code, exit_code = "key-invalid", os.EX_DATAERR
+    hint_default = "keys are Ed25519 or ECDSA P-256"
+
+
+class TrustedKeyInvalid(ProvisionError):
+    """A key of the setting trust.keys cannot be used, so nothing that needs a signature is accepted."""
+
+    code, exit_code, of_box = "trusted-key-invalid", os.EX_CONFIG, True
+    hint_default = command("config show", "-o", "wide", instruction="see trust.keys")
+
+
+class SigningFailed(ProvisionError):
+    """The command that signs did not answer with a signature."""
+
+    code, exit_code = "signing-failed", os.EX_UNAVAILABLE
+    hint_default = "it gets what is signed on standard input and must write nothing but the signature on standard output"
