@@ -412,7 +412,9 @@ ENTRIES = {
     "agent/jobs.py": "processes of our own, whose answers are made of parts that are wrapped; the redactor of the bundle",
     "api/network/addresses.py": "listens only",
     "tls/names.py": "asks for names and addresses of this machine only",
-    "tls/issuing.py": "a process of its own, which is told the name of this machine; the end of its complaint becomes an error of ours",
+    "files/one_shot.py": "processes of our own, which read no file; the end of their complaint becomes an error of ours",
+    "tls/issuing.py": "tells a process of our own the name of this machine",
+    "trust/signing.py": "bytes of a command of the user, which are nothing but a signature; it speaks to the terminal itself",
     "api/server.py": "serves sockets that are open; what a request says is checked by api/messages",
     "support/host.py": "the redactor of the bundle, which every section passes",
 }
