@@ -1,0 +1,166 @@
+"""From a place to a bundle: which files are it, its first bytes, and the reader. Nothing of the bundle is parsed here.
+
+The signature over `Head.contents` is verified between `read_head` and `contents.decode`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Mapping
+from itertools import count, islice, takewhile
+from pathlib import Path
+
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.model import Contents
+from kelvin_provision.bundles.part_file import PartFile, trouble
+from kelvin_provision.bundles.parts import BundleFiles, Parts
+from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.errors import BundleDamaged, BundleInvalid, BundleMissing, MediumGone
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.hashing import digest_of
+
+_FILE = re.compile(r"(?P<name>[^.].*)\.kpb(?:\.(?P<number>[0-9]{3}))?", re.DOTALL)
+"""A name that begins with a dot is what another system left beside the file."""
+_ENTRIES = 65_536
+"""Names of a folder that are looked at."""
+_NAMED = 10
+"""Bundles of a folder that are named in a message."""
+_RECORD = 512
+SIGNATURES_AT = 1536
+"""Where the signatures are. Before it: `oci-layout` and the header of this member."""
+CONTENTS_AT = SIGNATURES_AT + limits.SIGNATURES + _RECORD
+"""Where the table of contents is."""
+_SIGNATURES, _CONTENTS = b"kelvin/signatures.json", b"kelvin/bundle.json"
+
+
+# --- the files ------------------------------------------------------------------------------------------
+
+
+def find(place: Path, *others: Path) -> BundleFiles:
+    """The bundle at a place: its file, one of its parts, or the folder that has it. Parts may also be at other places.
+
+    Raises BundleMissing, also for a folder with several bundles; BundleInvalid, FileUnreadable, MediumGone.
+    """
+    files = _find(place)
+    for other in others:
+        more = _find(other, files.name)
+        if more.whole or files.whole:
+            raise BundleInvalid(f"{place} and {other} are two bundles: only parts can be at several places")
+        files = BundleFiles(files.name, {**more.paths, **files.paths})
+    return files
+
+
+def candidates(folder: Path) -> tuple[BundleFiles, ...]:
+    """All bundles in a folder, by their files' names. Raises MediumGone, FileUnreadable."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, _ENTRIES) if not entry.is_dir(follow_symlinks=False)]
+    except OSError as error:
+        raise trouble(error, folder) from error
+    whole: list[BundleFiles] = []
+    parts: dict[str, dict[int, Path]] = {}
+    for match in filter(None, map(_FILE.fullmatch, sorted(names))):
+        name, number = match["name"], match["number"]
+        if number is None:
+            whole.append(BundleFiles(name, {1: folder / match[0]}, whole=True))
+        elif int(number):
+            parts.setdefault(name, {})[int(number)] = folder / match[0]
+    return (*whole, *(BundleFiles(name, paths) for name, paths in parts.items()))
+
+
+def _find(place: Path, name: str = "") -> BundleFiles:
+    try:
+        folder = stat.S_ISDIR(place.stat().st_mode)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}:
+            raise BundleMissing(f"{place} does not exist") from error
+        raise trouble(error, place) from error
+    if folder:
+        return _only(place, [files for files in candidates(place) if name in ("", files.name)])
+    match = _FILE.fullmatch(place.name)
+    if match is None or match["number"] is None:
+        return BundleFiles(match["name"] if match else place.name, {1: place}, whole=True)
+    alone = BundleFiles(match["name"], {int(match["number"]): place})
+    return next((files for files in candidates(place.parent) if place in files.paths.values()), alone)
+
+
+def _only(folder: Path, bundles: list[BundleFiles]) -> BundleFiles:
+    if not bundles:
+        raise BundleMissing(f"{folder} has no bundle: no file there is called NAME.kpb or NAME.kpb.001")
+    if len(bundles) > 1:
+        paths = [str(next(iter(files.paths.values()))) for files in bundles]
+        raise BundleMissing(f"{folder} has {len(bundles)} bundles", hint="name the file of one of them", evidence=paths[:_NAMED])
+    return bundles[0]
+
+
+# --- the first bytes ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is read before anything is believed. `digest` is that of the exact bytes of the table of contents, which are not parsed."""
+
+    signatures: bytes
+    contents: bytes
+    digest: str
+
+    @property
+    def end(self) -> int:
+        """Where the next member begins."""
+        return CONTENTS_AT + -(-len(self.contents) // _RECORD) * _RECORD
+
+
+def read_head(files: BundleFiles) -> Head:
+    """Raises BundleInvalid, BundleDamaged; MediumGone if the part with it is not here."""
+    if 1 not in files.paths:
+        raise MediumGone(f"part 1 of the bundle {files.name}, which has the table of contents, is not here")
+    numbers = list(takewhile(files.paths.__contains__, count(1)))
+    with _sized(files, numbers) as parts:
+        start = _exactly(parts, 0, CONTENTS_AT)
+        if _member(start, SIGNATURES_AT) != (_SIGNATURES, limits.SIGNATURES):
+            raise BundleInvalid(f"{files.paths[1]} is not a bundle")
+        name, size = _member(start, CONTENTS_AT)
+        if name != _CONTENTS or not 0 < size <= limits.CONTENTS:
+            raise BundleInvalid(f"{files.paths[1]} has no table of contents of at most {limits.CONTENTS} bytes")
+        contents = _exactly(parts, CONTENTS_AT, size)
+    return Head(start[SIGNATURES_AT : SIGNATURES_AT + limits.SIGNATURES], contents, digest_of(contents))
+
+
+def _sized(files: BundleFiles, numbers: list[int]) -> Parts:
+    """The parts as they are, whose sizes nothing is known of yet."""
+    sizes: Mapping[int, int] = {number: _size(files.paths[number]) for number in numbers}
+    return Parts(files, list(sizes.values()))
+
+
+def _size(path: Path) -> int:
+    file = PartFile(path)
+    file.close()
+    return file.size
+
+
+def _exactly(parts: Parts, offset: int, size: int) -> bytes:
+    try:
+        return b"".join(parts.read(offset, size))
+    except BundleDamaged as error:
+        raise BundleDamaged(f"{parts.files.paths[1]} ends before its table of contents does") from error
+
+
+def _member(start: bytes, content: int) -> tuple[bytes, int]:
+    """The name and size in the tar header before a member's content; a size of -1 if it is none."""
+    header = start[content - _RECORD : content]
+    digits = header[124:136].rstrip(b"\0 ")
+    size = int(digits, 8) if re.fullmatch(rb"[0-7]{1,12}", digits) and header[257:262] == b"ustar" else -1
+    return header[:100].rstrip(b"\0"), size
+
+
+# --- the reader -----------------------------------------------------------------------------------------
+
+
+def open_bundle(files: BundleFiles, head: Head, contents: Contents) -> Bundle:
+    """`contents` is what `head.contents` says. Raises BundleInvalid if it lies about where the head ends. Reads nothing yet."""
+    if contents.chunks.offset < head.end:
+        raise BundleInvalid("the table of contents of the bundle is not valid: members lie in the table itself")
+    return Bundle(files, head.digest, contents)
