@@ -47,7 +47,8 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
         programs = Programs(settings.state_dir, box.later)
         audit = Audit(box.record)
         authenticator = Authenticator(users, programs, settings.api, key=key, ended=ended, audit=audit)
-        sessions, feed = Sessions(users, audit), Feed(box, settings.api.streams)
+        sessions = Sessions(users, audit, settings.api.session, settings.api.session_idle)
+        feed = Feed(box, settings.api.streams)
         try:
             yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions)
         finally:

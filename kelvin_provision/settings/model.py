@@ -86,6 +86,7 @@ class TlsSettings:
 class ApiSettings:
     """`listen` are addresses with ports; `names` host names by which clients reach them. Lifetimes in seconds.
 
+    `ui`: with pages for people; `session` is the time until a login at them ends, `session_idle` until it ends when nothing is asked.
     `insecure`: HTTP without TLS also on addresses that other machines can reach.
     """
 
@@ -99,6 +100,9 @@ class ApiSettings:
     connections: int = 64
     streams: int = 16
     lockout: Lockout | None = None
+    ui: bool = True
+    session: float = 43_200.0
+    session_idle: float = 3_600.0
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,14 @@ def _duration(value: Any) -> float:
     return _quantity(parse_duration, str(value))
 
 
+def _lifetime(value: Any) -> float:
+    """A minute at least: who logs in has to come to something."""
+    seconds = _duration(value)
+    if seconds < 60:
+        raise InvalidValue("a duration of at least 1m")
+    return seconds
+
+
 def _headroom(value: Any) -> Headroom:
     return _quantity(Headroom.parse, value if isinstance(value, str) else "")
 
@@ -231,6 +239,7 @@ PATHS = Type("list of paths", _paths, _list_from)
 REALM = Type("name", _realm)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
+LIFETIME = Type("duration of at least 1m", _lifetime)
 WINDOW = Type("HH:MM-HH:MM, ...", _window)
 LOCKOUT = Type("none or failures/time", _lockout)
 HEADROOM = Type("size or percent", _headroom)

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from kelvin_provision.api.ui.table import PAGES
 from kelvin_provision.api.work import asking
 from kelvin_provision.ledger import history, orders
 from kelvin_provision.ledger.model import Outcome
-from kelvin_provision.settings.model import ApplySettings
+from kelvin_provision.settings.model import ApiSettings, ApplySettings
 from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Verb
 from tests.kit.api import PASSWORD, cheap_users, serving
@@ -93,15 +94,16 @@ def test_logout_ends_it_in_the_box_and_in_the_browser(box, api):
 
 def test_a_session_ends_by_time_and_with_the_password(box):
     users, now = _users(box), [0.0]
-    kept = Sessions(users, _Silent(), lambda: now[0])
+    longest, idle = 12 * 3600.0, 3600.0
+    kept = Sessions(users, _Silent(), longest, idle, lambda: now[0])
     text = kept.begin(users.get("read"))
     for _ in range(11):
-        now[0] += sessions.IDLE - 1
+        now[0] += idle - 1
         assert kept.principal(text, "::1", touch=True).actor == "read@::1 via ui"
-    now[0] = sessions.LONGEST
+    now[0] = longest
     assert (kept.principal(text, "::1", touch=True), len(kept)) == (None, 0)
     text = kept.begin(users.get("read"))
-    now[0] += sessions.IDLE - 1
+    now[0] += idle - 1
     assert kept.principal(text, "::1", touch=False)
     now[0] += 1
     assert kept.principal(text, "::1", touch=True) is None, "a page that refreshes itself keeps no session alive"
@@ -110,9 +112,25 @@ def test_a_session_ends_by_time_and_with_the_password(box):
     assert kept.principal(text, "::1", touch=True) is None
 
 
+def test_how_long_a_session_lasts_is_a_setting(box):
+    box.settings = replace(box.settings, api=ApiSettings(session=7200.0, session_idle=600.0))
+    with serving(box) as api:
+        assert "; Max-Age=7200; " in Browser(api).login("read").headers["set-cookie"]
+
+
+@pytest.mark.parametrize("where", ["/", "/ui", "/ui/", "/ui/login", "/ui/assets/x/edge.css", "/ui/events", "/ui/nothing"])
+def test_a_box_may_have_no_pages(box, where):
+    box.settings = replace(box.settings, api=ApiSettings(ui=False))
+    with serving(box) as api:
+        for answer in (Browser(api).get(where), Browser(api).post("/ui/login", {"username": "read", "password": PASSWORD})):
+            (error,) = answer.json["errors"]
+            assert (answer.status, error["name"], error["solution"]) == (404, "route-unknown", "kelvin-provision config set api.ui true")
+        assert api.get("/api/v4/workloads/list").status == 200
+
+
 def test_sessions_are_bounded_and_those_of_others_are_not_ended_by_a_wrong_cookie(box):
     users = _users(box)
-    kept = Sessions(users, _Silent())
+    kept = Sessions(users, _Silent(), 60.0, 60.0)
     first, second = kept.begin(users.get("read")), kept.begin(users.get("read"))
     kept.principal(first, "::1", touch=True)
     for _ in range(sessions.MOST - 1):

@@ -74,6 +74,7 @@ workload_deploy: {staged: true, instantly_apply: false}
 download: {parallel: 16, stall_timeout: 1.5, rate: 500k, window: '22:00-05:00, 12:30-13:00', budget: 2GiB}
 apply: {timeout: 1h, rollback_timeout: 90, settle: 0s}
 api: {listen: ['127.0.0.1:80', '[::1]:80'], names: [Box.example], realm: site, token_lifetime: 1h, refresh_lifetime: 2h, connections: 8, lockout: 5/15m,
+  ui: false, session: 8h, session_idle: 90,
   insecure: true, tls: {cert: /etc/api.pem, key: ~/api.key}}
 history: {keep: 500}
 keep_revisions: 0
@@ -115,6 +116,9 @@ def test_every_default_of_the_table_is_the_models():
         "api.connections": given.api.connections,
         "api.streams": given.api.streams,
         "api.lockout": given.api.lockout,
+        "api.ui": given.api.ui,
+        "api.session": given.api.session,
+        "api.session_idle": given.api.session_idle,
         "history.keep": given.history.keep,
         "keep_revisions": given.keep_revisions,
     }
@@ -146,6 +150,9 @@ def test_every_key_of_the_site_file(box):
             refresh_lifetime=7200.0,
             connections=8,
             lockout=Lockout(5, 900.0),
+            ui=False,
+            session=28_800.0,
+            session_idle=90.0,
         ),
         history=HistorySettings(500),
         keep_revisions=0,
@@ -313,6 +320,8 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("api: {lockout: 5}", ["TMP/site.yaml, api.lockout: expected none, or failures and a time such as 5/15m, got 5"]),
         ("api: {lockout: 0/15m}", ["TMP/site.yaml, api.lockout: expected none, or failures and a time such as 5/15m, got '0/15m'"]),
         ("api: {lockout: 5/31d}", ["TMP/site.yaml, api.lockout: expected none, or failures and a time such as 5/15m; the time is a duration of at most 30d, got '5/31d'"]),
+        ("api: {session: 59}", ["TMP/site.yaml, api.session: expected a duration of at least 1m, got 59"]),
+        ("api: {session_idle: x}", ["TMP/site.yaml, api.session_idle: expected a duration such as 90, 30s, 5m or 2h, got 'x'"]),
         ("api: {connections: 7}", ["TMP/site.yaml, api.connections: expected an integer from 8 to 1024, got 7"]),
         ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, trust, history, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: line 2: duplicate key 'registry'; keys must be unique"]),
@@ -363,7 +372,7 @@ def test_the_table_is_for_the_docs():
     assert ("registry", "host[:port][/path]", "", "registry from which <app_name>:<app_version> is pulled, without a scheme") in rows
     assert ("registries.<host>.insecure", "true or false", "false", "allow plain HTTP; only in the site file or with --config") in rows
     assert ("download.parallel", "integer from 1 to 16, or auto", "auto", AUTO) in rows
-    assert len(rows) == 46
+    assert len(rows) == len(KEYS)
     assert [key.variable for key in KEYS if key.name in {"cluster.namespace", "registries.<host>.mirrors"}] == [
         None,
         "KELVIN_PROVISION_CLUSTER__NAMESPACE",

@@ -16,8 +16,6 @@ from kelvin_provision.access.users import User, Users
 from kelvin_provision.api.authentication.audit import Audit
 from kelvin_provision.api.authentication.authenticator import Principal
 
-LONGEST, IDLE = 12 * 3600.0, 3600.0
-"""Seconds until a session ends, and until it ends when nothing is asked."""
 MOST = 256
 DOOR = "ui"
 _BYTES = 32
@@ -32,9 +30,14 @@ class _Session:
 
 
 class Sessions:
-    """`clock` only ever goes forward. Call it in the event loop."""
+    """`longest` and `idle` are the seconds until a session ends, and until it ends when nothing is asked.
 
-    def __init__(self, users: Users, audit: Audit, clock: Callable[[], float] = time.monotonic) -> None:
+    `clock` only ever goes forward. Call it in the event loop.
+    """
+
+    def __init__(self, users: Users, audit: Audit, longest: float, idle: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.longest = longest
+        self._idle = idle
         self._users = users
         self._audit = audit
         self._clock = clock
@@ -62,7 +65,7 @@ class Sessions:
         if session is None:
             return None
         user = self._users.find(session.user)
-        if _over(session, now) or user is None or user.generation != session.generation:
+        if self._is_over(session, now) or user is None or user.generation != session.generation:
             del self._sessions[key]
             return None
         if touch:
@@ -76,12 +79,11 @@ class Sessions:
             self._audit.logout(session.user, address, DOOR)
 
     def _drop_ended(self, now: float) -> None:
-        for key in [key for key, session in self._sessions.items() if _over(session, now)]:
+        for key in [key for key, session in self._sessions.items() if self._is_over(session, now)]:
             del self._sessions[key]
 
-
-def _over(session: _Session, now: float) -> bool:
-    return now - session.began >= LONGEST or now - session.seen >= IDLE
+    def _is_over(self, session: _Session, now: float) -> bool:
+        return now - session.began >= self.longest or now - session.seen >= self._idle
 
 
 def _key(text: str) -> bytes:

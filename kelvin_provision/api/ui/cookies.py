@@ -5,8 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kelvin_provision.api.authentication.sessions import LONGEST
-
 SECURE_NAME, NAME = "__Host-kp", "kp"
 
 
@@ -18,8 +16,8 @@ def session_text(request: Request) -> str:
     return values[0] if len(values) == 1 else ""
 
 
-def set_session(request: Request, response: Response, text: str) -> Response:
-    response.headers["set-cookie"] = f"{_name(request)}={text}; Path=/; Max-Age={LONGEST:.0f}; HttpOnly; SameSite=Strict{_secure(request)}"
+def set_session(request: Request, response: Response, text: str, longest: float) -> Response:
+    response.headers["set-cookie"] = f"{_name(request)}={text}; Path=/; Max-Age={longest:.0f}; HttpOnly; SameSite=Strict{_secure(request)}"
     return response
 
 

@@ -16,6 +16,7 @@ from kelvin_provision.api.ui.cookies import session_text
 from kelvin_provision.api.ui.rendering import HEADERS, failure, refusal_page, see_other
 from kelvin_provision.api.ui.table import PAGES, Page
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.hints import command
 
 LIVE = "x-live"
 """The header of a page that refreshes itself: it keeps no session alive."""
@@ -27,7 +28,11 @@ class Pages:
         self._matching = Matching[Page](PAGES)
 
     def has(self, path: str) -> bool:
-        return path in {"/", "/ui"} or path.startswith("/ui/")
+        """Raises Refusal for one of a box without pages."""
+        known = path in {"/", "/ui"} or path.startswith("/ui/")
+        if known and not self._services.settings.ui:
+            raise Refusal("route-unknown", "the pages of this box are switched off (api.ui)", command("config set", "api.ui", "true"))
+        return known
 
     async def answer(self, request: Request, host: str, address: str) -> Response:
         call = Call(request, self._services, host, address)

@@ -44,7 +44,7 @@ async def login(call: Call) -> Response:
             raise
         return await _form(call, refusal.kind.status, target=target, name=name, refusal=refusal)
     services.sessions.end(session_text(call.request), call.address)
-    return set_session(call.request, see_other(target), services.sessions.begin(user))
+    return set_session(call.request, see_other(target), services.sessions.begin(user), services.sessions.longest)
 
 
 async def logout(call: Call) -> Response:
