@@ -202,7 +202,7 @@ LIMITS = """
 A request's head has 16 KiB and 10 seconds, its body 1 MiB and 30 seconds, its query 8 KiB, JSON 64 levels with each key once, a call 100 names. There are 64 connections
 (`api.connections`), 16 of one client on another machine (an address, or the /64 of an IPv6 address); one that waits for its next request gives way to a new one.
 As many requests are under way, also of clients that have hung up; a further one is answered 503. `Host` must be an address, `localhost`, a name of this box, or one
-of `api.names`. Cookies count for the [page](page.md) only, and no other origin is allowed to read an answer. Every route may answer 400, 413, 414, 421, 429, 500, 503 and 507.
+of `api.names`. Cookies count for the [page](ui.md) only, and no other origin is allowed to read an answer. Every route may answer 400, 413, 414, 421, 429, 500, 503 and 507.
 """
 
 
