@@ -7,7 +7,6 @@ with its own store reads `manifest.json` (image spec v1.2), so its tags stand in
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,11 @@ from typing import BinaryIO
 from kelvin_provision.errors import DigestMismatch
 from kelvin_provision.files.durable import CHUNK, read_chunks
 from kelvin_provision.files.hashing import verified
+from kelvin_provision.files.tar_members import END, blob_path, header, padding
 from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.runtimes.protocol import BlobPath
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import OCI_INDEX
-
-_END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 @dataclass(frozen=True)
@@ -67,12 +65,12 @@ def parts(lock: ImageLock, blob: BlobPath, *, tag: str = "") -> Iterator[bytes |
     }
     for name, document in documents.items():
         data = json.dumps(document, separators=(",", ":")).encode()
-        yield _header(name, len(data)) + data + _padding(len(data))
+        yield header(name, len(data)) + data + padding(len(data))
     for part in lock.blobs():
-        yield _header(_blob_path(part), part.size)
+        yield header(blob_path(part.digest), part.size)
         yield FileSlice(blob(part), part)
-        yield _padding(part.size)
-    yield _END
+        yield padding(part.size)
+    yield END
 
 
 def chunks(lock: ImageLock, blob: BlobPath, *, tag: str = "") -> Iterator[bytes]:
@@ -101,10 +99,6 @@ def verify(lock: ImageLock, blob: BlobPath) -> None:
             pass
 
 
-def _blob_path(blob: Descriptor) -> str:
-    return f"blobs/{blob.digest.replace(':', '/')}"
-
-
 def _index(lock: ImageLock, tag: str) -> dict[str, object]:
     root = {"mediaType": lock.root.media_type, "digest": lock.root.digest, "size": lock.root.size}
     named = root | {"annotations": {"io.containerd.image.name": str(Reference.parse(tag)) if tag else lock.name}}
@@ -112,15 +106,10 @@ def _index(lock: ImageLock, tag: str) -> dict[str, object]:
 
 
 def _docker_manifest(lock: ImageLock, tag: str) -> list[dict[str, object]]:
-    return [{"Config": _blob_path(lock.config), "RepoTags": [tag] if tag else [], "Layers": [_blob_path(layer) for layer in lock.layers]}]
-
-
-def _header(name: str, length: int) -> bytes:
-    """Without date and owner. In the GNU format, as a layer may have more than 8 GiB and the path of a sha512 more than 100 characters."""
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = length, 0o444
-    return info.tobuf(tarfile.GNU_FORMAT)
-
-
-def _padding(length: int) -> bytes:
-    return bytes(-length % tarfile.BLOCKSIZE)
+    return [
+        {
+            "Config": blob_path(lock.config.digest),
+            "RepoTags": [tag] if tag else [],
+            "Layers": [blob_path(layer.digest) for layer in lock.layers],
+        }
+    ]

@@ -1,0 +1,1 @@
+"""Writing a bundle: where each member lies, and the bytes on the medium."""
