@@ -15,6 +15,7 @@ class WaitKind(StrEnum):
     DOWNLOAD_BUDGET = "download-budget"
     APPLY_WINDOW = "apply-window"
     HOLD = "held"
+    MEDIUM = "medium"
     GROUP = "group-member-failed"
     REFUSED = "refused"
     ROLLED_BACK = "rolled-back"
@@ -34,7 +35,7 @@ class WaitKind(StrEnum):
 
 
 _OF_THE_VERSION = {WaitKind.REFUSED, WaitKind.ROLLED_BACK}
-_SCHEDULED = {WaitKind.DOWNLOAD_WINDOW, WaitKind.DOWNLOAD_BUDGET, WaitKind.APPLY_WINDOW, WaitKind.HOLD, WaitKind.GROUP}
+_SCHEDULED = {WaitKind.DOWNLOAD_WINDOW, WaitKind.DOWNLOAD_BUDGET, WaitKind.APPLY_WINDOW, WaitKind.HOLD, WaitKind.MEDIUM, WaitKind.GROUP}
 _RETRIES = {*WaitKind} - _SCHEDULED - _OF_THE_VERSION
 
 
@@ -81,6 +82,8 @@ def describe(reason: WaitReason) -> str:  # noqa: PLR0911  (a table: one line fo
             return f"waits for the apply window {reason.detail}, which opens at {_local(reason.until)}"
         case WaitKind.HOLD:
             return f"waits until {', '.join(reason.workloads)} {'is' if len(reason.workloads) == 1 else 'are'} released"
+        case WaitKind.MEDIUM:
+            return f"waits for the stick {reason.detail}"
         case WaitKind.GROUP:
             return f"waits for {', '.join(reason.workloads)} of the same group: {reason.detail}"
         case WaitKind.REFUSED:

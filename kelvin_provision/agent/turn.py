@@ -28,7 +28,7 @@ from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 Work = Callable[[Context], None]
 
-_TRIED_EVERY_TURN = frozenset({WaitKind.NO_SPACE, WaitKind.RUNTIME_UNREACHABLE})
+_TRIED_EVERY_TURN = frozenset({WaitKind.NO_SPACE, WaitKind.RUNTIME_UNREACHABLE, WaitKind.MEDIUM})
 """Problems of the box that are over as soon as a person fixes them. They only pause before another download is interrupted for them."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.reading.bundles import UNNEEDED
 from kelvin_provision.ledger.reading.workloads import Reads
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import listing, retention
@@ -28,8 +29,11 @@ class Ledger(Reads):
 
     # --- requests ----------------------------------------------------------------------------------
 
-    def accept(self, specs: Sequence[Spec], batch: str) -> tuple[Revision, ...]:
-        """Store requests as the staged revisions of their workloads, all or none; earlier staged ones are replaced."""
+    def accept(self, specs: Sequence[Spec], batch: str, *, bundle: str | None = None) -> tuple[Revision, ...]:
+        """Store requests as the staged revisions of their workloads, all or none; earlier staged ones are replaced.
+
+        `bundle` is the digest of the one that brought them.
+        """
         from kelvin_provision.ledger.rows import plain
 
         now = self.clock()
@@ -43,9 +47,9 @@ class Ledger(Reads):
                 db.execute("UPDATE workloads SET latest = latest + 1 WHERE name = ?", (spec.name,))
                 document = spec.to_json()
                 db.execute(
-                    "INSERT INTO revisions (workload, number, batch, created, spec, download, plain)"
-                    " SELECT name, latest, ?, ?, ?, ?, ? FROM workloads WHERE name = ?",
-                    (batch, now, json.dumps(document), Download.PENDING, plain.of(document), spec.name),
+                    "INSERT INTO revisions (workload, number, batch, created, spec, download, plain, bundle)"
+                    " SELECT name, latest, ?, ?, ?, ?, ?, ? FROM workloads WHERE name = ?",
+                    (batch, now, json.dumps(document), Download.PENDING, plain.of(document), bundle, spec.name),
                 )
                 rows.delete_staged(db, spec.name)
                 db.execute("UPDATE workloads SET staged = latest WHERE name = ?", (spec.name,))
@@ -129,9 +133,15 @@ class Ledger(Reads):
             db.execute("DELETE FROM facts WHERE key = 'garbage' AND value = ?", (value,))
 
     def forget_beyond(self, keep: int) -> None:
-        """Delete the revisions that are kept for a rollback although `keep` others ran later."""
+        """Delete the revisions that are kept for a rollback although `keep` others ran later; images without one are kept no more."""
         with self.writing() as db:
             retention.forget(db, keep)
+            db.execute("UPDATE bundles SET images = NULL WHERE images IS NOT NULL")
+
+    def forget_bundles(self) -> None:
+        """Those that `unneeded_bundles` returns. The history still names them."""
+        with self.writing() as db:
+            db.execute(f"DELETE FROM bundles WHERE {UNNEEDED}")  # noqa: S608  (a constant)
 
     def forget_image(self, lock: ImageLock) -> None:
         """Call it after the image was removed from the runtime. One that a revision needs again by now is still remembered."""

@@ -35,6 +35,8 @@ class Revision:
     waiting: WaitReason | None = None
     applied: int | None = None
     """The operation that last brought it up, or None. Later operations have higher numbers, whatever the clock says."""
+    bundle: str | None = None
+    """The digest of the bundle that brought it, or None."""
 
     @property
     def staging(self) -> StagingState:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Order, Revision
+from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import orders as order_rows
+from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 
 
@@ -21,23 +25,61 @@ class Accepted:
     cancelled: tuple[Order, ...] = ()
 
 
+@dataclass(frozen=True)
+class Brought:
+    """What a bundle brings: requests, and the locks of their images by workload, as far as it has them."""
+
+    bundle: ImportedBundle
+    specs: tuple[Spec, ...] = ()
+    locks: Mapping[str, tuple[ImageLock, ...]] = field(default_factory=dict)
+
+
 def cancellations(orders: Sequence[Order]) -> tuple[str, ...]:
     """A warning for each cancelled order."""
     return tuple(f"the {order.subject} is cancelled" for order in orders)
 
 
-def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str) -> Accepted:
+def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str, brought: Brought | None = None) -> Accepted:
     """Store all requests as one group with their history, or none. They replace what was staged for the same workloads."""
+    action, source = ("bundle import", f", {brought.bundle.origin}") if brought else ("deploy", "")
     with ledger.writing() as db:
         known = rows.slots(db, [spec.name for spec in specs])
         new = [spec.name for spec in specs if spec.name not in known]
         removed = order_rows.cancel_removed(db, new, actor=actor, now=ledger.clock())
-        revisions = ledger.accept(specs, batch)
+        revisions = ledger.accept(specs, batch, bundle=brought.bundle.digest if brought else None)
         for revision in revisions:
-            detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}"
-            append(db, Entry(ledger.clock(), actor, "deploy", revision.workload, revision.number, "accepted", detail))
+            if brought and revision.workload in brought.locks:
+                ledger.set_locks(revision, brought.locks[revision.workload])
+            detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}{source}"
+            append(db, Entry(ledger.clock(), actor, action, revision.workload, revision.number, "accepted", detail))
         names = [revision.workload for revision in revisions]
         return Accepted(revisions, (*removed, *order_rows.cancel_moved(db, names, actor=actor, now=ledger.clock())))
+
+
+def import_bundles(ledger: Ledger, bundles: Sequence[Brought], batch: str, *, actor: str) -> Accepted:
+    """Store what bundles bring, and the bundles and their media, all or none. A bundle that is known keeps what it brought before."""
+    with ledger.writing() as db:
+        accepted = []
+        for brought in bundles:
+            _store(db, brought.bundle)
+            if brought.specs:
+                accepted.append(accept(ledger, brought.specs, batch, actor=actor, brought=brought))
+        revisions = {revision.workload: revision for some in accepted for revision in some.revisions}
+        return Accepted(tuple(revisions.values()), tuple(order for some in accepted for order in some.cancelled))
+
+
+def _store(db: sqlite3.Connection, bundle: ImportedBundle) -> None:
+    db.execute(
+        "INSERT INTO bundles (digest, name, serial, signers, imported, actor) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (digest) DO UPDATE SET signers = excluded.signers, imported = excluded.imported, actor = excluded.actor",
+        (bundle.digest, bundle.name, bundle.serial, json.dumps(list(bundle.signers)), bundle.imported, bundle.actor),
+    )
+    if bundle.images:
+        images = json.dumps([lock.to_json() for lock in bundle.images])
+        db.execute("UPDATE bundles SET images = ? WHERE digest = ?", (images, bundle.digest))
+    for medium in bundle.media:
+        values = (bundle.digest, medium.place, medium.filesystem, medium.path)
+        db.execute("INSERT OR REPLACE INTO media (bundle, place, filesystem, path) VALUES (?, ?, ?, ?)", values)
 
 
 def drop_staged(ledger: Ledger, name: str, *, actor: str, number: int | None = None, order: Order | None = None) -> tuple[Order, ...]:

@@ -20,6 +20,18 @@ class Resolved:
     documents: Mapping[str, bytes]
 
 
+class Documents(Protocol):
+    """The documents of one repository, verified: at a registry, or in a bundle."""
+
+    def manifest(self, reference: str, expected: Descriptor | None = None) -> tuple[bytes, str]:
+        """A manifest or index by tag or digest, and its media type if that is told besides. Raises as `Source.resolve`."""
+        ...
+
+    def small_blob(self, blob: Descriptor) -> bytes:
+        """A config. Raises as `Source.resolve`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Stream:
     """The bytes of a blob from `start` on: the requested offset, or 0 when the source cannot resume."""
@@ -29,7 +41,7 @@ class Stream:
 
 
 class Source(Protocol):
-    """A registry; a bundle on removable media later."""
+    """Registries, or bundles on removable media."""
 
     def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
         """Choose the manifest for the platform that the runtime can unpack, and lock it; if it can unpack none, one of them.

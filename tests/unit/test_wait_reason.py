@@ -20,6 +20,7 @@ CASES = [
     ),
     (WaitReason(WaitKind.HOLD, workloads=("fan",)), "pump waits until fan is released"),
     (WaitReason(WaitKind.HOLD, workloads=("fan", "pump")), "pump waits until fan, pump are released"),
+    (WaitReason(WaitKind.MEDIUM, "update-7, part 2"), "pump waits for the stick update-7, part 2"),
     (WaitReason(WaitKind.GROUP, "r.io/b:1: not found", workloads=("b",)), "pump waits for b of the same group: r.io/b:1: not found"),
     (WaitReason(WaitKind.REGISTRY_UNREACHABLE, "r.io: no route to host"), "pump waits: r.io: no route to host"),
     (WaitReason(WaitKind.REGISTRY_BUSY, "r.io: 429"), "pump waits: r.io: 429"),
@@ -60,7 +61,7 @@ def test_a_reason_is_a_warning_of_the_workload_and_of_its_staged_version():
     slot = Slot(Method.STAGED, Download.DOWNLOADING, waiting=CASES[0][0])
     assert derive(Situation(running=True, staged=slot)).warnings == ("waits for the download window, which opens at 22:00",)
     assert of_staged(slot).warnings == ("waits for the download window, which opens at 22:00",)
-    assert describe(CASES[6][0]) == "r.io: no route to host"
+    assert describe(CASES[7][0]) == "r.io: no route to host"
 
 
 @pytest.mark.parametrize(

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kelvin_provision.ledger.reading.bundles import BundleReads
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import retention
-from kelvin_provision.ledger.sqlite.database import Database
 from kelvin_provision.spec.lock import ImageLock
 
 
-class ImageReads(Database):
+class ImageReads(BundleReads):
     """What `Ledger` reads of images."""
 
     def kept_locks(self, *, sound_only: bool = False, keep: int | None = None) -> tuple[ImageLock, ...]:
-        """Image locks of all stored revisions, each once. Their blobs and images must stay, so who removes others must know all of them.
+        """Image locks of all stored revisions, each once, and of what bundles brought without one. Their blobs and images must stay, so
+        who removes others must know all of them.
 
-        With `keep`, without those that are beyond it. Raises StateDamaged unless `sound_only`.
+        With `keep`, without what `images prune` drops: revisions beyond it, and images without a revision. Raises StateDamaged unless
+        `sound_only`.
         """
         with self.reading() as db:
             query, values = "SELECT workload, number, locks FROM revisions WHERE locks IS NOT NULL", {}
             if keep is not None:
                 query, values = f"{query} AND rowid NOT IN ({retention.BEYOND})", {"keep": keep}
-            return rows.distinct_locks(db, query, values, sound_only=sound_only)
+            locks = rows.distinct_locks(db, query, values, sound_only=sound_only)
+            return tuple(dict.fromkeys((*locks, *(self.bundled_images(sound_only=sound_only) if keep is None else ()))))
 
     def beyond(self, keep: int) -> tuple[tuple[str, int], ...]:
         """Workload and number of each revision that is kept for a rollback although `keep` others ran later."""

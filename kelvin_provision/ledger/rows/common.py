@@ -86,6 +86,7 @@ def revision(row: sqlite3.Row, *, hint: Callable[[], Hint] = lambda: REPAIR) -> 
         blocked=cells.flag("blocked"),
         waiting=cells.json_or_none("waiting", wait_reason),
         applied=cells.number_or_none("applied"),
+        bundle=cells.text_or_none("bundle"),
     )
 
 

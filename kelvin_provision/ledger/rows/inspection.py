@@ -10,6 +10,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger.history import line_of
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.local_names import local_name
+from kelvin_provision.ledger.reading.bundles import bundle_of, medium_of
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows.damage import Row, damaged, strings
 from kelvin_provision.ledger.rows.listing import stale
@@ -25,6 +26,8 @@ _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "local_names": local_name,
     "facts": lambda row: Row(row, "facts", "key").text("value"),
     "traffic": lambda row: Row(row, "traffic", "day").number("bytes"),
+    "bundles": bundle_of,
+    "media": medium_of,
     "holds": lambda row: Row(row, "holds", "workload").text("reason"),
 }
 

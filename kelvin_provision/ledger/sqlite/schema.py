@@ -176,7 +176,26 @@ CREATE TRIGGER garbage_of_locks AFTER UPDATE OF locks ON revisions WHEN OLD.lock
 DROP TRIGGER listing_observation;
 {LISTING_OBSERVATION}
 """  # noqa: S608  (constants)
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH)
+ELEVENTH = """
+CREATE TABLE bundles (
+    digest   TEXT PRIMARY KEY,               -- of its table of contents, which is kept as a file
+    name     TEXT NOT NULL,
+    serial   INTEGER NOT NULL,
+    signers  TEXT NOT NULL,                  -- names of keys; none for a bundle that was not signed
+    imported TEXT NOT NULL,
+    actor    TEXT NOT NULL,
+    images   TEXT                            -- locks of images that are kept without a revision, until images prune
+) STRICT;
+CREATE TABLE media (
+    bundle     TEXT NOT NULL REFERENCES bundles (digest) ON DELETE CASCADE,
+    place      TEXT NOT NULL,                -- the file, or one of its parts, as it was found
+    filesystem TEXT NOT NULL,                -- UUID; empty where it is not known
+    path       TEXT NOT NULL,                -- of the place, from the root of its filesystem
+    PRIMARY KEY (bundle, place)
+) STRICT;
+ALTER TABLE revisions ADD COLUMN bundle TEXT
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 
