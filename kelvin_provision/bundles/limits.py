@@ -18,6 +18,8 @@ LAYERS = 256
 MANIFEST = 4 << 20
 CONFIG = 8 << 20
 PARTS = 999
+HASHES = 16 << 20
+"""Bytes of the hashes of the chunks: those of a bundle of 2 TiB."""
 BOXES = 1024
 PLATFORMS = 16
 CHUNK = 4 << 20

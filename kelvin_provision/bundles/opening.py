@@ -18,9 +18,11 @@ from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.part_file import PartFile, trouble
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
 from kelvin_provision.errors import BundleDamaged, BundleInvalid, BundleMissing, MediumGone
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.files.tar_members import BLOCK, whole
 
 _FILE = re.compile(r"(?P<name>[^.].*)\.kpb(?:\.(?P<number>[0-9]{3}))?", re.DOTALL)
 """A name that begins with a dot is what another system left beside the file."""
@@ -28,11 +30,6 @@ _ENTRIES = 65_536
 """Names of a folder that are looked at."""
 _NAMED = 10
 """Bundles of a folder that are named in a message."""
-_RECORD = 512
-SIGNATURES_AT = 1536
-"""Where the signatures are. Before it: `oci-layout` and the header of this member."""
-CONTENTS_AT = SIGNATURES_AT + limits.SIGNATURES + _RECORD
-"""Where the table of contents is."""
 _SIGNATURES, _CONTENTS = b"kelvin/signatures.json", b"kelvin/bundle.json"
 
 
@@ -60,15 +57,15 @@ def candidates(folder: Path) -> tuple[BundleFiles, ...]:
             names = [entry.name for entry in islice(entries, _ENTRIES) if not entry.is_dir(follow_symlinks=False)]
     except OSError as error:
         raise trouble(error, folder) from error
-    whole: list[BundleFiles] = []
+    alone: list[BundleFiles] = []
     parts: dict[str, dict[int, Path]] = {}
     for match in filter(None, map(_FILE.fullmatch, sorted(names))):
         name, number = match["name"], match["number"]
         if number is None:
-            whole.append(BundleFiles(name, {1: folder / match[0]}, whole=True))
+            alone.append(BundleFiles(name, {1: folder / match[0]}, whole=True))
         elif int(number):
             parts.setdefault(name, {})[int(number)] = folder / match[0]
-    return (*whole, *(BundleFiles(name, paths) for name, paths in parts.items()))
+    return (*alone, *(BundleFiles(name, paths) for name, paths in parts.items()))
 
 
 def _find(place: Path, name: str = "") -> BundleFiles:
@@ -110,7 +107,7 @@ class Head:
     @property
     def end(self) -> int:
         """Where the next member begins."""
-        return CONTENTS_AT + -(-len(self.contents) // _RECORD) * _RECORD
+        return CONTENTS_AT + whole(len(self.contents))
 
 
 def read_head(files: BundleFiles) -> Head:
@@ -150,7 +147,7 @@ def _exactly(parts: Parts, offset: int, size: int) -> bytes:
 
 def _member(start: bytes, content: int) -> tuple[bytes, int]:
     """The name and size in the tar header before a member's content; a size of -1 if it is none."""
-    header = start[content - _RECORD : content]
+    header = start[content - BLOCK : content]
     digits = header[124:136].rstrip(b"\0 ")
     size = int(digits, 8) if re.fullmatch(rb"[0-7]{1,12}", digits) and header[257:262] == b"ustar" else -1
     return header[:100].rstrip(b"\0"), size

@@ -58,11 +58,20 @@ class Parts:
     @property
     def missing(self) -> tuple[int, ...]:
         """The numbers of the parts that are not here."""
-        return tuple(number for number in range(1, len(self._sizes) + 1) if number not in self.files.paths)
+        return tuple(number for number in range(1, self.count + 1) if number not in self.files.paths)
 
     @property
     def opened(self) -> tuple[PartFile, ...]:
         return tuple(self._open.values())
+
+    @property
+    def count(self) -> int:
+        """Of the files, if all were here."""
+        return len(self._sizes)
+
+    def size_of(self, number: int) -> int:
+        """That the table of contents says."""
+        return self._sizes[number - 1]
 
     def file(self, number: int) -> PartFile:
         """Raises MediumGone for a part that is not here, BundleDamaged for one of another size."""

@@ -34,8 +34,8 @@ def check(contents: Contents) -> None:
 
 def _check_chunks(contents: Contents) -> None:
     first, last = contents.chunks.end // limits.CHUNK, -(-contents.total // limits.CHUNK)
-    if contents.chunks.size != 32 * (last - first):
-        raise wrong("another number of chunks than the size of the bundle needs")
+    if contents.chunks.size != 32 * (last - first) or contents.chunks.size > limits.HASHES:
+        raise wrong("another number of chunks than the size of the bundle needs, or too many")
 
 
 def _check_reachable(contents: Contents) -> None:

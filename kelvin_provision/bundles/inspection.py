@@ -1,0 +1,200 @@
+"""What a bundle on a medium has, and whether its bytes are whole: `bundle inspect`, `bundle verify`. Needs no state of this box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kelvin_provision.bundles.acceptance import Accepted, accept
+from kelvin_provision.bundles.model import IN_BOX, BundledImage, BundledRequest, Contents
+from kelvin_provision.bundles.opening import find, open_bundle, read_head
+from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.bundles.verify import VerifyResult, verify
+from kelvin_provision.errors import BundleDamaged, MediumGone, RequestRefused
+
+if TYPE_CHECKING:
+    from kelvin_provision.bundles.parts import BundleFiles
+    from kelvin_provision.events import Progress
+    from kelvin_provision.settings.model import TrustSettings
+
+
+@dataclass(frozen=True)
+class BundlePlace:
+    """Where to look: files or folders, several for parts on several media. `expect` is the digest that the bundle must have."""
+
+    places: tuple[Path, ...]
+    expect: str = ""
+
+
+@dataclass(frozen=True)
+class RequestSummary:
+    """A request of a bundle. `error` says why it could not be read; the rest is empty then."""
+
+    name: str
+    size: int
+    digest: str
+    signed: bool
+    workloads: tuple[tuple[str, str], ...] = ()
+    """Name and version."""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """The table of contents, and who vouches for it. `missing` are the numbers of parts that are not here."""
+
+    files: BundleFiles
+    accepted: Accepted
+    requests: tuple[RequestSummary, ...]
+    missing: tuple[int, ...]
+
+    @property
+    def contents(self) -> Contents:
+        return self.accepted.contents
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.accepted.warning, missing_warning(self.missing))))
+
+    def to_json(self) -> dict[str, Any]:
+        contents = self.contents
+        return {
+            "name": contents.name,
+            "serial": contents.serial,
+            "digest": self.accepted.digest,
+            "made_by": contents.made_by,
+            "signatures": self.accepted.to_json(),
+            "platforms": [str(platform) for platform in contents.platforms],
+            "boxes": list(contents.boxes),
+            "requests": [_request_to_json(request) for request in self.requests],
+            "images": [_image_to_json(image, contents) for image in contents.images],
+            "needs": list(contents.needs),
+            "size": contents.total,
+            "blobs": len(contents.blobs),
+            "parts": list(self._parts()),
+            "annotations": dict(contents.annotations),
+            "warnings": list(self.warnings),
+        }
+
+    def _parts(self) -> Iterator[dict[str, Any]]:
+        sizes = (self.contents.total,) if self.files.whole else self.contents.parts
+        for number, size in enumerate(sizes, 1):
+            path = self.files.paths.get(number)
+            yield {"number": number, "size": size, "path": None if path is None else str(path)}
+
+
+def missing_warning(missing: tuple[int, ...]) -> str:
+    """Empty if all parts are here."""
+    if not missing:
+        return ""
+    numbers = ", ".join(map(str, missing))
+    return f"part {numbers} is not here" if len(missing) == 1 else f"parts {numbers} are not here"
+
+
+def inspect(place: BundlePlace, trust: TrustSettings) -> InspectResult:
+    """Reads the table of contents and the requests, no image.
+
+    Raises BundleMissing, BundleInvalid, BundleDamaged, MediumGone, and what `accept` raises.
+    """
+    accepted, bundle = _opened(place, trust)[1:]
+    with bundle:
+        requests = tuple(_summary(bundle, request) for request in accepted.contents.requests)
+        return InspectResult(bundle.files, accepted, requests, bundle.missing)
+
+
+def _opened(place: BundlePlace, trust: TrustSettings) -> tuple[Any, Accepted, Bundle]:
+    files = find(*place.places)
+    head = read_head(files)
+    accepted = accept(head, trust, place.expect)
+    return head, accepted, open_bundle(files, head, accepted.contents)
+
+
+def _summary(bundle: Bundle, request: BundledRequest) -> RequestSummary:
+    workloads: tuple[tuple[str, str], ...] = ()
+    error = ""
+    try:
+        workloads = tuple(_workloads(request.name, bundle.content(request.content)))
+    except (MediumGone, BundleDamaged, RequestRefused) as refused:
+        error = str(refused)
+    signed = request.signature is not None
+    return RequestSummary(request.name, request.content.size, request.content.digest, signed, workloads, error)
+
+
+def _workloads(name: str, data: bytes) -> Iterator[tuple[str, str]]:
+    from kelvin_provision.spec.read.documents import read  # not for bundles of images alone
+
+    for document in read(name, data):
+        value = document.value if isinstance(document.value, dict) else {}
+        yield str(value.get("name") or "?"), str(value.get("app_version") or "?")
+
+
+def _request_to_json(request: RequestSummary) -> dict[str, Any]:
+    workloads = [{"name": name, "version": version} for name, version in request.workloads]
+    return {
+        "name": request.name,
+        "digest": request.digest,
+        "size": request.size,
+        "signed": request.signed,
+        "workloads": workloads,
+        "error": request.error or None,
+    }
+
+
+def size_of(image: BundledImage, contents: Contents) -> int:
+    """Bytes of its blobs that are in the bundle; those that images share are counted for each."""
+    return sum(contents.by_digest[digest].size for digest in set(image.digests()) if digest in contents.by_digest)
+
+
+def _image_to_json(image: BundledImage, contents: Contents) -> dict[str, Any]:
+    return {
+        "reference": str(image.reference),
+        "platform": str(image.platform),
+        "size": size_of(image, contents),
+        "unpacked": sum(layer.unpacked for layer in image.layers),
+        "layers": len(image.layers),
+        "on_box": sum(layer.source == IN_BOX for layer in image.layers),
+    }
+
+
+# --- verify ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BundleVerified:
+    """`result` has the evidence of damage."""
+
+    files: BundleFiles
+    accepted: Accepted
+    result: VerifyResult
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.accepted.warning, missing_warning(self.result.missing))))
+
+    @property
+    def error(self) -> BundleDamaged | None:
+        """None if all that is here is whole."""
+        bad = self.result.bad
+        if not bad:
+            return None
+        count = self.result.bad_chunks
+        chunks = f"{count} of {self.result.chunks} chunks" if count else "a part of it"
+        return BundleDamaged(f"the bundle {self.accepted.contents.name} is damaged: {chunks}", evidence=[place.text for place in bad])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.accepted.contents.name,
+            "digest": self.accepted.digest,
+            "signatures": self.accepted.to_json(),
+            **self.result.to_json(),
+            "warnings": list(self.warnings),
+        }
+
+
+def verified(place: BundlePlace, trust: TrustSettings, progress: Progress) -> BundleVerified:
+    """Reads every byte that is here. Raises as `inspect` does; damage is in the result."""
+    head, accepted, bundle = _opened(place, trust)
+    with bundle:
+        return BundleVerified(bundle.files, accepted, verify(bundle, head, progress))

@@ -1,0 +1,224 @@
+"""Verify: every byte of a bundle that is here, by the hashes of its chunks. Says which part is bad, and where."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.head_check import first_difference
+from kelvin_provision.bundles.model import Contents, Extent
+from kelvin_provision.bundles.opening import Head
+from kelvin_provision.bundles.parts import BLOCK
+from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.errors import BundleDamaged, MediumGone
+from kelvin_provision.events import Advanced, Finished, Progress, Started
+from kelvin_provision.fast_dataclass import dataclass
+
+TASK = "the bundle"
+MOST = 1000
+"""Bad places that are named; the others are counted."""
+_IN_A_ROW = 16
+"""After so many chunks that cannot be read, the medium is gone."""
+_HASH = 32
+_MIB = 1 << 20
+CHANGED, UNREADABLE = "changed", "cannot be read"
+
+
+@dataclass(frozen=True)
+class BadPlace:
+    """Bytes that are not what the bundle says. `offset` is that in the file; `members` are what lies there, by digest or name.
+
+    `part` is 1 where one file has the whole bundle.
+    """
+
+    part: int
+    path: str
+    offset: int
+    size: int
+    reason: str
+    members: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        first, last = self.offset // _MIB, (self.offset + max(self.size, 1) - 1) // _MIB
+        where = f"MiB {first}" if first == last else f"MiB {first} to {last}"
+        return f"{self.path}, {where}: {self.reason}{f', {_named(self.members)}' if self.members else ''}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "part": self.part,
+            "path": self.path,
+            "offset": self.offset,
+            "size": self.size,
+            "reason": self.reason,
+            "members": list(self.members),
+        }
+
+
+def _named(members: Sequence[str]) -> str:
+    more = len(members) - 2
+    return " and ".join([*members[:2], *([f"{more} more"] if more > 0 else [])])
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """Chunks of the bundle, those that were read, and the bytes that were. `missing` are parts that are not here."""
+
+    chunks: int
+    verified: int
+    bytes: int
+    missing: tuple[int, ...]
+    bad: tuple[BadPlace, ...]
+    bad_chunks: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "chunks": {"total": self.chunks, "verified": self.verified, "bad": self.bad_chunks},
+            "bytes": self.bytes,
+            "missing": list(self.missing),
+            "bad": [place.to_json() for place in self.bad],
+        }
+
+
+def verify(bundle: Bundle, head: Head, progress: Progress) -> VerifyResult:
+    """In the order of the bytes, once, from the medium and not from memory. Raises MediumGone, also when it goes while it is read."""
+    return _Verification(bundle, progress).run(head)
+
+
+class _Verification:
+    """One pass. The next block is read while the one before is hashed."""
+
+    def __init__(self, bundle: Bundle, progress: Progress) -> None:
+        self._bundle = bundle
+        self._contents = bundle.contents
+        self._progress = progress
+        self._members = _Members(bundle.contents)
+        self._bad: list[BadPlace] = []
+        self._bad_chunks = 0
+        self._broken: set[int] = set()
+        self._blocks = tuple(memoryview(bytearray(BLOCK)) for _ in range(2))
+        self._unreadable = 0
+
+    def run(self, head: Head) -> VerifyResult:
+        self._open_all()
+        chunks = list(chunks_of(self._contents))
+        here = [chunk for chunk in chunks if self._is_here(chunk)]
+        done, total = self._contents.chunks.end, self._contents.chunks.end + sum(size for _, size in here)
+        self._progress(Started(TASK, "verifying", total))
+        hashes = self._hashes(head)
+        with ThreadPoolExecutor(1) as hasher:
+            for number, (offset, size) in enumerate(chunks) if hashes else ():
+                if self._is_here((offset, size)):
+                    self._check(hasher, offset, size, hashes[number * _HASH : (number + 1) * _HASH])
+                    done += size
+                    self._progress(Advanced(TASK, done, total))
+        self._progress(Finished(TASK, "damaged" if self._bad else "verified"))
+        self._refuse_changed()
+        verified = len(here) if hashes else 0
+        return VerifyResult(len(chunks), verified, done, self._bundle.missing, tuple(self._bad), self._bad_chunks)
+
+    def _open_all(self) -> None:
+        """A part of another size is bad as a whole, and the others are read all the same."""
+        for number in sorted(set(self._bundle.files.paths) & set(range(1, self._bundle.parts.count + 1))):
+            try:
+                self._bundle.parts.file(number).drop_cache()
+            except BundleDamaged as error:
+                self._broken.add(number)
+                path = str(self._bundle.files.paths[number])
+                self._note(BadPlace(number, path, 0, self._bundle.parts.size_of(number), str(error).removeprefix(f"{path} is ")))
+
+    def _is_here(self, chunk: tuple[int, int]) -> bool:
+        numbers = {number for number, _, _ in self._bundle.parts.pieces(*chunk)}
+        return not numbers & self._broken and numbers <= set(self._bundle.files.paths)
+
+    def _hashes(self, head: Head) -> bytes:
+        """The hashes of the chunks; empty where they are bad or not here, so that nothing else can be verified."""
+        extent = self._contents.chunks
+        if not self._is_here((0, extent.end)):
+            return b""
+        start = b"".join(self._bundle.read(0, extent.end))
+        place = first_difference(start, head, extent)
+        hashes = start[extent.offset : extent.end]
+        if place is not None:
+            self._note_range(place, 1, CHANGED, ("the headers",))
+        if hashlib.sha256(hashes).digest() != bytes.fromhex(extent.digest.partition(":")[2]):
+            self._note_range(extent.offset, extent.size, CHANGED, ("the hashes of the chunks",))
+            return b""
+        return hashes
+
+    def _check(self, hasher: ThreadPoolExecutor, offset: int, size: int, expected: bytes) -> None:
+        try:
+            digest = self._hashed(hasher, offset, size)
+        except MediumGone as error:
+            cause = error.__cause__
+            self._unreadable += 1
+            if not isinstance(cause, OSError) or cause.errno != errno.EIO or self._unreadable > _IN_A_ROW:
+                raise
+            digest = b""
+        else:
+            self._unreadable = 0
+        if digest != expected:
+            self._bad_chunks += 1
+            self._note_range(offset, size, UNREADABLE if self._unreadable else CHANGED, self._members.of(offset, size))
+
+    def _hashed(self, hasher: ThreadPoolExecutor, offset: int, size: int) -> bytes:
+        digest = hashlib.sha256()
+        pending: Future[None] | None = None
+        for number, position in enumerate(range(0, size, BLOCK)):
+            block = self._blocks[number % 2][: min(BLOCK, size - position)]
+            self._bundle.parts.read_into(block, offset + position)
+            if pending:
+                pending.result()
+            pending = hasher.submit(digest.update, block)
+        if pending:
+            pending.result()
+        return digest.digest()
+
+    def _note_range(self, offset: int, size: int, reason: str, members: tuple[str, ...]) -> None:
+        for number, start, count in self._bundle.parts.pieces(offset, size):
+            self._note(BadPlace(number, str(self._bundle.files.paths[number]), start, count, reason, members))
+
+    def _note(self, place: BadPlace) -> None:
+        last = self._bad[-1] if self._bad else None
+        if last and (last.part, last.reason, last.offset + last.size) == (place.part, place.reason, place.offset):
+            members = tuple(dict.fromkeys((*last.members, *place.members)))
+            self._bad[-1] = replace(last, size=last.size + place.size, members=members)
+        elif len(self._bad) < MOST:
+            self._bad.append(place)
+
+    def _refuse_changed(self) -> None:
+        changed = [file.path for file in self._bundle.parts.opened if file.changed]
+        if changed:
+            raise BundleDamaged(f"{changed[0]} was written to while it was read", hint="wait until the copy is complete, then verify again")
+
+
+def chunks_of(contents: Contents) -> Iterator[tuple[int, int]]:
+    """Offset and size of what each hash covers."""
+    offset = contents.chunks.end
+    while offset < contents.total:
+        end = min(offset - offset % limits.CHUNK + limits.CHUNK, contents.total)
+        yield offset, end - offset
+        offset = end
+
+
+class _Members:
+    """What lies where."""
+
+    def __init__(self, contents: Contents) -> None:
+        named = [(request.content, f"request {request.name}") for request in contents.requests]
+        named += [(request.signature, f"the signature of {request.name}") for request in contents.requests if request.signature]
+        named += [(extent, name) for name, extent in contents.files]
+        named += [(blob, blob.digest) for blob in contents.blobs]
+        self._named: list[tuple[Extent, str]] = sorted(named, key=lambda pair: pair[0].offset)
+        self._starts = [extent.offset for extent, _ in self._named]
+
+    def of(self, offset: int, size: int) -> tuple[str, ...]:
+        first = max(bisect_right(self._starts, offset) - 1, 0)
+        last = bisect_right(self._starts, offset + size - 1)
+        return tuple(name for extent, name in self._named[first:last] if extent.end > offset)
