@@ -42,7 +42,12 @@ def uses() -> list[Use]:
     """Of templates, code, and the titles and next steps of what the API refuses."""
     found = [use for path in TEMPLATES for use in in_template(path.read_text("utf-8"), path.name)]
     found += [use for path in MODULES for use in in_module(path.read_text("utf-8"), path.name)]
-    return found + [Use(text, None, "refusals.py") for kind in KINDS.values() for text in (kind.title, kind.solution)]
+    return found + [
+        Use(text, None, "refusals.py")
+        for name, kind in KINDS.items()
+        for text in (kind.title, "" if name in rendering.FOR_PROGRAMS else kind.solution)
+        if text
+    ]
 
 
 def in_module(source: str, where: str) -> Iterator[Use]:

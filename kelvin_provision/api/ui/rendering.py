@@ -43,6 +43,23 @@ HEADERS = {
     "vary": "Accept-Language",
 }
 """With `no-referrer` browsers call the origin of a form `null`, also of our own: those that send no Sec-Fetch-Site could change nothing."""
+FOR_PROGRAMS = frozenset(
+    {
+        "bad-body",
+        "bad-query",
+        "login-required",
+        "route-unknown",
+        "order-unknown",
+        "word-unknown",
+        "realm-unknown",
+        "method-refused",
+        "no-assets",
+        "not-available",
+        "body-too-large",
+        "query-too-long",
+    }
+)
+"""Refusals whose next step is one for who writes a program."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -90,7 +107,7 @@ def see_other(path: str) -> Response:
 def refusal_page(call: Call, refusal: Refusal) -> Response:
     """Title and next step are in the table of texts; what is wrong with this request is not."""
     kind = refusal.kind
-    hint = solution(refusal.solution or kind.solution)
+    hint = solution(refusal.solution or ("" if refusal.name in FOR_PROGRAMS else kind.solution))
     values = {"title": kind.title, "text": refusal.description, "hint": hint, "evidence": ()}
     return page(call, "error.html", kind.status, headers=refusal.headers, ours=True, **values)
 

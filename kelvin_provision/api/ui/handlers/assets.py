@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
+from kelvin_provision.api.ui.strings.texts import deferred
 from kelvin_provision.files.hashing import sha256_hex
 
 FOLDER = Path(__file__).parents[1] / "assets"
@@ -37,5 +38,5 @@ async def asset(call: Call) -> Response:
     digest, name = call.request.path_params["digest"], call.request.path_params["name"]
     known = _all().get(name)
     if known is None or known[0] != digest:
-        raise Refusal("route-unknown", f"there is no {name[:60]!r} of that version", "load the page again")
+        raise Refusal("route-unknown", f"there is no {name[:60]!r} of that version", deferred("load the page again"))
     return Response(known[1], headers=_FOR_GOOD, media_type=_TYPES[name])

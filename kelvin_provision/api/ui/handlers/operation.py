@@ -11,7 +11,7 @@ from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.handlers.workload import earlier
 from kelvin_provision.api.ui.rendering import page
-from kelvin_provision.api.ui.strings.texts import texts_of
+from kelvin_provision.api.ui.strings.texts import deferred, texts_of
 from kelvin_provision.api.ui.words import card, headline, steps, title_of
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
@@ -35,7 +35,7 @@ async def shown(call: Call) -> Response:
     text = call.request.path_params["order"]
     seen = await call.box.ask(_read, parse_count(text) or 0)
     if seen is None:
-        raise Refusal("order-unknown", f"there is no operation {text[:40]!r}, or it is too old", "see the history")
+        raise Refusal("order-unknown", f"there is no operation {text[:40]!r}, or it is too old", deferred("see the history"))
     order, _ = seen.order, texts_of(call.request)
     cards = [card(_, item) for item in seen.items]
     head = headline(_, order, {item.name: item.status.state for item in seen.items})
