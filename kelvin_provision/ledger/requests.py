@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
@@ -39,9 +40,20 @@ def cancellations(orders: Sequence[Order]) -> tuple[str, ...]:
     return tuple(f"the {order.subject} is cancelled" for order in orders)
 
 
-def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str, brought: Brought | None = None) -> Accepted:
-    """Store all requests as one group with their history, or none. They replace what was staged for the same workloads."""
-    action, source = ("bundle import", f", {brought.bundle.origin}") if brought else ("deploy", "")
+def accept(
+    ledger: Ledger,
+    specs: Sequence[Spec],
+    batch: str,
+    *,
+    actor: str,
+    brought: Brought | None = None,
+    signed: Mapping[str, str] = MappingProxyType({}),
+) -> Accepted:
+    """Store all requests as one group with their history, or none. They replace what was staged for the same workloads.
+
+    `signed` says for each workload who signed its request.
+    """
+    action, source = ("bundle import", brought.bundle.origin) if brought else ("deploy", "")
     with ledger.writing() as db:
         known = rows.slots(db, [spec.name for spec in specs])
         new = [spec.name for spec in specs if spec.name not in known]
@@ -50,7 +62,8 @@ def accept(ledger: Ledger, specs: Sequence[Spec], batch: str, *, actor: str, bro
         for revision in revisions:
             if brought and revision.workload in brought.locks:
                 ledger.set_locks(revision, brought.locks[revision.workload])
-            detail = f"{revision.spec.app_name} {revision.spec.app_version}, {revision.spec.method}{source}"
+            spec, signers = revision.spec, signed.get(revision.workload, "")
+            detail = ", ".join(filter(None, (f"{spec.app_name} {spec.app_version}, {spec.method}", source, signers)))
             append(db, Entry(ledger.clock(), actor, action, revision.workload, revision.number, "accepted", detail))
         names = [revision.workload for revision in revisions]
         return Accepted(revisions, (*removed, *order_rows.cancel_moved(db, names, actor=actor, now=ledger.clock())))

@@ -10,8 +10,11 @@ from kelvin_provision.hints import command
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.computing import fitting
 from kelvin_provision.trust.dsse import entries_of
+from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.public_keys import PublicKey
 from kelvin_provision.trust.trusted import trusted_keys
+
+__all__ = ["Signer", "Verified", "refuse_other", "required", "verify", "verify_with"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,6 @@ class Verified:
     @property
     def text(self) -> str:
         return ", ".join(signer.text for signer in self.signers)
-
-
-def required(settings: TrustSettings, what: str) -> bool:
-    """Whether a `bundle` or a `request` must be signed: bundles as soon as there are keys, if the setting says nothing."""
-    if settings.require_signature is None:
-        return what == "bundle" and bool(settings.keys)
-    return what in settings.require_signature
 
 
 def verify(payload_type: str, payload: bytes, signatures: bytes, trust: TrustSettings) -> Verified:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
@@ -17,6 +18,7 @@ from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.usecases.signed import refuse_unsigned
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 
@@ -26,6 +28,8 @@ class DeployRequest:
 
     documents: tuple[Document, ...]
     allow_latest: bool = False
+    signed: Mapping[str, str] = field(default_factory=dict)
+    """For each signed file who signed it, as `signed.read_signed` says."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,19 @@ class DeployResult:
 def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
     """Accept all requests or none; they replace what was staged for the same workloads.
 
-    Raises RequestRefused, SecretMissing, AgentSilent (the requests are stored then).
+    Raises RequestRefused, SecretMissing, SignatureMissing, AgentSilent (the requests are stored then).
     """
-    return deploy_accepted(ctx, [accepted(ctx.settings, request)])
+    checked = accepted(ctx.settings, request)
+    files = [document.file for document in request.documents]
+    signed = {spec.name: request.signed.get(file, "") for spec, file in zip(checked.specs, files, strict=True)}
+    return deploy_accepted(ctx, [checked], signed)
 
 
-def deploy_accepted(ctx: Context, requests: Sequence[Accepted]) -> DeployResult:
-    """All of them or none. Raises RequestRefused for what this cluster cannot run, AgentSilent."""
+def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[str, str] = MappingProxyType({})) -> DeployResult:
+    """All of them or none. Raises RequestRefused for what this cluster cannot run, SignatureMissing, AgentSilent."""
     specs = [spec for request in requests for spec in request.specs]
     refuse_unsupported(ctx.cluster, specs)
-    revisions, cancelled = store(ctx, specs)
+    revisions, cancelled = store(ctx, specs, signed)
     woken = wake(ctx)
     reboot = () if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)
     return DeployResult(revisions, (*(warning for request in requests for warning in request.warnings), *cancelled, *woken, *reboot))
@@ -83,7 +90,13 @@ def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
         raise RequestRefused(f"{len(findings)} finding{'s' if len(findings) > 1 else ''} for this box", evidence=findings)
 
 
-def store(ctx: Context, specs: Sequence[Spec]) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
-    """Store all requests as one group, or none. Returns the revisions, and a message for each order that this cancels."""
-    stored = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor)
+def store(
+    ctx: Context, specs: Sequence[Spec], signed: Mapping[str, str] = MappingProxyType({})
+) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
+    """Store all requests as one group, or none. Returns the revisions, and a message for each order that this cancels.
+
+    `signed` has who signed each workload. Raises SignatureMissing.
+    """
+    refuse_unsigned(ctx.settings.trust, [spec.name for spec in specs], signed)
+    stored = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor, signed=signed)
     return stored.revisions, requests.cancellations(stored.cancelled)

@@ -8,6 +8,7 @@ from hypothesis import strategies
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.description.examples import CREATE_EXAMPLE, DEPLOY_EXAMPLE
+from kelvin_provision.api.messages.signatures import HEADER
 from kelvin_provision.queries.listing import Cursor, Query
 from tests.fuzz.rules import DOCUMENTS
 
@@ -40,6 +41,7 @@ def before_call(context, case, kwargs):
     name = NAMES[len(str(case.body)) // 2 % len(NAMES)]
     if case.operation.path.endswith("/workloads/deploy"):
         case.body = DEPLOY_EXAMPLE | {"name": name}
+        case.headers.pop(HEADER, None)  # no signature fits by chance
     elif case.operation.path.endswith("/workloads/create"):
         case.body = CREATE_EXAMPLE | {"name": name}
     elif "workload_names" in case.body:

@@ -27,42 +27,25 @@ from kelvin_provision.trust.public_keys import InvalidKey, public_key_of_der, pu
 from kelvin_provision.trust.signing import PrivateKey, SignCommand, public_key_of, sign
 from kelvin_provision.trust.trusted import trusted_keys
 from kelvin_provision.trust.verifying import Signer, refuse_other, required, verify
+from tests.kit.signing import key_pair, signature, trusting
 
 CONTENT = b'{"name": "pump"}'
 
 
-def made(kind, name="anna"):
-    """A key pair, made in this process: a child for each would take a second."""
-    answer = child.generated({"type": kind, "passphrase": ""}, b"")
-    private = PrivateKey(Path(f"{name}.key"), answer["private"].encode())
-    return private, public_key_of_der(base64.b64decode(answer["public"]), name)
-
-
-def signature(key, content=CONTENT, kind=REQUEST):
-    answer = child.signed({"private": key.pem.decode(), "passphrase": ""}, pae(kind, content))
-    return base64.b64decode(answer["signature"])
-
-
 @pytest.fixture(scope="module")
 def anna():
-    return made("ed25519")
+    return key_pair()
 
 
 @pytest.fixture(scope="module")
 def bert():
-    return made("p256", "bert")
+    return key_pair("p256", "bert")
 
 
 @pytest.fixture
 def site(tmp_path, anna, bert):
     """Settings that trust both."""
-    paths = []
-    for _, public in (anna, bert):
-        path = tmp_path / f"{public.name}.pub"
-        path.write_bytes(public.pem)
-        path.chmod(0o644)
-        paths.append(path)
-    return TrustSettings(keys=tuple(paths))
+    return trusting(tmp_path, anna, bert)
 
 
 @pytest.fixture
@@ -94,7 +77,7 @@ def test_a_signature_of_a_trusted_key_is_believed_by_a_real_child(site, anna, be
 @pytest.mark.parametrize("who", ["anna", "bert"])
 def test_each_type_of_key_signs_exactly_these_bytes_as_this_type(who, site, request, in_this_process):
     key, public = request.getfixturevalue(who)
-    good = document([Entry(public.key_id, signature(key))])
+    good = document([Entry(public.key_id, signature(key, CONTENT))])
     assert verify(REQUEST, CONTENT, good, site).signers == (Signer(public.key_id, who),)
     for altered in (CONTENT[:-1], CONTENT + b"\n", CONTENT.replace(b"p", b"q"), b""):
         with pytest.raises(SignatureInvalid):
@@ -102,7 +85,7 @@ def test_each_type_of_key_signs_exactly_these_bytes_as_this_type(who, site, requ
     with pytest.raises(SignatureInvalid):
         verify(BUNDLE, CONTENT, good, site)
     for at in (0, 20, -1):
-        wrong = bytearray(signature(key))
+        wrong = bytearray(signature(key, CONTENT))
         wrong[at] ^= 1
         with pytest.raises(SignatureInvalid):
             verify(REQUEST, CONTENT, document([Entry(public.key_id, bytes(wrong))]), site)
@@ -110,18 +93,18 @@ def test_each_type_of_key_signs_exactly_these_bytes_as_this_type(who, site, requ
 
 def test_a_key_counts_once_however_often_it_signs(site, anna, bert, in_this_process):
     key, public = anna
-    stranger, other = made("ed25519", "mallory")
-    entries = [Entry(public.key_id, signature(key))] * 3 + [Entry(other.key_id, signature(stranger))]
+    stranger, other = key_pair(name="mallory")
+    entries = [Entry(public.key_id, signature(key, CONTENT))] * 3 + [Entry(other.key_id, signature(stranger, CONTENT))]
     verified = verify(REQUEST, CONTENT, document(entries), site)
     assert (len(verified.signers), verified.unknown) == (1, 1)
 
 
 def test_a_stranger_is_not_believed_under_any_name(site, anna, in_this_process):
-    key, public = made("ed25519", "mallory")
+    key, public = key_pair(name="mallory")
     with pytest.raises(SignerUnknown, match="none of the trusted keys"):
-        verify(REQUEST, CONTENT, document([Entry(public.key_id, signature(key))]), site)
+        verify(REQUEST, CONTENT, document([Entry(public.key_id, signature(key, CONTENT))]), site)
     with pytest.raises(SignatureInvalid):
-        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(key))]), site)
+        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(key, CONTENT))]), site)
 
 
 def test_without_keys_nothing_is_believed(anna):
@@ -393,7 +376,7 @@ def test_a_child_that_does_not_answer_has_verified_nothing(code, site, anna, mon
 
     monkeypatch.setattr(one_shot, "own_process", lambda _: [sys.executable, "-S", "-c", code])
     with pytest.raises(OurBug, match="check a signature"):
-        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(anna[0]))]), site)
+        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(anna[0], CONTENT))]), site)
 
 
 def test_a_command_that_signs_is_checked(anna, in_this_process):

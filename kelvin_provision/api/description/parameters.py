@@ -1,4 +1,4 @@
-"""What the query of a route may have. An empty value is one that is not given, unless it is said otherwise."""
+"""What the query of a route may have, and which header. An empty value is one that is not given, unless it is said otherwise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from kelvin_provision.api.description.schemas import TEXT, Schema, any_case, items
 from kelvin_provision.api.messages.parameters import MOST_VALUES
+from kelvin_provision.api.messages.signatures import HEADER
 from kelvin_provision.api.routes.edge import LINES, MOST
 from kelvin_provision.api.routes.listing import APPS, LEGACY, PAGE_SIZE, DownloadState, Form, Paging
 from kelvin_provision.api.routes.workloads import TAIL_LINES
@@ -20,11 +21,12 @@ class Parameter:
     name: str
     schema: Schema
     description: str = ""
+    place: str = "query"
 
     def document(self) -> dict[str, Any]:
         more = {"style": "form", "explode": True} if self.schema.get("type") == "array" else {}
         described = {"description": self.description} if self.description else {}
-        return {"name": self.name, "in": "query", "required": False, "schema": self.schema, **more, **described}
+        return {"name": self.name, "in": self.place, "required": False, "schema": self.schema, **more, **described}
 
 
 _FLAG = any_case(("true", "false"), extra=("1", "0"))
@@ -84,3 +86,9 @@ LOGS = (
 LIMIT = number("limit", LINES, MOST, "how many, of the newest")
 WORKLOADS = repeated("workload_name", description="only these")
 HISTORY = (WORKLOADS, LIMIT)
+SIGNATURE = Parameter(
+    HEADER,
+    {"type": "string", "pattern": "^[A-Za-z0-9+/]+=*$"},
+    "the base64 of FILE.sig, the signatures over exactly the bytes of the body",
+    "header",
+)

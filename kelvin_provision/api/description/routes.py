@@ -66,7 +66,9 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     login.logout: _LOGOUT,
     login.userinfo: Described(named("User")),
     login.discovery: Described(named("Discovery")),
-    workloads.deploy: Described(named("Workload"), body=named("DeployRequest"), example=DEPLOY_EXAMPLE, names="/name"),
+    workloads.deploy: Described(
+        named("Workload"), (parameters.SIGNATURE,), body=named("DeployRequest"), example=DEPLOY_EXAMPLE, names="/name"
+    ),
     workloads.listed: Described(named("WorkloadPage"), parameters.LEGACY_LIST, media=_LISTED, cached=True, names="/data/0/name"),
     workloads.get: Described(named("Workload")),
     workloads.logs: Described(named("Logs"), parameters.LOGS),

@@ -12,7 +12,7 @@ from kelvin_provision.ledger import repeats
 async def revised(call: Call, head: Head, body: bytes) -> tuple[str, ...]:
     """The workloads that have a new revision by this request, or by the same one just before."""
     services = call.services
-    key = call.digest(body)
+    key = call.digest(body, head.signatures or "")
     async with services.repeats.one_at_a_time:
         made = services.repeats.find(key)
         if made is None or not await call.box.ask(_stands, made):

@@ -12,6 +12,7 @@ from kelvin_provision.api.messages.body import content, parsed_object
 from kelvin_provision.api.messages.documents import answer
 from kelvin_provision.api.messages.parameters import number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.messages.signatures import signatures
 from kelvin_provision.api.routes.listing import LEGACY, page
 from kelvin_provision.api.routes.revisions import revised
 from kelvin_provision.api.services import Call
@@ -45,7 +46,7 @@ async def deploy(call: Call) -> Response:
     body = await content(call.request)
     if not body.strip():
         raise Refusal("bad-body", "the body is empty", "send the workload as a JSON object with app_name, app_version, name and payload")
-    (name,) = await revised(call, Head(call.principal.actor), body)
+    (name,) = await revised(call, Head(call.principal.actor, signatures=signatures(call.request)), body)
     return answer(await call.box.ask(_document, name), 201)
 
 

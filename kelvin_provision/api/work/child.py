@@ -25,6 +25,7 @@ from kelvin_provision.spec.read.documents import read
 from kelvin_provision.usecases.configure import ConfigureRequest, configure
 from kelvin_provision.usecases.deploy import DeployRequest, deploy
 from kelvin_provision.usecases.revise import ReviseRequest, revise_all
+from kelvin_provision.usecases.signed import RequestFile, read_signed
 
 FILE = "body"
 """How findings name the body of the request."""
@@ -53,7 +54,10 @@ def done(ctx: Context, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
     elif head["names"]:
         result = configure(ctx, ConfigureRequest(head["names"][0], _object(body)))
     else:
-        result = deploy(ctx, DeployRequest(read(f"{FILE}.json", body)))
+        signatures = head["signatures"]
+        file = RequestFile(f"{FILE}.json", body, None if signatures is None else signatures.encode())
+        documents, signed = read_signed(ctx.settings.trust, [file])
+        result = deploy(ctx, DeployRequest(documents, signed=signed))
     names = [revision.workload for revision in result.revisions]
     return {"names": names, "batch": result.revisions[0].batch, "warnings": list(result.warnings)}
 

@@ -21,11 +21,15 @@ Deploy = Callable[["Head", bytes], Awaitable["Deployed"]]
 
 @dataclass(frozen=True)
 class Head:
-    """`names` has the workload whose configuration the body has, or with `fields` those that get some fields; empty for a whole request."""
+    """`names` has the workload whose configuration the body has, or with `fields` those that get some fields; empty for a whole request.
+
+    `signatures` are those of a whole request, None where there are none: they are over exactly the bytes of the body.
+    """
 
     actor: str
     names: tuple[str, ...] = ()
     fields: bool = False
+    signatures: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from kelvin_provision.spec.workload import Spec
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.settings.model import TrustSettings
     from kelvin_provision.spec.read.findings import Document
+    from kelvin_provision.usecases.signed import RequestFile
 
 MOST_BYTES = 4 << 20
 
@@ -43,6 +45,7 @@ class Options:
     instantly_apply: bool | None = None
     deployment_type: Method | None = None
     allow_latest: bool = False
+    signature: Path | None = None
     wait: bool = False
     timeout: float | None = None
 
@@ -65,6 +68,7 @@ _STAGED = Option("--staged/--no-staged", help="Download all images before the ve
 _INSTANTLY = Option("--instantly-apply/--no-instantly-apply", help="Apply as soon as possible, or wait for `workloads apply`.")
 _METHOD = Option("--deployment-type", metavar="METHOD", help="standard, staged+instant-apply or staged-only: the two above in one word.")
 _LATEST = Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
+_SIGNATURE = Option("--signature", metavar="FILE", help="The signatures of the one file.  [default: FILE.sig beside each file]")
 _WAIT = Option("--wait", help="Wait until the staged version is ready, or the workload runs.")
 _TIMEOUT = duration("--timeout", "With --wait: give up after this time; the work itself continues.")
 
@@ -85,6 +89,7 @@ def command(
     instantly_apply: Annotated[bool | None, _INSTANTLY] = None,
     deployment_type: Annotated[Method | None, _METHOD] = None,
     allow_latest: Annotated[bool, _LATEST] = False,
+    signature: Annotated[Path | None, _SIGNATURE] = None,
     wait: Annotated[bool, _WAIT] = False,
     timeout: Annotated[float | None, _TIMEOUT] = None,
 ) -> Report:
@@ -107,6 +112,7 @@ def command(
         instantly_apply=instantly_apply,
         deployment_type=deployment_type,
         allow_latest=allow_latest,
+        signature=signature,
         wait=wait,
         timeout=timeout,
     )
@@ -115,11 +121,13 @@ def command(
 
 def deploy(session: Session, options: Options) -> Report:
     """Read the requests and have them accepted; with --wait, follow them."""
-    from kelvin_provision.cli.frame.box import context_of
+    from kelvin_provision.cli.frame.box import context_of, settings_of
     from kelvin_provision.usecases import deploy as usecase
 
-    request = usecase.DeployRequest(_documents(options), options.allow_latest)
-    with context_of(session) as ctx:
+    settings = settings_of(session)
+    documents, signed = _documents(settings.trust, options)
+    request = usecase.DeployRequest(documents, options.allow_latest, signed)
+    with context_of(session, settings=settings) as ctx:
         result = usecase.deploy(ctx, request)
         ends = _followed(session, options, ctx, result.revisions) if options.wait else {}
     items = tuple(
@@ -128,17 +136,46 @@ def deploy(session: Session, options: Options) -> Report:
     return Report("workloads deploy", items, warnings=result.warnings)
 
 
-def _documents(options: Options) -> tuple[Document, ...]:
-    from kelvin_provision.spec.read.documents import read_all
+def _documents(trust: TrustSettings, options: Options) -> tuple[tuple[Document, ...], Mapping[str, str]]:
+    """The requests, and who signed each file. Where they must be signed, nothing of the command line can be part of them."""
     from kelvin_provision.spec.request.flags import from_flags, with_images
+    from kelvin_provision.trust.policy import required
+    from kelvin_provision.usecases.signed import read_signed, unsigned
 
     flags = options.request()
     if bool(options.files) == bool(flags):
         raise UsageRefused("give either files or the options of one request", hint=to_type("workloads deploy", "--help"))
+    if options.signature and len(options.files) != 1:
+        raise UsageRefused("--signature is for one file", hint="put FILE.sig beside each file")
+    if required(trust, "request") and (flags or options.images):
+        raise unsigned(["options of the command line"])
     if options.files:
-        return with_images(read_all([_content(path) for path in options.files]), options.images)
+        documents, signed = read_signed(trust, _files(trust, options))
+        return with_images(documents, options.images), signed
     payload = _content(options.payload) if options.payload else None
-    return from_flags(flags, payload=payload, manifests=[_content(path) for path in options.manifests])
+    return from_flags(flags, payload=payload, manifests=[_content(path) for path in options.manifests]), {}
+
+
+def _files(trust: TrustSettings, options: Options) -> list[RequestFile]:
+    """Without keys, a signature beside a file says nothing."""
+    from kelvin_provision.usecases.signed import RequestFile
+
+    looks = bool(options.signature or trust.keys)
+    return [RequestFile(*_content(path), _signatures(path, options.signature) if looks else None) for path in options.files]
+
+
+def _signatures(path: Path, given: Path | None) -> bytes | None:
+    """Those in the file that is given, which must be there, or of the one beside the request."""
+    from kelvin_provision.trust.dsse import LARGEST_DOCUMENT
+
+    beside = given or path.with_name(f"{path.name}.sig")
+    try:
+        with beside.open("rb") as file:
+            return file.read(LARGEST_DOCUMENT + 1)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not given:
+            return None
+        raise FileUnreadable(f"{beside}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _content(path: Path) -> tuple[str, bytes]:

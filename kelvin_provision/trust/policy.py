@@ -1,0 +1,12 @@
+"""What must be signed on this box. Pure."""
+
+from __future__ import annotations
+
+from kelvin_provision.settings.model import TrustSettings
+
+
+def required(settings: TrustSettings, what: str) -> bool:
+    """Whether a `bundle` or a `request` must be signed: bundles as soon as there are keys, if the setting says nothing."""
+    if settings.require_signature is None:
+        return what == "bundle" and bool(settings.keys)
+    return what in settings.require_signature

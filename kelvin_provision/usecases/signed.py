@@ -1,0 +1,63 @@
+"""Requests that are signed: checked before anything of them is parsed, and noted in the history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from kelvin_provision.errors import SignatureMissing
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.spec.read.documents import read_all
+from kelvin_provision.spec.read.findings import Document
+from kelvin_provision.trust.policy import required
+
+HOW = (
+    "sign the whole request where the key is: kelvin-provision key sign FILE --key KEY;"
+    " deploy it with FILE.sig beside it, or with the base64 of that in the header X-Kelvin-Signature"
+)
+
+
+@dataclass(frozen=True)
+class RequestFile:
+    """The bytes of a request, and the document with its signatures, None where there is none."""
+
+    name: str
+    content: bytes
+    signatures: bytes | None = None
+
+
+def read_signed(trust: TrustSettings, files: Sequence[RequestFile]) -> tuple[tuple[Document, ...], Mapping[str, str]]:
+    """The documents of the files, and for each signed file who signed which bytes.
+
+    A signature that comes along must be right, also where none is required. Raises what `verify` raises, then RequestRefused.
+    """
+    signed = {file.name: note for file in files if (note := _checked(trust, file))}
+    return read_all([(file.name, file.content) for file in files]), signed
+
+
+def _checked(trust: TrustSettings, file: RequestFile) -> str:
+    if file.signatures is None:
+        if required(trust, "request"):
+            raise unsigned([file.name])
+        return ""
+    from kelvin_provision.trust.dsse import REQUEST
+    from kelvin_provision.trust.verifying import verify  # most requests have no signature
+
+    return note_of(verify(REQUEST, file.content, file.signatures, trust).text, sha256_hex(file.content))
+
+
+def note_of(signers: str, digest: str) -> str:
+    """For the history: who signed, and the digest of exactly what was signed."""
+    return f"signed by {signers}, sha256:{digest}"
+
+
+def refuse_unsigned(trust: TrustSettings, names: Collection[str], signed: Mapping[str, str]) -> None:
+    """The last look before requests are stored, whatever door they came by. Raises SignatureMissing."""
+    missing = [name for name in names if not signed.get(name)]
+    if missing and required(trust, "request"):
+        raise unsigned(missing)
+
+
+def unsigned(names: Sequence[str]) -> SignatureMissing:
+    return SignatureMissing(f"{', '.join(names)}: not signed, and this box accepts signed requests only", hint=HOW)
