@@ -14,11 +14,12 @@ from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRe
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.settings import secrets
-from kelvin_provision.settings.model import Settings
+from kelvin_provision.settings.model import Settings, TrustSettings
+from kelvin_provision.spec.read.documents import read_all
 from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.usecases.signed import refuse_unsigned
+from kelvin_provision.trust.requests import RequestFile, refuse_unsigned, signers
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 
@@ -29,13 +30,22 @@ class DeployRequest:
     documents: tuple[Document, ...]
     allow_latest: bool = False
     signed: Mapping[str, str] = field(default_factory=dict)
-    """For each signed file who signed it, as `signed.read_signed` says."""
+    """For each signed file who signed it, as `read_signed` says."""
 
 
 @dataclass(frozen=True)
 class DeployResult:
     revisions: tuple[Revision, ...]
     warnings: tuple[str, ...] = ()
+
+
+def read_signed(trust: TrustSettings, files: Sequence[RequestFile]) -> tuple[tuple[Document, ...], Mapping[str, str]]:
+    """The documents of the files, and for each signed one who signed it. Signatures are checked before anything is parsed.
+
+    Raises what `trust.requests.signers` raises, then RequestRefused.
+    """
+    signed = signers(trust, files)
+    return read_all([(file.name, file.content) for file in files]), signed
 
 
 def deploy(ctx: Context, request: DeployRequest) -> DeployResult:

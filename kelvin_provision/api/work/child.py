@@ -22,10 +22,10 @@ from kelvin_provision.errors.documents import to_document
 from kelvin_provision.files.durable import trouble_of_box
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.read.documents import read
+from kelvin_provision.trust.requests import RequestFile
 from kelvin_provision.usecases.configure import ConfigureRequest, configure
-from kelvin_provision.usecases.deploy import DeployRequest, deploy
+from kelvin_provision.usecases.deploy import DeployRequest, deploy, read_signed
 from kelvin_provision.usecases.revise import ReviseRequest, revise_all
-from kelvin_provision.usecases.signed import RequestFile, read_signed
 
 FILE = "body"
 """How findings name the body of the request."""

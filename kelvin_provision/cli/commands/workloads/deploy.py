@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Revision
     from kelvin_provision.settings.model import TrustSettings
     from kelvin_provision.spec.read.findings import Document
-    from kelvin_provision.usecases.signed import RequestFile
+    from kelvin_provision.trust.requests import RequestFile
 
 MOST_BYTES = 4 << 20
 
@@ -140,7 +140,8 @@ def _documents(trust: TrustSettings, options: Options) -> tuple[tuple[Document, 
     """The requests, and who signed each file. Where they must be signed, nothing of the command line can be part of them."""
     from kelvin_provision.spec.request.flags import from_flags, with_images
     from kelvin_provision.trust.policy import required
-    from kelvin_provision.usecases.signed import read_signed, unsigned
+    from kelvin_provision.trust.requests import unsigned
+    from kelvin_provision.usecases.deploy import read_signed
 
     flags = options.request()
     if bool(options.files) == bool(flags):
@@ -158,7 +159,7 @@ def _documents(trust: TrustSettings, options: Options) -> tuple[tuple[Document, 
 
 def _files(trust: TrustSettings, options: Options) -> list[RequestFile]:
     """Without keys, a signature beside a file says nothing."""
-    from kelvin_provision.usecases.signed import RequestFile
+    from kelvin_provision.trust.requests import RequestFile
 
     looks = bool(options.signature or trust.keys)
     return [RequestFile(*_content(path), _signatures(path, options.signature) if looks else None) for path in options.files]

@@ -1,4 +1,4 @@
-"""Requests that are signed: checked before anything of them is parsed, and noted in the history."""
+"""Requests that are signed: who signed them, as the history has it, and what becomes of the others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from kelvin_provision.errors import SignatureMissing
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.settings.model import TrustSettings
-from kelvin_provision.spec.read.documents import read_all
-from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.trust.policy import required
 
 HOW = (
@@ -27,13 +25,12 @@ class RequestFile:
     signatures: bytes | None = None
 
 
-def read_signed(trust: TrustSettings, files: Sequence[RequestFile]) -> tuple[tuple[Document, ...], Mapping[str, str]]:
-    """The documents of the files, and for each signed file who signed which bytes.
+def signers(trust: TrustSettings, files: Sequence[RequestFile]) -> Mapping[str, str]:
+    """For each signed file who signed which bytes. A signature that comes along must be right, also where none is required.
 
-    A signature that comes along must be right, also where none is required. Raises what `verify` raises, then RequestRefused.
+    Raises what `verifying.verify` raises.
     """
-    signed = {file.name: note for file in files if (note := _checked(trust, file))}
-    return read_all([(file.name, file.content) for file in files]), signed
+    return {file.name: note for file in files if (note := _checked(trust, file))}
 
 
 def _checked(trust: TrustSettings, file: RequestFile) -> str:
@@ -47,9 +44,9 @@ def _checked(trust: TrustSettings, file: RequestFile) -> str:
     return note_of(verify(REQUEST, file.content, file.signatures, trust).text, sha256_hex(file.content))
 
 
-def note_of(signers: str, digest: str) -> str:
+def note_of(text: str, digest: str) -> str:
     """For the history: who signed, and the digest of exactly what was signed."""
-    return f"signed by {signers}, sha256:{digest}"
+    return f"signed by {text}, sha256:{digest}"
 
 
 def refuse_unsigned(trust: TrustSettings, names: Collection[str], signed: Mapping[str, str]) -> None:
