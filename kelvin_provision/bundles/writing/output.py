@@ -1,0 +1,194 @@
+"""The files of a bundle on the medium: written under other names, which they lose when all is there and right."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import accumulate
+from pathlib import Path
+
+from kelvin_provision.errors import CannotWrite
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.durable import open_own, sync_folder, writing_to
+
+SYNCED = 64 << 20
+"""Bytes after which the medium is waited for: progress is that of the medium then, and not that of memory."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of the medium, and the name of the bundle in it."""
+
+    folder: Path
+    name: str
+
+    def final(self, number: int, count: int) -> Path:
+        return self.folder / f"{self.name}.kpb{f'.{number:03}' if count > 1 else ''}"
+
+    def unfinished(self, number: int, count: int) -> Path:
+        """Begins with a dot: no file that is found as a bundle."""
+        return self.folder / f".{self.final(number, count).name}.unfinished"
+
+    def files(self) -> tuple[Path, ...]:
+        """That are there under this name, whole or in parts."""
+        return self._matching(rf"{re.escape(self.name)}\.kpb(?:\.[0-9]{{3}})?")
+
+    def others(self, count: int) -> tuple[Path, ...]:
+        """What a bundle of this name had when it had another number of parts, and what was left unfinished then."""
+        mine = {path for number in range(1, count + 1) for path in (self.final(number, count), self.unfinished(number, count))}
+        unfinished = self._matching(rf"\.{re.escape(self.name)}\.kpb(?:\.[0-9]{{3}})?\.unfinished")
+        return tuple(path for path in (*self.files(), *unfinished) if path not in mine)
+
+    def _matching(self, pattern: str) -> tuple[Path, ...]:
+        with _to(self.folder), os.scandir(self.folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        return tuple(self.folder / name for name in names if re.fullmatch(pattern, name))
+
+
+class OutputPart:
+    """One part. `kept` is how many bytes were there already and right, `written` how many were not."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path = path
+        self.size = size
+        self.kept = self.written = 0
+        with _to(path):
+            self.descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
+            self._before = os.fstat(self.descriptor).st_size
+        self._unsynced = 0
+        self.drop_cache()
+
+    def drop_cache(self) -> None:
+        """What is read next comes from the medium."""
+        with _to(self.path):
+            os.fsync(self.descriptor)
+            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def put(self, offset: int, view: memoryview) -> None:
+        """Written only where the medium has something else."""
+        if offset + len(view) <= self._before and self._has(offset, view):
+            self.kept += len(view)
+            return
+        with _to(self.path):
+            done = 0
+            while done < len(view):
+                done += os.pwrite(self.descriptor, view[done:], offset + done)
+            self.written += len(view)
+            self._unsynced += len(view)
+            if self._unsynced >= SYNCED:
+                os.fdatasync(self.descriptor)
+                self._unsynced = 0
+
+    def _has(self, offset: int, view: memoryview) -> bool:
+        try:
+            return os.pread(self.descriptor, len(view), offset) == bytes(view)
+        except OSError:
+            return False  # a place that cannot be read may still be written
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        """Zeros where the file ends before."""
+        done = 0
+        while done < len(view):
+            count = os.preadv(self.descriptor, [view[done:]], offset + done)
+            if not count:
+                view[done:] = bytes(len(view) - done)
+                return
+            done += count
+
+    def finish(self) -> None:
+        with _to(self.path):
+            os.ftruncate(self.descriptor, self.size)
+            os.fsync(self.descriptor)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+class Output:
+    """All parts as one range of absolute offsets. They are opened when they are first needed."""
+
+    def __init__(self, paths: Sequence[Path], sizes: Sequence[int]) -> None:
+        self.paths = tuple(paths)
+        self._sizes = tuple(sizes)
+        self._starts = (0, *accumulate(sizes))
+        self._open: dict[int, OutputPart] = {}
+
+    @property
+    def kept(self) -> int:
+        return sum(part.kept for part in self._open.values())
+
+    @property
+    def written(self) -> int:
+        return sum(part.written for part in self._open.values())
+
+    def put(self, offset: int, view: memoryview) -> None:
+        for number, start, begin, end in self._pieces(offset, len(view)):
+            self._part(number).put(start, view[begin:end])
+
+    def read_into(self, offset: int, view: memoryview) -> None:
+        for number, start, begin, end in self._pieces(offset, len(view)):
+            with _to(self.paths[number]):
+                self._part(number).read_into(view[begin:end], start)
+
+    def finish(self) -> None:
+        for number in range(len(self.paths)):
+            self._part(number).finish()
+
+    def drop_cache(self) -> None:
+        for part in self._open.values():
+            part.drop_cache()
+
+    def close(self) -> None:
+        for part in self._open.values():
+            part.close()
+        self._open.clear()
+
+    def _part(self, number: int) -> OutputPart:
+        if number not in self._open:
+            self._open[number] = OutputPart(self.paths[number], self._sizes[number])
+        return self._open[number]
+
+    def _pieces(self, offset: int, size: int) -> Iterator[tuple[int, int, int, int]]:
+        """The part, the offset in it, and from where to where in the view."""
+        for number, (start, stop) in enumerate(zip(self._starts, self._starts[1:], strict=False)):
+            first, last = max(start, offset), min(stop, offset + size)
+            if first < last:
+                yield number, first - start, first - offset, last - offset
+
+
+def allocated(path: Path, size: int) -> int:
+    """How many of the bytes that a file is to have need no more space."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return 0
+    return min(status.st_blocks * 512, size) if stat.S_ISREG(status.st_mode) else 0
+
+
+def publish(renames: Sequence[tuple[Path, Path]], others: Sequence[Path], folder: Path) -> None:
+    """The last part first: the first one has the table of contents, and counts for the bundle. Then what is in its place goes."""
+    with _to(folder):
+        for unfinished, final in reversed(renames):
+            unfinished.replace(final)
+        sync_folder(folder)
+        for path in others:
+            with suppress(FileNotFoundError):
+                path.unlink()
+        sync_folder(folder)
+
+
+@contextmanager
+def _to(path: Path) -> Iterator[None]:
+    """Raises NoSpace, PermissionRefused, CannotWrite."""
+    with writing_to(path):
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                text = f"the filesystem of {path} takes no file as large as that"
+                raise CannotWrite(text, hint="write parts that fit: --part-size 4092MiB") from error
+            raise
