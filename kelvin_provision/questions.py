@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -11,19 +11,19 @@ from kelvin_provision.errors import AgentSilent, Interrupted
 from kelvin_provision.hints import command, pasted
 
 
-def _logs(ctx: Context, *, name: str, tail: int | None = None, since: str | None = None) -> dict[str, Any]:
+def _logs(ctx: Context, *, name: str, tail: int | None = None, since: str | None = None, previous: bool = False) -> dict[str, Any]:
     """`logs` with those that fit; see queries.logs."""
     from kelvin_provision.errors import ClusterUnreachable
     from kelvin_provision.queries.logs import LogsRequest, logs
 
     try:
-        return logs(ctx, LogsRequest(name, tail, since)).to_json()
+        return logs(ctx, LogsRequest(name, tail, since, previous=previous)).to_json()
     except Interrupted as error:
         raise ClusterUnreachable(f"the logs of {name} did not come in time", hint="ask for fewer lines") from error
 
 
-def _diff(ctx: Context, *, name: str) -> dict[str, Any]:
-    """What an apply of the staged version would change, as `workloads diff` shows it; what would forbid it is in its findings."""
+def _diff(ctx: Context, *, names: Sequence[str]) -> dict[str, Any]:
+    """What an apply of these staged versions would change, as `workloads diff` shows it; what would forbid it is in the findings."""
     from kelvin_provision.applying import gate
     from kelvin_provision.applying.facts import render_staged
     from kelvin_provision.applying.selection import choose, refuse_unready, select
@@ -31,7 +31,7 @@ def _diff(ctx: Context, *, name: str) -> dict[str, Any]:
     from kelvin_provision.preview.documents import document
     from kelvin_provision.preview.preview import preview
 
-    workloads = select(choose(ctx.ledger, [name], everything=False), everything=False).workloads
+    workloads = select(choose(ctx.ledger, names, everything=False), everything=False).workloads
     refuse_unready(workloads, ctx.store)
     obstacle = gate.obstacle(workloads, ctx.settings.apply.window, ctx.now)
     result = preview(ctx, render_staged(ctx, workloads))
@@ -45,13 +45,13 @@ def _diff(ctx: Context, *, name: str) -> dict[str, Any]:
     }
 
 
-def _check(ctx: Context, *, name: str) -> dict[str, Any]:
-    """Whether the staged version can be applied, as `workloads check` shows it."""
+def _check(ctx: Context, *, names: Sequence[str]) -> dict[str, Any]:
+    """Whether these staged versions can be applied together, as `workloads check` shows it."""
     from kelvin_provision.applying.selection import choose
     from kelvin_provision.checks import before_apply
     from kelvin_provision.queries.checks import ChecksResult
 
-    lines = before_apply.run(ctx, choose(ctx.ledger, [name], everything=False), deep=False, skip=(), stop=ctx.stop)
+    lines = before_apply.run(ctx, choose(ctx.ledger, names, everything=False), deep=False, skip=(), stop=ctx.stop)
     return ChecksResult(lines).to_json(pasted)
 
 

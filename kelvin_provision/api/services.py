@@ -69,3 +69,7 @@ class Call:
     def name(self) -> str:
         """The workload in the path."""
         return str(self.request.path_params["workload_name"])
+
+    async def require_workload(self) -> None:
+        """Raises WorkloadUnknown unless there is a workload of the name in the path."""
+        await self.box.ask(lambda ctx: ctx.ledger.workload(self.name))

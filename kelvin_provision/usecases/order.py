@@ -5,7 +5,7 @@ What the change would refuse at once is refused here, with the same errors: an o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kelvin_provision.applying.gate import obstacle
@@ -15,7 +15,7 @@ from kelvin_provision.errors import NothingApplied, NothingStaged, NotReady, Our
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders, repeats
-from kelvin_provision.ledger.model import Order, Revision, Target, Workload, replaced
+from kelvin_provision.ledger.model import Order, Target, Workload, replaced
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.waking import wake
@@ -27,8 +27,8 @@ class Change:
 
     `staged`: undeploy the staged version only. `to`: the revision of a rollback, None for the one that ran before. `orphans`: of a prune.
     Of an apply, without names everything that is staged is meant, with `retry_failed` also what failed before; `force` is as in
-    `ApplyRequest`. `seen`: the revisions that a person has looked at, staged ones for an apply and running ones for anything else.
-    If they are others by now, nothing is ordered.
+    `ApplyRequest`. `seen`: the revisions that a person has looked at: staged ones for an apply or what is `staged`, the newest ones for
+    an undeploy of everything, and running ones for anything else. If they are others by now, nothing is ordered.
     """
 
     verb: Verb
@@ -105,7 +105,7 @@ def _apply_of(ctx: Context, change: Change, key: str) -> tuple[OrderRequest, tup
     selection = select(chosen, everything=everything, retry_failed=change.retry_failed)
     if not selection.workloads:
         raise NothingStaged("nothing is staged")
-    _refuse_moved(change, {workload.name: workload.staged for workload in selection.workloads})
+    refuse_moved(change.seen, staged_numbers(selection.workloads))
     refuse_unready(selection.workloads, ctx.store)
     error = None if change.force else obstacle(selection.workloads, ctx.settings.apply.window, ctx.now)
     if error is not None:
@@ -120,7 +120,7 @@ def _checked(ctx: Context, change: Change, key: str) -> OrderRequest:
     if change.verb is Verb.PRUNE:
         return OrderRequest(ctx.actor, change.verb, (), {"orphans": True} if change.orphans else {}, key=key)
     workloads = ctx.ledger.workloads(change.names)
-    _refuse_moved(change, {workload.name: workload.running for workload in workloads})
+    refuse_moved(change.seen, _numbers_seen(ctx, change, workloads))
     match change.verb:
         case Verb.START | Verb.STOP:
             bare = [workload.name for workload in workloads if workload.running is None]
@@ -153,8 +153,20 @@ def _meant(ctx: Context, change: Change, workloads: Sequence[Workload]) -> Mappi
     return ctx.ledger.latest(change.names)
 
 
-def _refuse_moved(change: Change, revisions: Mapping[str, Revision | None]) -> None:
-    numbers = {name: revision.number if revision else None for name, revision in revisions.items()}
-    others = replaced(change.seen, numbers)
+def _numbers_seen(ctx: Context, change: Change, workloads: Sequence[Workload]) -> Mapping[str, int | None]:
+    if change.staged:
+        return staged_numbers(workloads)
+    if change.verb is Verb.UNDEPLOY:
+        return ctx.ledger.latest(change.names)
+    return {workload.name: workload.running.number if workload.running else None for workload in workloads}
+
+
+def staged_numbers(workloads: Iterable[Workload]) -> Mapping[str, int | None]:
+    return {workload.name: workload.staged.number if workload.staged else None for workload in workloads}
+
+
+def refuse_moved(seen: Iterable[Target], numbers: Mapping[str, int | None]) -> None:
+    """Raises NotReady if a person has looked at other revisions."""
+    others = replaced(seen, numbers)
     if others:
         raise NotReady(f"{', '.join(others)}: its version was replaced in the meantime", hint="look at it again")

@@ -11,19 +11,23 @@ from kelvin_provision.applying import schedule as rules
 from kelvin_provision.applying.selection import appliable, choose, select
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders, repeats
-from kelvin_provision.ledger.model import Order
+from kelvin_provision.ledger.model import Order, Target
 from kelvin_provision.naming import listed
+from kelvin_provision.usecases.order import refuse_moved, staged_numbers
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 
 @dataclass(frozen=True)
 class ScheduleRequest:
-    """Empty `names` means all staged workloads. `at` has a time zone. `digest` is as in `order.Change`; empty, there are no repetitions."""
+    """Empty `names` means all staged workloads. `at` has a time zone. `digest` and `seen` are as in `order.Change`; without a
+    digest there are no repetitions.
+    """
 
     at: datetime
     names: tuple[str, ...] = ()
     force: bool = False
     digest: str = ""
+    seen: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def schedule(ctx: Context, request: ScheduleRequest) -> ScheduleResult:
     workloads = selection.workloads
     if not workloads:
         return ScheduleResult(request.at)
+    refuse_moved(request.seen, staged_numbers(workloads))
     names = tuple(workload.name for workload in workloads)
     rules.refuse_wrong_clock(workloads, ctx.now)
     rules.refuse_what_applies_itself(workloads)

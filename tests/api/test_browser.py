@@ -46,7 +46,7 @@ def test_log_in_activate_follow_to_the_end_and_undo(box, person, view):
     who.press("button", "Undo: back to 1.0.0")
     sync_api.expect(who.status()).to_contain_text("Undone")
     who.press("link", "History")
-    sync_api.expect(who.page.locator("main")).to_contain_text("No line was changed or is missing")
+    sync_api.expect(who.page.locator("main")).to_contain_text("Check that no line was changed")
     who.look("history")
     assert box.ledger.workload("pump").running.spec.app_version == "1.0.0"
     who.press("button", "Log out operate")

@@ -1,5 +1,6 @@
 """A browser without a screen that remembers its cookie: what the server sees of one, over real sockets."""
 
+import re
 from urllib.parse import urlencode
 
 from tests.kit.api import PASSWORD
@@ -39,3 +40,8 @@ def as_level(client, level):
     browser = Browser(client)
     assert browser.login(level).status == 303
     return browser
+
+
+def plain(text):
+    """What a page says, without its tags."""
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kelvin_provision.cli.frame.hints import line as shell_line
-from kelvin_provision.cli.frame.values.times import moment
 from kelvin_provision.errors import TimeRefused
+from kelvin_provision.local_times import moment
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -82,6 +82,7 @@ ADDRESS = flag("address", "answer with where the package is")
 LOGS = (
     number("tail_lines", TAIL_LINES, MOST_LINES, "the newest lines of each container"),
     Parameter("since_time", {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}, "no lines before it"),
+    flag("previous", "those of the run before the last restart; the platform has none of these"),
 )
 LIMIT = number("limit", LINES, MOST, "how many, of the newest")
 WORKLOADS = repeated("workload_name", description="only these")

@@ -67,7 +67,7 @@ async def patch(call: Call) -> Response:
     """A new revision with these fields; each that is given replaces the whole field."""
     refuse_unknown(call.request.query_params.keys(), ())
     fields = _changes(await content(call.request), PATCH)
-    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    await call.require_workload()
     return await _answered(call, Head(call.principal.actor, (call.name,), fields=True), fields, 200)
 
 
@@ -90,7 +90,7 @@ async def add_resources(call: Call) -> Response:
     """Refused with the reason: what a resource stands for is on the platform."""
     refuse_unknown(call.request.query_params.keys(), ())
     parsed_object(await content(call.request))
-    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    await call.require_workload()
     raise Refusal("no-assets", "a box has no assets: a workload here gets no resources")
 
 
@@ -100,7 +100,7 @@ async def remove_resources(call: Call) -> Response:
     resources = object_with(parsed_object(await content(call.request)), ("resources",)).get("resources")
     if not isinstance(resources, list) or not all(isinstance(resource, str) for resource in resources):
         raise Refusal("bad-body", "resources is not a list of texts", 'send {"resources": ["krn:asset:NAME"]}')
-    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    await call.require_workload()
     return empty(204)
 
 

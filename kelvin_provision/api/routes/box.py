@@ -28,7 +28,7 @@ from kelvin_provision.status import Verb
 from kelvin_provision.usecases.order import Change, order
 
 GZIP = "application/gzip"
-_DOCTOR, _SETTINGS, _HISTORY = 60.0, 20.0, 600.0
+DOCTOR, SETTINGS, HISTORY = 60.0, 20.0, 600.0
 """Seconds that these may take."""
 
 
@@ -47,12 +47,12 @@ async def doctor(call: Call) -> Response:
     """With `online`, the registries too."""
     query = call.request.query_params
     refuse_unknown(query.keys(), ("online",))
-    return answer(await result_of_job(call.box, "doctor", {"online": flag(query, "online") or False}, _DOCTOR))
+    return answer(await result_of_job(call.box, "doctor", {"online": flag(query, "online") or False}, DOCTOR))
 
 
 async def settings(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
-    return answer(await result_of_job(call.box, "settings", {}, _SETTINGS))
+    return answer(await result_of_job(call.box, "settings", {}, SETTINGS))
 
 
 async def explain(call: Call) -> Response:
@@ -73,7 +73,7 @@ async def words(call: Call) -> Response:
 
 async def verified_history(call: Call) -> Response:
     object_with(parsed_object(await content(call.request)), ())
-    return answer(await result_of_job(call.box, "verify-history", {}, _HISTORY))
+    return answer(await result_of_job(call.box, "verify-history", {}, HISTORY))
 
 
 # --- images ---------------------------------------------------------------------------------------

@@ -74,8 +74,8 @@ async def check(call: Call) -> Response:
 async def _asked(call: Call, question: str) -> Response:
     """Of a staged version, from the agent."""
     refuse_unknown(call.request.query_params.keys(), ())
-    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
-    return answer(await asked(call.box, question, {"name": call.name}))
+    await call.require_workload()
+    return answer(await asked(call.box, question, {"names": [call.name]}))
 
 
 async def rollback(call: Call) -> Response:

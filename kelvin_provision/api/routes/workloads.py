@@ -10,7 +10,7 @@ from starlette.responses import Response
 from kelvin_provision import timestamps
 from kelvin_provision.api.messages.body import content, parsed_object
 from kelvin_provision.api.messages.documents import answer
-from kelvin_provision.api.messages.parameters import number, refuse_unknown, single
+from kelvin_provision.api.messages.parameters import flag, number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.messages.signatures import signatures
 from kelvin_provision.api.routes.listing import LEGACY, page
@@ -57,19 +57,20 @@ async def configure(call: Call) -> Response:
     configuration = document.get("configuration")
     if set(document) != {"configuration"} or not isinstance(configuration, dict):
         raise Refusal("bad-body", 'the body is not {"configuration": {...}}', "an empty object removes the whole configuration")
-    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    await call.require_workload()
     await revised(call, Head(call.principal.actor, (call.name,)), json.dumps(configuration).encode())
     return answer({"configuration": await call.box.ask(configuration_of, call.name)})
 
 
 async def logs(call: Call) -> Response:
-    """The newest lines of each container, from the agent."""
+    """The newest lines of each container, from the agent. With `previous`, which is our own, those before its last restart."""
     query = call.request.query_params
-    refuse_unknown(query.keys(), ("tail_lines", "since_time"))
+    refuse_unknown(query.keys(), ("tail_lines", "since_time", "previous"))
     since = single(query, "since_time")
     tail = number(query, "tail_lines", TAIL_LINES, MOST_LINES)
-    arguments = {"name": call.name, "tail": tail, "since": _time(since) if since else None}
-    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    previous = flag(query, "previous") or False
+    arguments = {"name": call.name, "tail": tail, "since": _time(since) if since else None, "previous": previous}
+    await call.require_workload()
     return answer(await asked(call.box, "logs", arguments))
 
 
@@ -88,5 +89,5 @@ async def configuration(call: Call) -> Response:
 
 async def download(call: Call) -> Response:
     """412 says that the package cannot be built; an unknown name is 404 all the same."""
-    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
+    await call.require_workload()
     raise Refusal("not-available", "this version does not build packages for an offline installation")

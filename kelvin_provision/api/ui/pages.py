@@ -46,7 +46,7 @@ class Pages:
                 if call.caller is None:
                     return _to_login(request, by_script=page.endless or LIVE in request.headers)
                 call.caller.require(page.level)
-            return await page.handler(call)
+            return await page.answer(call)
         except Refusal as refusal:
             return refusal_page(call, refusal)
         except ProvisionError as error:

@@ -5,6 +5,7 @@ Jinja2 is imported by the first page: a box whose API only programs use does not
 
 from __future__ import annotations
 
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from kelvin_provision.api.ui.handlers.assets import urls
 from kelvin_provision.api.ui.strings.texts import texts_of
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.masking.controls import harmless
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.queries.explaining.explanations import meaning
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters["local"] = timestamps.local
+    made.filters |= {"local": timestamps.local, "bytes": format_bytes, "value": _as_text}
     made.globals |= {"assets": urls(), "version": __version__, "box": os.uname().nodename}
     return made
 
@@ -86,12 +88,17 @@ def _visible(value: Any) -> Any:
     return harmless(value) if type(value) is str else value
 
 
+def _as_text(value: Any) -> str:
+    """A value of a document, on lines of its own where it is more than a text or a number."""
+    return value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)
+
+
 def page(call: Call, template: str, status: int = 200, *, headers: dict[str, str] | None = None, **values: Any) -> Response:
     who, texts = call.caller, texts_of(call.request)
     common = {
         "_": texts,
         "user": who.name if who else "",
-        "may_operate": bool(who and who.level.allows(Level.OPERATE)),
+        **{f"may_{level}": bool(who and who.level.allows(level)) for level in (Level.OPERATE, Level.DEPLOY, Level.ADMIN)},
         "now": timestamps.rfc3339_now(),
     }
     text = environment().get_template(template).render(**common, **values)

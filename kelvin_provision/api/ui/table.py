@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -9,37 +10,56 @@ from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.services import Call
-from kelvin_provision.api.ui.handlers import assets, changes, history, live, login, logs, operation, workload, workloads
+
+HANDLERS = f"{__package__}.handlers"
 
 
 @dataclass(frozen=True)
 class Page:
-    """`level` is None for what is shown without a session. `endless`: the body ends with the client only."""
+    """`level` is None for what is shown without a session. `endless`: the body ends with the client only.
+
+    `handler` is `module.function`, imported when a page of it is opened for the first time: most are rare.
+    """
 
     method: str
     path: str
     level: Level | None
-    handler: Callable[[Call], Awaitable[Response]]
+    handler: str
     endless: bool = False
     changes: bool = False
 
+    async def answer(self, call: Call) -> Response:
+        module, _, name = self.handler.partition(".")
+        handle: Callable[[Call], Awaitable[Response]] = getattr(importlib.import_module(f"{HANDLERS}.{module}"), name)
+        return await handle(call)
 
+
+_ONE = "/ui/workloads/{workload_name}"
 _CHANGES = ("activate", "undo", "stop", "start")
 
 PAGES: tuple[Page, ...] = (
-    Page("GET", "/", None, login.to_start),
-    Page("GET", "/ui", None, login.to_start),
-    Page("GET", "/ui/assets/{digest}/{name}", None, assets.asset),
-    Page("GET", "/ui/login", None, login.form_page),
-    Page("POST", "/ui/login", None, login.login),
-    Page("POST", "/ui/logout", None, login.logout),
-    Page("GET", "/ui/", Level.READ, workloads.listed),
-    Page("GET", "/ui/workloads/{workload_name}", Level.READ, workload.shown),
-    Page("GET", "/ui/workloads/{workload_name}/logs", Level.READ, logs.shown),
-    Page("GET", "/ui/workloads/{workload_name}/logs.txt", Level.READ, logs.as_file),
-    Page("GET", "/ui/operations/{order}", Level.READ, operation.shown),
-    Page("GET", "/ui/history", Level.READ, history.listed),
-    Page("GET", "/ui/events", Level.READ, live.events, endless=True),
-    *(Page("GET", f"/ui/{change}", Level.OPERATE, changes.confirm) for change in _CHANGES),
-    *(Page("POST", f"/ui/{change}", Level.OPERATE, changes.carry_out) for change in _CHANGES),
+    Page("GET", "/", None, "login.to_start"),
+    Page("GET", "/ui", None, "login.to_start"),
+    Page("GET", "/ui/assets/{digest}/{name}", None, "assets.asset"),
+    Page("GET", "/ui/login", None, "login.form_page"),
+    Page("POST", "/ui/login", None, "login.login"),
+    Page("POST", "/ui/logout", None, "login.logout"),
+    Page("GET", "/ui/", Level.READ, "workloads.listed"),
+    Page("GET", _ONE, Level.READ, "workload.shown"),
+    Page("GET", f"{_ONE}/diff", Level.READ, "diff.shown"),
+    Page("GET", f"{_ONE}/logs", Level.READ, "logs.shown"),
+    Page("GET", f"{_ONE}/logs.txt", Level.READ, "logs.as_file"),
+    Page("POST", f"{_ONE}/hold", Level.OPERATE, "holding.hold"),
+    Page("POST", f"{_ONE}/release", Level.OPERATE, "holding.release"),
+    Page("GET", "/ui/operations/{order}", Level.READ, "operation.shown"),
+    Page("GET", "/ui/history", Level.READ, "history.listed"),
+    Page("GET", "/ui/events", Level.READ, "live.events", endless=True),
+    *(Page("GET", f"/ui/{change}", Level.OPERATE, "changes.confirm") for change in _CHANGES),
+    *(Page("POST", f"/ui/{change}", Level.OPERATE, "changes.carry_out") for change in _CHANGES),
+    Page("POST", "/ui/schedule", Level.OPERATE, "scheduling.schedule"),
+    Page("POST", "/ui/cancel", Level.OPERATE, "scheduling.cancel"),
+    Page("GET", "/ui/undeploy-staged", Level.OPERATE, "undeploy.confirm"),
+    Page("POST", "/ui/undeploy-staged", Level.OPERATE, "undeploy.carry_out"),
+    Page("GET", "/ui/undeploy", Level.ADMIN, "undeploy.confirm"),
+    Page("POST", "/ui/undeploy", Level.ADMIN, "undeploy.carry_out"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kelvin_provision import timestamps
-from kelvin_provision.cli.frame.values.times import shown
+from kelvin_provision.local_times import shown
 from kelvin_provision.naming import listed
 
 if TYPE_CHECKING:

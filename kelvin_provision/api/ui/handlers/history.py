@@ -1,39 +1,52 @@
-"""Who did what, when, and how it ended; and whether a line was changed or is missing."""
+"""Who did what, when, and how it ended; and, when it is asked for, whether a line was changed or is missing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.parameters import refuse_unknown, single
+from kelvin_provision.api.messages.parameters import flag, refuse_unknown, single
+from kelvin_provision.api.routes.box import HISTORY
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page
+from kelvin_provision.api.work.asking import result_of_job
 from kelvin_provision.context import Context
-from kelvin_provision.errors import HistoryBroken
+from kelvin_provision.errors import HistoryBroken, ProvisionError
 from kelvin_provision.queries.history import HistoryRequest, HistoryResult, history
 
 NEWEST = 100
 
 
 @dataclass(frozen=True)
-class _Shown:
-    result: HistoryResult
+class _Check:
+    """Of the chain: it is whole (`verified`), a line does not fit (`broken`), or it could not be checked (`silent`)."""
+
+    verified: dict[str, Any] | None = None
     broken: str = ""
+    silent: str = ""
 
 
 async def listed(call: Call) -> Response:
     """The newest first, of all or of one workload."""
     query = call.request.query_params
-    refuse_unknown(query.keys(), ("name",))
+    refuse_unknown(query.keys(), ("name", "verify"))
     name = single(query, "name") or ""
-    shown = await call.box.ask(_read, (name,) if name else ())
-    lines = shown.result.entries[::-1]
-    return page(call, "history.html", name=name, lines=lines, broken=shown.broken, verified=shown.result.verified, most=NEWEST)
+    result = await call.box.ask(_read, (name,) if name else ())
+    check = await _checked(call) if flag(query, "verify") else _Check()
+    return page(call, "history.html", name=name, lines=result.entries[::-1], check=check, most=NEWEST)
 
 
-def _read(ctx: Context, names: tuple[str, ...]) -> _Shown:
+async def _checked(call: Call) -> _Check:
+    """By a job of the agent: a process of its own reads every line, and the thread of the API does not wait for it."""
     try:
-        return _Shown(history(ctx, HistoryRequest(names, verify=True, newest=NEWEST)))
+        return _Check(await result_of_job(call.box, "verify-history", {}, HISTORY))
     except HistoryBroken as error:
-        return _Shown(history(ctx, HistoryRequest(names, newest=NEWEST)), str(error))
+        return _Check(broken=str(error))
+    except ProvisionError as error:
+        return _Check(silent=str(error))
+
+
+def _read(ctx: Context, names: tuple[str, ...]) -> HistoryResult:
+    return history(ctx, HistoryRequest(names, newest=NEWEST))

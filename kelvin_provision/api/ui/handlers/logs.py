@@ -19,22 +19,26 @@ TAIL = 200
 async def shown(call: Call) -> Response:
     """The newest lines of each container. With `follow`, the page asks for itself every two seconds."""
     query = call.request.query_params
-    refuse_unknown(query.keys(), ("follow",))
-    follow = flag(query, "follow") or False
-    pods = await _lines(call, TAIL)
-    return page(call, "logs.html", name=call.name, pods=pods, follow=follow, tail=TAIL)
+    refuse_unknown(query.keys(), ("follow", "previous"))
+    follow, previous = flag(query, "follow") or False, flag(query, "previous") or False
+    pods = await _lines(call, TAIL, previous=previous)
+    return page(call, "logs.html", name=call.name, pods=pods, follow=follow and not previous, previous=previous, tail=TAIL)
 
 
 async def as_file(call: Call) -> Response:
-    refuse_unknown(call.request.query_params.keys(), ())
-    pods = await _lines(call, MOST_LINES)
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("previous",))
+    previous = flag(query, "previous") or False
+    pods = await _lines(call, MOST_LINES, previous=previous)
     text = "".join(f"{pod} {line}\n" for pod, lines in pods.items() for line in lines)
-    headers = {**HEADERS, "content-disposition": f'attachment; filename="{call.name}.log"'}
+    file = f"{call.name}{'-previous' if previous else ''}.log"
+    headers = {**HEADERS, "content-disposition": f'attachment; filename="{file}"'}
     return Response(harmless(text).encode("utf-8", "replace"), headers=headers, media_type="text/plain")
 
 
-async def _lines(call: Call, tail: int) -> dict[str, list[str]]:
-    await call.box.ask(lambda ctx: ctx.ledger.workload(call.name))
-    document: dict[str, Any] = await asked(call.box, "logs", {"name": call.name, "tail": tail, "since": None})
+async def _lines(call: Call, tail: int, *, previous: bool) -> dict[str, list[str]]:
+    await call.require_workload()
+    arguments = {"name": call.name, "tail": tail, "since": None, "previous": previous}
+    document: dict[str, Any] = await asked(call.box, "logs", arguments)
     pods: dict[str, list[str]] = document["logs"]
     return pods

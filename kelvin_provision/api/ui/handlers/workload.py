@@ -18,6 +18,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Revision, Workload
 from kelvin_provision.quantity import format_bytes, format_duration, format_rate
+from kelvin_provision.queries.overview import percents
 from kelvin_provision.queries.transfers import ImageTransfer
 from kelvin_provision.queries.workload import WorkloadRequest, WorkloadResult, workload
 from kelvin_provision.spec.enums import State
@@ -34,6 +35,7 @@ class _Shown:
     obstacle: str
     before: Revision | None
     orders: tuple[Order, ...]
+    percent: int | None
 
 
 async def shown(call: Call) -> Response:
@@ -45,7 +47,7 @@ async def shown(call: Call) -> Response:
         call,
         "workload.html",
         item=result.item,
-        card=card(_, result.item, _percent(result)),
+        card=card(_, result.item, seen.percent),
         current=current,
         obstacle=timestamps.with_local_times(seen.obstacle),
         before=seen.before,
@@ -62,7 +64,14 @@ def _read(ctx: Context, name: str) -> _Shown:
     with ctx.ledger.reading():  # both of one moment
         result, current = workload(ctx, WorkloadRequest(name)), ctx.ledger.workload(name)
     error = gate.obstacle((current,), ctx.settings.apply.window, ctx.now)
-    return _Shown(result, current, str(error or ""), earlier(ctx, name), orders.recent(ctx.ledger, _ORDERS, workload=name))
+    return _Shown(
+        result,
+        current,
+        str(error or ""),
+        earlier(ctx, name),
+        orders.recent(ctx.ledger, _ORDERS, workload=name),
+        percents(ctx, [current]).get(name),
+    )
 
 
 def earlier(ctx: Context, name: str) -> Revision | None:
@@ -73,12 +82,6 @@ def earlier(ctx: Context, name: str) -> Revision | None:
         return next((target.revision for target in plan(ctx.ledger, (name,)).targets), None)
     except ProvisionError:
         return None
-
-
-def _percent(result: WorkloadResult) -> int | None:
-    sizes = [(image.here, image.size) for image in result.images if image.size is not None]
-    total = sum(size for _, size in sizes)
-    return min(100 * sum(here for here, _ in sizes) // total, 99) if total else None
 
 
 def _progress(_: Texts, image: ImageTransfer) -> str:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from kelvin_provision.api.messages.documents import solution
 from kelvin_provision.api.messages.parameters import refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.routes.orders import MOST_NAMES
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page
 from kelvin_provision.api.ui.strings.texts import Texts, deferred, texts_of
@@ -24,8 +25,6 @@ from kelvin_provision.spec.enums import State
 
 PAGE_SIZE = 50
 _AGENT = solution(command("agent restart"))
-MOST_READY = 100
-"""Names in one activation, as for a request of the API."""
 READY = "ready"
 FILTERS = {
     "": deferred("All"),
@@ -89,6 +88,6 @@ def _warnings(_: Texts, box: _Box) -> list[str]:
 
 
 def ready_names(ctx: Context) -> tuple[str, ...]:
-    """What an apply of everything would take, at most MOST_READY."""
-    items = overview(ctx, OverviewRequest(Query(staged=True, state=(State.READY,)), MOST_READY)).page.items
+    """What an apply of everything would take, what is held included; at most MOST_NAMES."""
+    items = overview(ctx, OverviewRequest(Query(staged=True, state=(State.READY,)), MOST_NAMES)).page.items
     return tuple(item.name for item in items if item.staged and item.staged.ready and not item.staged.trouble)

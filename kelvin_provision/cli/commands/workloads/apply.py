@@ -108,7 +108,7 @@ def _from_to(workload: AppliedWorkload) -> str:
 
 def _schedule(session: Session, names: list[str] | None, text: str, *, force: bool) -> Report:
     from kelvin_provision.cli.frame.box import context_of
-    from kelvin_provision.cli.frame.values.times import moment, shown
+    from kelvin_provision.local_times import moment, shown
     from kelvin_provision.usecases.schedule import ScheduleRequest, schedule
 
     with context_of(session) as ctx:

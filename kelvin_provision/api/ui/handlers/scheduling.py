@@ -1,0 +1,37 @@
+"""An activation at a time, and its end: the form is on the page that confirms an activation. The time is that of the box."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from kelvin_provision import local_times
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.ui.forms import Form, form_of
+from kelvin_provision.api.ui.rendering import see_other
+from kelvin_provision.context import Context
+from kelvin_provision.errors import NothingStaged
+from kelvin_provision.ledger.model import Order
+from kelvin_provision.usecases import schedule as scheduling
+from kelvin_provision.usecases.schedule import ScheduleRequest
+
+
+async def schedule(call: Call) -> Response:
+    form = await form_of(call, ("targets", "at"))
+    order = await call.box.act(call.principal.actor, _schedule, form)
+    return see_other(f"/ui/operations/{order.id}")
+
+
+def _schedule(ctx: Context, form: Form) -> Order:
+    """Raises TimeRefused for a time that is none, is past, or is twice or never on the clock of the box."""
+    at, names = local_times.moment(form["at"].strip(), ctx.now, option=""), tuple(target.workload for target in form.targets)
+    result = scheduling.schedule(ctx, ScheduleRequest(at, names, digest=form.digest, seen=form.targets))
+    if result.order is None:
+        raise NothingStaged("nothing is staged")
+    return result.order
+
+
+async def cancel(call: Call) -> Response:
+    """A scheduled activation of several ends as a whole."""
+    name = (await form_of(call, ("name",)))["name"]
+    await call.box.act(call.principal.actor, scheduling.cancel, [name])
+    return see_other(f"/ui/workloads/{name}")
