@@ -183,6 +183,23 @@ The list comes first. A client whose connection was cut sends the last `id` as `
 same change may come twice, and none is left out. `workload_name` (repeated for several) selects. After 15 seconds of silence there is a comment. There are 16
 streams (`api.streams`), of one user at most half of them, and each ends with the login of who listens.
 """
+UPLOADS = """
+## Uploads
+
+A bundle comes to the box in chunks of at most 8 MiB, in order. The words are those of the protocol tus and of the IETF's draft for resumable uploads
+([ADR 0050](adr/0050-uploads.md)):
+
+```
+curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:30000/edge/v1/uploads --json '{"name": "line-3.kpb", "size": 4096}'     # its "id"
+curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:30000/edge/v1/uploads/$ID -T chunk -H "Upload-Offset: 0"                # 204: durable
+curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:30000/edge/v1/uploads/$ID -I                                            # Upload-Offset
+```
+
+Bytes that were answered with 204 survive a lost connection, the end of the API and a power cut; what came of a body that was cut off is kept, too. After any error, ask for `Upload-Offset` and
+continue there; an offset that is not the end is 409 and says the right one. One request at a time writes to an upload. `POST /edge/v1/uploads` with the same `name`, `size`, `sha256` and `mark` as an
+upload of the same user goes on with that one (200). The parts of a bundle are sent one after another as one file. A box keeps 16 uploads; one that is idle for a week is removed. 507 comes before the
+first byte: an upload needs its size on the disk, until everything in it is staged.
+"""
 MONITORING = """
 ## Monitoring
 
@@ -208,7 +225,9 @@ of `api.names`. Cookies count for the [page](ui.md) only, and no other origin is
 
 def page() -> str:
     made = MADE.replace("kelvin_provision.cli.docs.pages", "tests.api_page")
-    return "".join((f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), *_commands(), EVENTS, *_metrics(), LIMITS, *_refusals()))
+    return "".join(
+        (f"# The REST API\n\n{made}", HEAD, *_levels(), *_routes(), *_commands(), EVENTS, UPLOADS, *_metrics(), LIMITS, *_refusals())
+    )
 
 
 def _levels() -> Iterator[str]:

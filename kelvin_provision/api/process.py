@@ -60,7 +60,7 @@ def serve(settings: Settings, arguments: Arguments) -> None:
         deploy = ChildProcess(arguments.words).deploy
         with held(settings.state_dir, [each.url for each in listeners]), services(settings, wiring(arguments, settings), deploy) as served:
             gc.freeze()
-            run(server(served), listeners, lambda credentials: _announce(listeners, credentials), served.box)
+            run(server(served), listeners, lambda credentials: _announce(listeners, credentials), served)
     finally:
         notify("STOPPING=1")
         for listener in listeners:

@@ -32,6 +32,7 @@ from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.heartbeat import beat
+from kelvin_provision.api.work.uploading import Uploading
 from kelvin_provision.context import Context, Wiring
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.usecases import api_tokens, api_users
@@ -48,10 +49,11 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
         audit = Audit(box.record)
         authenticator = Authenticator(users, programs, settings.api, key=key, ended=ended, audit=audit)
         sessions = Sessions(users, audit, settings.api.session, settings.api.session_idle)
-        feed = Feed(box, settings.api.streams)
+        feed, uploading = Feed(box, settings.api.streams), Uploading(settings.state_dir, box.record)
         try:
-            yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions)
+            yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions, uploading)
         finally:
+            uploading.close()
             authenticator.close()
             audit.close()
 
@@ -155,16 +157,19 @@ def server(served: Services, **limits: Any) -> QuietServer:
     return QuietServer(config, table, served.feed.close, **limits)
 
 
-def run(made: QuietServer, listeners: Sequence[Listener], started: Started, box: Box | None = None) -> None:
-    """Until a signal, or until it is stopped. `box` is needed for TLS, and beats for systemd. Raises what making a certificate raises."""
-    asyncio.run(_run(made, listeners, started, box))
+def run(made: QuietServer, listeners: Sequence[Listener], started: Started, served: Services | None = None) -> None:
+    """Until a signal, or until it is stopped. `served` is needed for TLS, beats for systemd, and tidies uploads.
+
+    Raises what making a certificate raises.
+    """
+    asyncio.run(_run(made, listeners, started, served))
 
 
-async def _run(made: QuietServer, listeners: Sequence[Listener], started: Started, box: Box | None) -> None:
+async def _run(made: QuietServer, listeners: Sequence[Listener], started: Started, served: Services | None) -> None:
     asyncio.get_running_loop().set_exception_handler(Shortage())
-    credentials, beside = None, []
-    if box:
-        beside.append(asyncio.create_task(beat(box)))
+    credentials, beside, box = None, [], served.box if served else None
+    if served:
+        beside += [asyncio.create_task(beat(served.box)), asyncio.create_task(served.uploading.tidy())]
     if box and any(listener.secure for listener in listeners):
         credentials = await Credentials.of(box)
         beside.append(asyncio.create_task(credentials.keep(box)))

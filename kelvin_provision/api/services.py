@@ -14,6 +14,7 @@ from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.once import Once
 from kelvin_provision.api.work.repeats import Repeats, digest
+from kelvin_provision.api.work.uploading import Uploading
 from kelvin_provision.settings.model import ApiSettings
 from kelvin_provision.tls.listen import is_loopback
 
@@ -27,6 +28,7 @@ class Services:
     hosts: Hosts
     feed: Feed
     sessions: Sessions
+    uploading: Uploading
     repeats: Repeats = field(default_factory=Repeats)
     once: Once = field(default_factory=Once)
 

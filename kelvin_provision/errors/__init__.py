@@ -12,6 +12,8 @@ from kelvin_provision.errors.api import (
     NameTaken,
     PasswordRefused,
     TokenUnknown,
+    UploadsFull,
+    UploadUnknown,
     UserUnknown,
 )
 from kelvin_provision.errors.base import (
@@ -189,6 +191,8 @@ __all__ = [
     "TransferStopped",
     "TrustedKeyInvalid",
     "UndoFailed",
+    "UploadUnknown",
+    "UploadsFull",
     "UsageRefused",
     "UserUnknown",
     "VersionRefused",

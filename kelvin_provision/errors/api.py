@@ -1,4 +1,4 @@
-"""The API of this box: its process, its address, its users."""
+"""The API of this box: its process, its address, its users, what is uploaded to it."""
 
 from __future__ import annotations
 
@@ -69,3 +69,17 @@ class UserUnknown(ProvisionError):
 
     code, exit_code = "user-unknown", os.EX_NOINPUT
     hint_default = command("api user list")
+
+
+class UploadUnknown(ProvisionError):
+    """There is no such upload: it never was, was removed, or everything in it is staged."""
+
+    code, exit_code = "upload-unknown", os.EX_NOINPUT
+    hint_default = "see the uploads in GET /edge/v1/uploads, and begin again"
+
+
+class UploadsFull(ProvisionError):
+    """There are as many uploads as a box keeps."""
+
+    code, exit_code, temporary = "too-many-uploads", os.EX_TEMPFAIL, True
+    hint_default = "remove one that is not needed any more: DELETE /edge/v1/uploads/ID"

@@ -342,6 +342,8 @@ ELSEWHERE = {
     "certificate-missing": "tests/cli/test_api_cert.py",
     "certificate-unusable": "tests/cli/test_api_cert.py",
     "token-unknown": "tests/api/test_tokens.py",
+    "upload-unknown": "tests/api/test_uploads.py",
+    "too-many-uploads": "tests/api/test_uploads.py",
     "name-taken": "tests/cli/test_api_users.py",
     "password-refused": "tests/cli/test_api_users.py",
     "service-failed": "tests/real/test_systemd.py",

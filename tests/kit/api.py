@@ -125,7 +125,7 @@ def serving(box, *, secure=False, trusts=None, **limits):
     def run():
         with server.services(box.settings, box.wiring, deploy, users) as services:
             state["server"], state["services"] = server.server(services, **limits), services
-            server.run(state["server"], listeners, started, services.box)
+            server.run(state["server"], listeners, started, services)
 
     users = cheap_users(box.settings.state_dir, box.clock)
     if secure and not trusts:

@@ -67,6 +67,18 @@ USER_REMOVED = record(tokens=items(record(name=TEXT, level=one_of(Level), create
 _TOKEN = record(name=TEXT, level=one_of(Level), created=TIME, created_by=TEXT, expires=TIME, expired=FLAG, last_used=nullable(TIME))
 TOKENS_LISTED = record(tokens=items(_TOKEN))
 TOKEN_CREATED = record(token=_TOKEN, access_token=TEXT)
+UPLOAD = record(
+    id=TEXT,
+    name=TEXT,
+    size=COUNT,
+    sha256=nullable(TEXT),
+    mark=nullable(TEXT),
+    offset=COUNT,
+    complete=FLAG,
+    created=TIME,
+    by=TEXT,
+)
+UPLOADS = record(uploads=items(named("Upload")), chunk=COUNT)
 ORDERS = record(data=items(named("Order")))
 ORDERED = record(order=named("Order"))
 HISTORY = record(entries=items(named("HistoryEntry")), sealed=nullable(record(lines=COUNT, path=TEXT)))

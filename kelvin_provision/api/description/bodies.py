@@ -15,6 +15,7 @@ from kelvin_provision.api.routes import apps
 from kelvin_provision.api.routes.access import LIFETIME, LIFETIMES
 from kelvin_provision.api.routes.edge import LONGEST_REASON, MOST_REVISION
 from kelvin_provision.api.routes.orders import MOST_NAMES
+from kelvin_provision.api.routes.uploads import LARGEST, LONGEST_MARK, LONGEST_NAME
 from kelvin_provision.spec.request.additional_images import MAX_IMAGES
 from kelvin_provision.spec.request.shapes import Body, Legacy, Modern
 from kelvin_provision.spec.request.system_shapes import SystemBlock
@@ -107,6 +108,15 @@ CREATE_TOKEN = record(
     name={"type": "string", "pattern": f"^{TOKEN_NAME}$"},
     level=one_of(Level),
 )
+UPLOAD = record(
+    {
+        "sha256": nullable({"type": "string", "pattern": "^([0-9a-f]{64})?$"}),
+        "mark": nullable({"type": "string", "maxLength": LONGEST_MARK, "description": "of the client, which knows the file by it"}),
+    },
+    name={"type": "string", "maxLength": LONGEST_NAME, "pattern": rf"[^{_SPACE}]"},
+    size={"type": "integer", "minimum": 1, "maximum": LARGEST},
+)
+BYTES: Schema = {"type": "string", "format": "binary"}
 PRUNE = record({"orphans": nullable(FLAG)})
 _FALSE: Schema = {"enum": [False, None]}
 _FORCE = {"force": nullable(FLAG)}

@@ -50,6 +50,8 @@ _SCHEMAS: dict[str, Schema] = {
     "LeaderList": workload_answers.LEADER,
     "Order": workload_answers.ORDER,
     "Orders": answers.ORDERS,
+    "Upload": answers.UPLOAD,
+    "Uploads": answers.UPLOADS,
     "HistoryEntry": workload_answers.ENTRY,
     "History": answers.HISTORY,
     "Logs": answers.LOGS,
@@ -76,6 +78,7 @@ _PATHS: dict[str, Schema] = {
     "order": {"type": "integer", "minimum": 1},
     "user": {"type": "string", "minLength": 1, "examples": ["anna"]},
     "token": {"type": "string", "minLength": 1, "examples": ["line-3"]},
+    "upload": {"type": "string", "pattern": "^[0-9a-f]{16}$", "examples": ["0123456789abcdef"]},
     "word": {"type": "string", "minLength": 1, "examples": ["not-ready"]},
 }
 
@@ -147,16 +150,16 @@ def _success(code: int, described: Described) -> dict[str, Any]:
     elif described.answer is not None:
         response["content"] = {media: {"schema": described.answer} for media in described.media}
     if described.names:
-        response["links"] = dict(_links(described.names))
+        response["links"] = dict(_links(described.names, described.parameter))
     return response
 
 
-def _links(place: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """To every route of one workload."""
+def _links(place: str, parameter: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """To every route of one workload, or of what else the parameter is."""
     for row in ROWS:
-        if "{workload_name}" in row.path:
+        if f"{{{parameter}}}" in row.path:
             name = _identifier(row)
-            yield name, {"operationId": name, "parameters": {"workload_name": f"$response.body#{place}"}}
+            yield name, {"operationId": name, "parameters": {parameter: f"$response.body#{place}"}}
 
 
 def _errors() -> Iterator[tuple[str, dict[str, Any]]]:

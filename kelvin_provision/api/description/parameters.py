@@ -10,6 +10,7 @@ from kelvin_provision.api.messages.parameters import MOST_VALUES
 from kelvin_provision.api.messages.signatures import HEADER
 from kelvin_provision.api.routes.edge import LINES, MOST
 from kelvin_provision.api.routes.listing import APPS, LEGACY, PAGE_SIZE, DownloadState, Form, Paging
+from kelvin_provision.api.routes.uploads import LARGEST
 from kelvin_provision.api.routes.workloads import TAIL_LINES
 from kelvin_provision.queries.listing import LARGEST_PAGE, Direction, Nulls, SortKey
 from kelvin_provision.queries.logs import MOST_LINES
@@ -22,11 +23,12 @@ class Parameter:
     schema: Schema
     description: str = ""
     place: str = "query"
+    required: bool = False
 
     def document(self) -> dict[str, Any]:
         more = {"style": "form", "explode": True} if self.schema.get("type") == "array" else {}
         described = {"description": self.description} if self.description else {}
-        return {"name": self.name, "in": self.place, "required": False, "schema": self.schema, **more, **described}
+        return {"name": self.name, "in": self.place, "required": self.required, "schema": self.schema, **more, **described}
 
 
 _FLAG = any_case(("true", "false"), extra=("1", "0"))
@@ -93,3 +95,4 @@ SIGNATURE = Parameter(
     "the base64 of FILE.sig, the signatures over exactly the bytes of the body",
     "header",
 )
+OFFSET = Parameter("Upload-Offset", {"type": "integer", "minimum": 0, "maximum": LARGEST}, "where the bytes begin", "header", required=True)

@@ -17,12 +17,13 @@ from kelvin_provision.api.description.examples import (
     PATCH_EXAMPLE,
     SCHEDULE_EXAMPLE,
     TOKEN_EXAMPLE,
+    UPLOAD_EXAMPLE,
 )
 from kelvin_provision.api.description.parameters import Parameter
 from kelvin_provision.api.description.schemas import TEXT, Schema, named
 from kelvin_provision.api.messages.body import FORM
 from kelvin_provision.api.messages.documents import JSON
-from kelvin_provision.api.routes import access, apps, box, edge, events, login, monitoring, orders, platform, scheduling, workloads
+from kelvin_provision.api.routes import access, apps, box, edge, events, login, monitoring, orders, platform, scheduling, uploads, workloads
 from kelvin_provision.api.routes.listing import JSON_CURSOR, JSON_STREAM
 
 OCTETS = "application/octet-stream"
@@ -33,7 +34,7 @@ class Described:
     """`answer` is the schema of a success, None for an empty one; `media` are its media types. `body` is None where none is read.
 
     `cached`: it has an ETag, and 304 for who knows it. `optional`: the body may be left out. `names`: where the name of a workload stands
-    in the answer, which other routes take.
+    in the answer, or what else `parameter` is, which other routes take.
     """
 
     answer: Schema | None = None
@@ -41,14 +42,16 @@ class Described:
     body: Schema | None = None
     media: tuple[str, ...] = (JSON,)
     form: bool = False
+    octets: bool = False
     optional: bool = False
     cached: bool = False
     example: Mapping[str, Any] = field(default_factory=dict)
     names: str = ""
+    parameter: str = "workload_name"
 
     @property
     def body_type(self) -> str:
-        return FORM if self.form else JSON
+        return FORM if self.form else OCTETS if self.octets else JSON
 
 
 _LISTED = (JSON, JSON_CURSOR, JSON_STREAM)
@@ -117,6 +120,11 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     edge.rollback: Described(answers.ORDERED, body=bodies.ROLLBACK, optional=True),
     edge.hold: Described(body=bodies.HOLD, example={"reason": "works on the pump until noon"}),
     edge.release: Described(body=bodies.NOTHING, optional=True),
+    uploads.listed: Described(named("Uploads")),
+    uploads.begin: Described(named("Upload"), body=bodies.UPLOAD, example=UPLOAD_EXAMPLE, names="/id", parameter="upload"),
+    uploads.shown: Described(named("Upload")),
+    uploads.append: Described(query=(parameters.OFFSET,), body=bodies.BYTES, octets=True, optional=True),
+    uploads.remove: Described(),
     access.users: Described(answers.USERS),
     access.add_user: Described(answers.USER_ADDED, body=bodies.ADD_USER, example=ADD_USER_EXAMPLE),
     access.set_password: Described(body=bodies.PASSWORD, example=PASSWORD_EXAMPLE),

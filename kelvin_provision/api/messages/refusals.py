@@ -21,6 +21,7 @@ class Kind:
 KINDS = {
     "bad-body": Kind(400, "The body of the request is invalid.", "send the document that the description asks for"),
     "bad-query": Kind(400, "The query of the request is invalid.", "see the accepted values in the description"),
+    "bad-header": Kind(400, "A header of the request is invalid.", "see the accepted values in the description"),
     "bad-http": Kind(400, "This is not a valid HTTP/1.1 request.", "check the client and what is between it and this box"),
     "login-required": Kind(
         401, "This route needs a valid access token.", "get one from the token route, and send it as: Authorization: Bearer TOKEN"
@@ -35,6 +36,9 @@ KINDS = {
     "word-unknown": Kind(404, "This cannot be explained.", "see the words in GET /edge/v1/explain"),
     "realm-unknown": Kind(404, "There is no such realm.", "use the realm that GET /metadata names"),
     "method-refused": Kind(405, "The route does not have this method.", "use one of the methods in the header Allow"),
+    "upload-busy": Kind(409, "Another request is sending bytes of this upload.", "wait until it has ended, then ask how far the upload is"),
+    "offset-mismatch": Kind(409, "The bytes do not begin where the upload ends.", "continue at the offset in the header Upload-Offset"),
+    "upload-unfinished": Kind(409, "The upload is not complete.", "send the rest first"),
     "no-assets": Kind(409, "A box has no assets.", "add resources on the platform"),
     "not-available": Kind(412, "This box cannot do that yet.", "see the description"),
     "body-too-large": Kind(413, "The body of the request is too large.", "send less at once"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import access, apps, box, edge, events, login, monitoring, orders, platform, scheduling, workloads
+from kelvin_provision.api.routes import access, apps, box, edge, events, login, monitoring, orders, platform, scheduling, uploads, workloads
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -44,6 +44,7 @@ _EDGE = "/edge/v1/workloads/{workload_name}"
 _USERS = "/edge/v1/users"
 _TOKENS = "/edge/v1/tokens"
 _BOX = "/edge/v1"
+_UPLOADS = "/edge/v1/uploads"
 _APPS = "/api/v4/apps/workloads"
 _APP = f"{_APPS}/{{workload_name}}"
 
@@ -162,6 +163,11 @@ ROWS: tuple[Row, ...] = (
     Row("POST", f"{_EDGE}/rollback", Level.OPERATE, edge.rollback, (202,), (404, 409), "go back to the version that ran before"),
     Row("POST", f"{_EDGE}/hold", Level.OPERATE, edge.hold, (204,), (404,), "hold it: nothing of it is applied until it is released"),
     Row("POST", f"{_EDGE}/release", Level.OPERATE, edge.release, (204,), (404,), "end the hold of a person"),
+    Row("GET", _UPLOADS, Level.DEPLOY, uploads.listed, summary="files that are uploaded in chunks, and how large a chunk may be"),
+    Row("POST", _UPLOADS, Level.DEPLOY, uploads.begin, (200, 201), (409,), "begin an upload, or go on with the same one"),
+    Row("GET", f"{_UPLOADS}/{{upload}}", Level.DEPLOY, uploads.shown, (200,), (404,), "how far an upload is"),
+    Row("PUT", f"{_UPLOADS}/{{upload}}", Level.DEPLOY, uploads.append, (204,), (404, 409), "the next bytes of an upload"),
+    Row("DELETE", f"{_UPLOADS}/{{upload}}", Level.DEPLOY, uploads.remove, (204,), (404, 409), "remove an upload"),
     Row("GET", _USERS, Level.ADMIN, access.users, summary="the users of the API"),
     Row("POST", _USERS, Level.ADMIN, access.add_user, (201,), (), "add a user"),
     Row("POST", f"{_USERS}/{{user}}/passwd", Level.ADMIN, access.set_password, (204,), (404,), "another password, which ends all tokens"),

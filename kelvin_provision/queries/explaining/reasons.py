@@ -146,6 +146,8 @@ REASONS: dict[str, Reason] = {
     "name-taken": Reason("A user or token of that name was made before, perhaps by another administrator."),
     "password-refused": Reason("The platform's rules: 8 characters with an upper-case letter, a lower-case letter and a digit."),
     "token-unknown": Reason("A mistyped name, or a token that was revoked."),
+    "too-many-uploads": Reason("Uploads that were not finished, imported or removed; idle ones are removed after a week."),
+    "upload-unknown": Reason("It was removed, was idle for a week, or everything in it is staged already."),
     "user-unknown": Reason("A mistyped name, or a user of another box."),
     "version-refused": Reason(
         "Nothing else is staged than versions with an invalid field, an object of others, or a missing definition or permission."

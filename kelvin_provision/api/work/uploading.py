@@ -1,0 +1,78 @@
+"""Bodies of uploads, from the connection to the disk: 64 KiB at a time, in threads of their own. No disk holds up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect
+
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.uploads.folder import Uploads
+from kelvin_provision.uploads.tidying import EVERY, Tidying
+from kelvin_provision.uploads.writing import Writer
+
+T = TypeVar("T")
+PIECE = 64 << 10
+_THREADS = 2
+
+
+class Uploading:
+    """The uploads of the box behind the API. `record` writes a line of the history. A thread is started when it is needed."""
+
+    def __init__(self, state_dir: Path, record: Callable[[str, str, str, str], None]) -> None:
+        self.uploads = Uploads(state_dir)
+        self._tidying = Tidying(self.uploads)
+        self._record = record
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="uploads")
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    async def do(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+    @asynccontextmanager
+    async def writing(self, identifier: str) -> AsyncIterator[Writer]:
+        """Raises Locked, UploadUnknown."""
+        writer = await self.do(lambda: Writer(self.uploads, identifier))
+        try:
+            yield writer
+        finally:
+            await asyncio.shield(self.do(writer.close))  # also where the API is ending: the thread may be at it
+
+    async def receive(self, writer: Writer, parts: AsyncIterator[bytes]) -> int:
+        """All of a body; returns the offset that is durable then. What came of a body that was cut off is kept, too.
+
+        Raises what `parts` raises, and what writing raises.
+        """
+        gathered = bytearray()
+        try:
+            async for part in parts:
+                gathered += part
+                if len(gathered) >= PIECE:
+                    full, gathered = gathered, bytearray()
+                    await self.do(lambda: writer.write(full))  # noqa: B023  (it is awaited)
+        except (ClientDisconnect, ProvisionError):
+            await self.do(lambda: _kept(writer, gathered))
+            raise
+        return await self.do(lambda: _kept(writer, gathered))
+
+    async def tidy(self) -> None:
+        """Until it is cancelled: what a crash has left, and idle uploads."""
+        with suppress(OSError):
+            await self.do(self.uploads.sweep)
+        while True:
+            await asyncio.sleep(EVERY)
+            with suppress(OSError):
+                for name in await self.do(self._tidying.take):
+                    self._record("api", "upload", "removed", f"{name[:100]}, after a week without a byte")
+
+
+def _kept(writer: Writer, rest: bytes | bytearray) -> int:
+    writer.write(rest)
+    return writer.commit()

@@ -1,0 +1,1 @@
+"""Files that are being uploaded to this box in chunks, or were."""
