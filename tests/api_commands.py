@@ -3,6 +3,7 @@
 WORKLOADS, ONE, EDGE = "/api/v4/workloads", "/api/v4/workloads/{workload_name}", "/edge/v1"
 OURS = f"{EDGE}/workloads/{{workload_name}}"
 AT_THE_BOX = "starts or ends processes of the box, for which the API has no rights; it starts an agent when none is alive"
+SIGNING = "needs no box: private keys are where people sign, and never on the way through an API"
 
 ROUTES = {
     "workloads deploy": [f"POST {WORKLOADS}/deploy", f"GET {EDGE}/events"],
@@ -58,6 +59,10 @@ NONE = {
     "api install": AT_THE_BOX,
     "api uninstall": AT_THE_BOX,
     "api cert renew": "makes a certificate, for which the API keeps no library in memory; it renews its own in time",
+    "key generate": SIGNING,
+    "key show": SIGNING,
+    "key sign": SIGNING,
+    "key verify": "a deploy with signatures is verified when it is sent; without one there is nothing to verify on a box",
     "config set": "settings say whom this box trusts and where it listens: files of its administrator, which the API cannot write",
     "config unset": "as `config set`",
     "completion": "is for a shell",

@@ -216,6 +216,8 @@ scrape_configs:
 LIMITS = """
 ## Limits
 
+Where the site wants signed requests ([signatures](signatures.md)), `POST /api/v4/workloads/deploy` needs them in the header `X-Kelvin-Signature`, and no other route makes a revision.
+
 A request's head has 16 KiB and 10 seconds, its body 1 MiB and 30 seconds, its query 8 KiB, JSON 64 levels with each key once, a call 100 names. There are 64 connections
 (`api.connections`), 16 of one client on another machine (an address, or the /64 of an IPv6 address); one that waits for its next request gives way to a new one.
 As many requests are under way, also of clients that have hung up; a further one is answered 503. `Host` must be an address, `localhost`, a name of this box, or one

@@ -164,6 +164,10 @@ ELSEWHERE = {
     "api cert show": "`{schema, certificate, authority, path, missing, urls}`; `certificate` and `authority` (null for the files of api.tls.cert) have `fingerprint`, "
     "`begins`, `ends`, `days_left` and `names`.",
     "api cert export-ca": "`{schema, pem}`.",
+    "key generate": "The envelope, with an item of kind `private key` and one of kind `public key`, and `key_id`.",
+    "key show": "`{schema, name, type, key_id, private, protected, public}`: `type` is `ed25519` or `p256`, `protected` whether it has a passphrase, `public` a PEM.",
+    "key sign": "The envelope, with an item of kind `request` for each file, and `key_id`.",
+    "key verify": "The envelope, with an item of kind `request` for each file, and `signers`: `file`, `name`, `key_id`.",
     "api cert renew": "The envelope, with an item of kind `certificate`, and with --authority one of kind `authority`.",
     "api user list": "`{schema, users}`; each of `users` has `name`, `level`, `created` and `changed`.",
     "api token list": "`{schema, tokens}`; each of `tokens` has `name`, `level`, `created`, `created_by`, `expires`, `expired` and `last_used`.",

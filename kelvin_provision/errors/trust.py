@@ -12,7 +12,7 @@ class SignatureMissing(ProvisionError):
     """This box takes only what is signed, and there is no signature."""
 
     code, exit_code = "signature-missing", os.EX_DATAERR
-    hint_default = "where the key is: kelvin-provision key sign FILE --key KEY"
+    hint_default = command("key sign", "FILE", "--key", "KEY", instruction="where the key is")
 
 
 class SignatureInvalid(ProvisionError):
@@ -40,7 +40,7 @@ class KeyInvalid(ProvisionError):
     """A key cannot be used: its file, its type, or its passphrase."""
 
     code, exit_code = "key-invalid", os.EX_DATAERR
-    hint_default = "keys are Ed25519 or ECDSA P-256"
+    hint_default = command("key generate", "NAME", instruction="keys are Ed25519 or ECDSA P-256, in PEM; make one")
 
 
 class TrustedKeyInvalid(ProvisionError):

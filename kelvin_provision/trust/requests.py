@@ -7,12 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from kelvin_provision.errors import SignatureMissing
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.hints import command
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.policy import required
 
-HOW = (
-    "sign the whole request where the key is: kelvin-provision key sign FILE --key KEY;"
-    " deploy it with FILE.sig beside it, or with the base64 of that in the header X-Kelvin-Signature"
+HOW = command(
+    "key sign",
+    *("FILE", "--key", "KEY"),
+    instruction="sign the whole request where the key is",
+    note="deploy it with FILE.sig beside it, or with the base64 of that in the header X-Kelvin-Signature",
 )
 
 

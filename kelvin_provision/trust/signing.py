@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from kelvin_provision.errors import KeyInvalid, SigningFailed
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.hints import command
 from kelvin_provision.trust.computing import ask, fitting, refuse_larger
 from kelvin_provision.trust.dsse import LARGEST_SIGNATURE, Entry, pae
 from kelvin_provision.trust.public_keys import InvalidKey, PublicKey, public_key_of_der
@@ -80,15 +82,21 @@ def _by_command(payload_type: str, payload: bytes, by: SignCommand) -> Entry:
         raise SigningFailed(f"{by.words[0]} answered {len(signature)} bytes, which is no signature")
     (fits,) = fitting(payload_type, payload, [(by.public, signature)])
     if not fits:
-        hint = "give the public key that belongs to the key of the command"
+        hint = command("key show", "FILE", instruction="--key must be the public key of the command; look at it")
         raise SigningFailed(f"what {by.words[0]} answered is no signature by {by.public.name} ({by.public.key_id[:12]})", hint=hint)
     return Entry(by.public.key_id, signature)
 
 
 def _answer(words: Sequence[str], message: bytes) -> bytes:
-    """Its errors go to the terminal: it may say that a token is to be touched."""
+    """Its errors go to the terminal: it may say that a token is to be touched.
+
+    Standard input is a file in memory and no pipe: `openssl pkeyutl` asks for its size.
+    """
     try:
-        done = subprocess.run(words, input=message, stdout=subprocess.PIPE, timeout=TIMEOUT, check=False)
+        with os.fdopen(os.memfd_create("what is signed"), "w+b") as file:
+            file.write(message)
+            file.seek(0)
+            done = subprocess.run(words, stdin=file, stdout=subprocess.PIPE, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         raise SigningFailed(f"{words[0]} did not answer within {TIMEOUT:.0f} s") from None
     except OSError as error:

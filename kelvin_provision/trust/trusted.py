@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from kelvin_provision.errors import TrustedKeyInvalid
-from kelvin_provision.hints import Hint, system
+from kelvin_provision.hints import Hint, command, system
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.public_keys import LARGEST, InvalidKey, PublicKey, public_key_of_pem
 
@@ -30,7 +30,7 @@ def trusted_key(path: Path) -> PublicKey:
     try:
         return public_key_of_pem(data, name_of(path))
     except InvalidKey as error:
-        hint = "keys are Ed25519 or ECDSA P-256, in PEM"
+        hint = command("key show", str(path), instruction="keys are Ed25519 or ECDSA P-256, in PEM; look at it")
         raise TrustedKeyInvalid(f"trust.keys: {path}: {error}", hint=hint) from error
 
 

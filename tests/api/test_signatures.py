@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.access.levels import Level
+from kelvin_provision.hints import pasted
 from kelvin_provision.ledger import history
 from kelvin_provision.trust.requests import HOW
 from tests.kit.api import serving
@@ -71,7 +72,7 @@ def test_a_header_that_has_no_signatures_is_refused(api, header):
 
 def test_the_official_clients_cannot_sign_and_are_told_what_to_do(api):
     answer = deploy(api, BODY)
-    assert (answer.status, answer.error["name"], answer.error["solution"]) == (400, "signature-missing", HOW)
+    assert (answer.status, answer.error["name"], answer.error["solution"]) == (400, "signature-missing", pasted(HOW))
     assert "motor" not in {workload.name for workload in api.box.ledger.workloads()}
 
 

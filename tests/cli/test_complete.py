@@ -24,7 +24,7 @@ def words(*line):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ([""], ["workloads", "images", "agent", "api", "config", "doctor", "support-bundle", "explain", "completion"]),
+        ([""], ["workloads", "images", "agent", "api", "key", "config", "doctor", "support-bundle", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (
             ["--"],

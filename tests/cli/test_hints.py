@@ -347,13 +347,13 @@ ELSEWHERE = {
     "name-taken": "tests/cli/test_api_users.py",
     "password-refused": "tests/cli/test_api_users.py",
     "service-failed": "tests/real/test_systemd.py",
-    "signature-missing": "tests/unit/test_trust.py",
-    "signature-invalid": "tests/unit/test_trust.py",
-    "signer-unknown": "tests/unit/test_trust.py",
+    "signature-missing": "tests/cli/test_keys.py",
+    "signature-invalid": "tests/cli/test_keys.py",
+    "signer-unknown": "tests/cli/test_keys.py",
     "expected-other": "tests/unit/test_trust.py",
-    "key-invalid": "tests/unit/test_trust.py",
-    "trusted-key-invalid": "tests/unit/test_trust.py",
-    "signing-failed": "tests/unit/test_trust.py",
+    "key-invalid": "tests/cli/test_keys.py",
+    "trusted-key-invalid": "tests/cli/test_keys.py",
+    "signing-failed": "tests/cli/test_keys.py",
 }
 """Another user, a signal, a window of the link, the API or systemd is needed."""
 

@@ -157,6 +157,16 @@ ENTRIES: Entries = MappingProxyType(
                 }
             ),
         ),
+        "key": _group(
+            "key",
+            "Keys and signatures.",
+            {
+                "generate": "Make a key pair for signing: NAME.key and NAME.pub.",
+                "show": "Show the type and the id of a key.",
+                "sign": "Sign requests: FILE.sig beside each file.",
+                "verify": "Verify the signatures of requests.",
+            },
+        ),
         "config": _group(
             "config",
             "The settings.",

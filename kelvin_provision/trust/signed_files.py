@@ -1,0 +1,74 @@
+"""Requests as files, each with its signatures beside it in FILE.sig."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from kelvin_provision.errors import FileUnreadable, SignatureMissing
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.durable import write_durably
+from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.trust.computing import LARGEST_PAYLOAD
+from kelvin_provision.trust.dsse import LARGEST_DOCUMENT, REQUEST, document, entries_of, joined
+from kelvin_provision.trust.public_keys import PublicKey
+from kelvin_provision.trust.signing import PrivateKey, SignCommand, sign
+from kelvin_provision.trust.verifying import Verified, verify_with
+
+
+@dataclass(frozen=True)
+class SignedFile:
+    """`digest` is that of the file."""
+
+    path: Path
+    signatures: Path
+    key_id: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class VerifiedFile:
+    path: Path
+    verified: Verified
+    digest: str
+
+
+def signature_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sig")
+
+
+def sign_file(path: Path, key: PrivateKey | SignCommand, *, replace: bool = False) -> SignedFile:
+    """Beside the signatures of others that are there, unless `replace`.
+
+    Raises FileUnreadable, SignatureInvalid, KeyInvalid, SigningFailed.
+    """
+    content, beside = _read(path, LARGEST_PAYLOAD), signature_path(path)
+    before = () if replace or not beside.exists() else entries_of(_read(beside, LARGEST_DOCUMENT))
+    entry = sign(REQUEST, content, key)
+    data = document(joined(before, entry))
+    entries_of(data)  # what could not be read again is not written
+    write_durably(beside, [data], mode=0o644)
+    return SignedFile(path, beside, entry.key_id, f"sha256:{sha256_hex(content)}")
+
+
+def verify_file(path: Path, keys: Sequence[PublicKey]) -> VerifiedFile:
+    """Raises FileUnreadable, SignatureMissing, SignatureInvalid, SignerUnknown."""
+    content, beside = _read(path, LARGEST_PAYLOAD), signature_path(path)
+    if not beside.exists():
+        raise SignatureMissing(f"there is no {beside}")
+    verified = verify_with(REQUEST, content, _read(beside, LARGEST_DOCUMENT), tuple(keys))
+    return VerifiedFile(path, verified, f"sha256:{sha256_hex(content)}")
+
+
+def _read(path: Path, most: int) -> bytes:
+    """At most one byte more than is allowed. A pipe or a device is no file to sign: it could not be read again."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return file.read(most + 1)
+    except OSError as error:
+        raise FileUnreadable(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    raise FileUnreadable(f"{path}: it is not a regular file")
