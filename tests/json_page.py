@@ -25,6 +25,7 @@ from kelvin_provision.events import Advanced, Started, Status
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.settings.load import load
 from kelvin_provision.support import sections
+from tests.kit import bundles
 from tests.kit.box import Box
 from tests.kit.images import make_image, tar_of
 
@@ -112,6 +113,11 @@ def working(box: Box) -> None:
         activity(event)
 
 
+def bundle(box: Box) -> None:
+    image = make_image([tar_of({"app": b"1.0.0" * 500})], compress=False)
+    bundles.write(Path(), {"registry.example.com:5000/pump:1.0.0": image}, [json.dumps(REQUEST).encode()], name="north", serial=3)
+
+
 EXAMPLES = (
     Example("workloads deploy", ("workloads", "deploy", "-f", "REQUEST.json")),
     Example(
@@ -133,6 +139,17 @@ EXAMPLES = (
     Example("images list", ("images", "list")),
     Example("images verify", ("images", "verify")),
     Example("images prune", ("images", "prune", "--dry-run")),
+    Example(
+        "bundle inspect",
+        ("bundle", "inspect", "north.kpb"),
+        bundle,
+        about="`path` is null for a part that is not here, `error` if a request was read:",
+    ),
+    Example(
+        "bundle verify",
+        ("bundle", "verify", "north.kpb"),
+        about="Damage is an error beside these keys, and each of `bad` has `part`, `path`, `offset`, `size`, `reason` and `members`:",
+    ),
     Example("workloads wait", ("workloads", "wait", "-n", "pump", "--for", "ready")),
     Example("workloads rollback", ("workloads", "rollback", "-n", "pump", "--to", "1"), lambda box: box.command_apply("pump")),
     Example("workloads history", ("workloads", "history", "-n", "pump", "--verify")),

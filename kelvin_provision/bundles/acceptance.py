@@ -26,11 +26,11 @@ class Accepted:
 
     @property
     def warning(self) -> str:
-        """What is to be said of a bundle that nothing vouches for; empty for another one."""
+        """What is to be said of a bundle that nothing vouches for; empty for another one. The digest without its algorithm stays whole."""
         if self.signers or self.expected:
             return ""
         what = "is signed by keys that this box does not trust" if self.unknown else "is not signed"
-        return f"the bundle {what}; compare its digest with the desk where it was made: {self.digest}"
+        return f"the bundle {what}; compare its digest with the desk where it was made: {self.digest.partition(':')[2]}"
 
     def to_json(self) -> dict[str, Any]:
         return {

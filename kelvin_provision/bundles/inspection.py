@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from kelvin_provision.settings.model import TrustSettings
 
 
+_LONGEST = 253
+"""Characters of a name or version that are shown."""
+
+
 @dataclass(frozen=True)
 class BundlePlace:
     """Where to look: files or folders, several for parts on several media. `expect` is the digest that the bundle must have."""
@@ -127,7 +131,12 @@ def _workloads(name: str, data: bytes) -> Iterator[tuple[str, str]]:
 
     for document in read(name, data):
         value = document.value if isinstance(document.value, dict) else {}
-        yield str(value.get("name") or "?"), str(value.get("app_version") or "?")
+        yield _word(value.get("name")), _word(value.get("app_version"))
+
+
+def _word(value: object) -> str:
+    """A text of a request that is not checked yet, or a question mark: it must not look like a line of ours."""
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST and value.isprintable() else "?"
 
 
 def _request_to_json(request: RequestSummary) -> dict[str, Any]:
@@ -181,7 +190,8 @@ class BundleVerified:
             return None
         count = self.result.bad_chunks
         chunks = f"{count} of {self.result.chunks} chunks" if count else "a part of it"
-        return BundleDamaged(f"the bundle {self.accepted.contents.name} is damaged: {chunks}", evidence=[place.text for place in bad])
+        text = f"the bundle {self.accepted.contents.name} is damaged: {chunks}"
+        return BundleDamaged(text, hint="copy the files that are named to the medium again", evidence=[place.text for place in bad])
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -24,7 +24,7 @@ from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.files.tar_members import BLOCK, whole
 
-_FILE = re.compile(r"(?P<name>[^.].*)\.kpb(?:\.(?P<number>[0-9]{3}))?", re.DOTALL)
+_FILE = re.compile(r"(?P<name>[^.].*)\.kpb(?:\.(?P<number>[0-9]{3}))?")
 """A name that begins with a dot is what another system left beside the file."""
 _ENTRIES = 65_536
 """Names of a folder that are looked at."""
@@ -113,7 +113,8 @@ class Head:
 def read_head(files: BundleFiles) -> Head:
     """Raises BundleInvalid, BundleDamaged; MediumGone if the part with it is not here."""
     if 1 not in files.paths:
-        raise MediumGone(f"part 1 of the bundle {files.name}, which has the table of contents, is not here")
+        hint = "insert the medium with part 1; what was copied is kept"
+        raise MediumGone(f"part 1 of the bundle {files.name}, which has the table of contents, is not here", hint=hint)
     numbers = list(takewhile(files.paths.__contains__, count(1)))
     with _sized(files, numbers) as parts:
         start = _exactly(parts, 0, CONTENTS_AT)

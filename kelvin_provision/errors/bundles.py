@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from kelvin_provision.errors.base import ProvisionError
+from kelvin_provision.hints import command
 
 
 class BundleInvalid(ProvisionError):
@@ -18,7 +19,7 @@ class BundleDamaged(ProvisionError):
     """Bytes of the bundle are not what its table of contents says."""
 
     code, exit_code = "bundle-damaged", os.EX_DATAERR
-    hint_default = "copy the bundle to the medium again"
+    hint_default = command("bundle verify", "PLACE", note="then copy the files that it names to the medium again")
 
 
 class BundleUnsuitable(ProvisionError):

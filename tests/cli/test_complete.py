@@ -24,7 +24,7 @@ def words(*line):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ([""], ["workloads", "images", "agent", "api", "key", "config", "doctor", "support-bundle", "explain", "completion"]),
+        ([""], ["workloads", "images", "bundle", "agent", "api", "key", "config", "doctor", "support-bundle", "explain", "completion"]),
         (["co"], ["config", "completion"]),
         (
             ["--"],
@@ -70,6 +70,7 @@ def words(*line):
         (["workloads", "deploy", "--no-"], ["--no-staged", "--no-instantly-apply", "--no-color"]),
         (["workloads", "deploy", "-f", "req"], [":files"]),
         (["workloads", "deploy", "--manifest="], [":files"]),
+        (["bundle", "verify", "nor"], [":files"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["explain", "pending_a"], ["pending_apply"]),
         (["explain", "ready", ""], []),

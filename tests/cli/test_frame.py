@@ -30,6 +30,7 @@ Usage: kelvin-provision [OPTIONS] COMMAND [ARGS]...
 Commands:
   workloads       Deploy, apply, inspect and remove workloads.
   images          The images on this box.
+  bundle          Requests and images on removable media.
   agent           The background process that downloads and applies.
   api             The REST API of this box.
   config          The settings.

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision import errors
+from kelvin_provision.bundles import limits
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import ClusterDenied, RemovalUnfinished
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.load import load
 from kelvin_provision.staging.limits.policy import local_time
+from tests.kit import bundles
 from tests.kit.cli import run
 from tests.kit.hints import MADE, error, request, stage, two_versions, typed
 from tests.kit.images import random_image
@@ -388,3 +390,57 @@ def test_a_clock_that_was_set_lets_an_apply_be_scheduled(box):
     assert (found["code"], found["hint"].startswith("set the clock")) == ("clock-behind", True)
     box.clock = right
     assert box.run("workloads", "apply", "pump", "--at", "02:00").exit_code == 0
+
+
+# --- bundles --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stick(tmp_path):
+    bundles.write(tmp_path / "stick", {"r.io/pump:1": random_image([9_000_000])}, name="north", part_size=limits.CHUNK)
+    return tmp_path / "stick"
+
+
+def test_a_bundle_that_is_not_there_is_found_by_its_folder_or_file(box, stick, tmp_path):
+    missing = error(box, "bundle", "inspect", str(tmp_path))
+    assert (missing["code"], missing["hint"]) == ("bundle-missing", "name the bundle's file, or the folder that has it")
+    bundles.write(stick, name="south")
+    several = error(box, "bundle", "inspect", str(stick))
+    assert (several["code"], several["hint"]) == ("bundle-missing", "name the file of one of them")
+    assert [box.run("bundle", "inspect", path).exit_code for path in several["evidence"]] == [0, 0]
+
+
+def test_what_is_no_bundle_is_copied_again(box, stick):
+    part = stick / "north.kpb.001"
+    data = part.read_bytes()
+    part.write_bytes(bytes(len(data)))
+    wrong = error(box, "bundle", "inspect", str(stick))
+    assert (wrong["code"], wrong["hint"]) == ("bundle-invalid", "copy the bundle to the medium again")
+    part.write_bytes(data)
+    assert box.run("bundle", "inspect", str(stick)).exit_code == 0
+
+
+def test_damage_names_the_files_to_copy_again(box, stick):
+    part = stick / "north.kpb.002"
+    data = part.read_bytes()
+    part.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    damaged = error(box, "bundle", "verify", str(stick))
+    assert (damaged["code"], damaged["hint"]) == ("bundle-damaged", "copy the files that are named to the medium again")
+    assert damaged["evidence"][0].startswith(f"{part}, MiB 0 to 3: changed")
+    part.write_bytes(data)
+    assert box.run("bundle", "verify", str(stick)).exit_code == 0
+    whole = bundles.make().write(stick.parent / "whole")[0]
+    os.truncate(whole, 100)
+    cut = error(box, "bundle", "inspect", str(whole))
+    assert (cut["code"], cut["hint"].startswith("kelvin-provision bundle verify PLACE")) == ("bundle-damaged", True)
+    assert str(whole) in typed(box, cut["hint"], PLACE=str(whole)).stderr
+
+
+def test_the_medium_with_the_first_part_is_inserted(box, stick, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (stick / "north.kpb.001").rename(other / "north.kpb.001")
+    gone = error(box, "bundle", "verify", str(stick))
+    assert (gone["code"], gone["hint"]) == ("medium-gone", "insert the medium with part 1; what was copied is kept")
+    assert "parts 2, 3 are not here" in box.run("bundle", "verify", str(other)).stderr
+    assert box.run("bundle", "verify", str(other), str(stick)).exit_code == 0

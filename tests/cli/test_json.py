@@ -58,6 +58,17 @@ KEYS = {
     "images verify": ENVELOPE,
     "images prune": EMPTY,
     "doctor": "checks checks[].id checks[].title checks[].why schema",
+    "bundle inspect": (
+        "annotations blobs boxes command digest images images[].layers images[].on_box images[].platform images[].reference images[].size"
+        " images[].unpacked made_by name needs parts parts[].number parts[].path parts[].size platforms requests requests[].digest"
+        " requests[].error requests[].name requests[].signed requests[].size requests[].workloads requests[].workloads[].name"
+        " requests[].workloads[].version schema serial signatures signatures.expected signatures.signers signatures.trusted"
+        " signatures.unknown size warnings"
+    ),
+    "bundle verify": (
+        "bad bytes chunks chunks.bad chunks.total chunks.verified command digest missing name schema signatures signatures.expected"
+        " signatures.signers signatures.trusted signatures.unknown status warnings"
+    ),
     "workloads wait": ENVELOPE,
     "workloads rollback": ENVELOPE,
     "workloads history": (

@@ -55,6 +55,8 @@ def test_the_commands_are_those_of_the_design():
         "images list",
         "images verify",
         "images prune",
+        "bundle inspect",
+        "bundle verify",
         "agent run",
         "agent status",
         "agent start",

@@ -8,7 +8,7 @@ from tests.kit.cli import run
 
 READING = {
     "workloads diff", "workloads list", "workloads show", "workloads check", "workloads wait", "workloads history", "workloads logs",
-    "images list", "images verify", "agent status", "api status", "api cert show", "api cert export-ca", "api user list", "api token list", "config show", "config path", "doctor",
+    "images list", "images verify", "bundle inspect", "bundle verify", "agent status", "api status", "api cert show", "api cert export-ca", "api user list", "api token list", "config show", "config path", "doctor",
     "support-bundle", "explain", "completion",
 }  # fmt: skip
 READING_WORDS = [
@@ -93,6 +93,8 @@ def test_the_table_says_of_each_word_whether_it_changes_something():
         ("api ls", "kelvin-provision api user list"),
         ("api start", "kelvin-provision api serve"),
         ("images remove x", "kelvin-provision images prune"),
+        ("bundle show /media/stick", "kelvin-provision bundle inspect /media/stick"),
+        ("bundle check", "kelvin-provision bundle verify PLACE"),
         ("config get registry", "kelvin-provision config show"),
         ("config list", "kelvin-provision config show"),
         ("config edit", "kelvin-provision config set KEY VALUE"),

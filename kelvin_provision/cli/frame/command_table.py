@@ -98,6 +98,14 @@ ENTRIES: Entries = MappingProxyType(
                 "prune": "Remove images and downloads that no kept version needs.",
             },
         ),
+        "bundle": _group(
+            "bundle",
+            "Requests and images on removable media.",
+            {
+                "inspect": "Show what a bundle has, for whom it is, and who signed it.",
+                "verify": "Read every byte of a bundle, and name the bad places.",
+            },
+        ),
         "agent": _group(
             "agent",
             "The background process that downloads and applies.",

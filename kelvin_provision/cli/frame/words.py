@@ -105,7 +105,6 @@ WORDS: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
             "settings": _reading("config show"),
             "health": _reading("doctor"),
             "diagnose": _reading("doctor"),
-            "bundle": _reading("support-bundle"),
             "report": _reading("support-bundle"),
             "gc": _changing("images prune"),
             "cleanup": _changing("images prune"),
@@ -117,6 +116,11 @@ WORDS: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
             **dict.fromkeys(("rm", "rmi", "remove", "delete", "del", "clean", "gc"), _changing("images prune")),
             **dict.fromkeys(("pull", "add", "load", "import", "download"), _DEPLOY),
             "help": _reading("images --help"),
+        },
+        "bundle": {
+            **dict.fromkeys(("ls", "list", "get", "show", "info", "view", "cat", "describe"), _reading("bundle inspect", "PLACE")),
+            **dict.fromkeys(("check", "fsck", "scrub", "test", "validate"), _reading("bundle verify", "PLACE")),
+            "help": _reading("bundle --help"),
         },
         "agent": {
             **dict.fromkeys(("ls", "ps", "list", "get", "show", "info", "log", "logs", "ping"), _reading("agent status")),

@@ -1,0 +1,22 @@
+"""Show what a bundle has, for whom it is, and who signed it."""
+
+from __future__ import annotations
+
+from kelvin_provision.cli.commands.bundle.place import Expect, Places, trust_of
+from kelvin_provision.cli.frame.session import Session
+from kelvin_provision.cli.render.report import SCHEMA, Report
+
+
+def command(session: Session, place: Places, *, expect: Expect = "") -> Report:
+    """Show what a bundle has, for whom it is, and who signed it.
+
+    Reads the table of contents and the requests, no image, and changes nothing. Needs neither root nor a box: a desk will do. Where the
+    settings have trust.keys, a bundle that none of them has signed is refused, and nothing of it is shown.
+    """
+    from kelvin_provision.bundles.inspection import BundlePlace, inspect
+    from kelvin_provision.cli.commands.bundle.shown import described
+
+    result = inspect(BundlePlace(tuple(place), expect), trust_of(session))
+    document = {"schema": SCHEMA, "command": "bundle inspect"} | result.to_json()
+    names = tuple(str(image.reference) for image in result.contents.images)
+    return Report("bundle inspect", text=described(result), document=document, warnings=result.warnings, names=names)

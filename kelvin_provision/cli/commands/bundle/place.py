@@ -1,0 +1,26 @@
+"""Where a bundle is, and what it must be: arguments that several commands have."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from kelvin_provision.cli.frame.declared import Argument, Option
+from kelvin_provision.cli.frame.session import Session
+
+if TYPE_CHECKING:
+    from kelvin_provision.settings.model import TrustSettings
+
+_WHERE = "The file of the bundle, one of its parts, or the folder that has it; several for parts on several media."
+_PLACES = Argument(metavar="PLACE...", help=_WHERE)
+_EXPECT = Option("--expect", metavar="DIGEST", help="Refuse a bundle with another digest than this one.")
+Places = Annotated[list[Path], _PLACES]
+Expect = Annotated[str, _EXPECT]
+
+
+def trust_of(session: Session) -> TrustSettings:
+    """Who this box believes. No state directory is needed: a desk has none. Raises SettingsInvalid."""
+    from kelvin_provision.settings.load import load
+
+    return load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings.trust
