@@ -13,7 +13,7 @@ from typing import Self
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.fast_dataclass import dataclass
 
-_DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
+DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
 _HOST = r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?"
 _PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
@@ -27,7 +27,7 @@ DOCKER_HUB = "docker.io"
 
 def is_digest(text: str) -> bool:
     """In canonical form, and of an algorithm that is verified here: sha256 or sha512."""
-    return re.fullmatch(_DIGEST, text) is not None
+    return re.fullmatch(DIGEST, text) is not None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, SCHEMA, BundledImage, BundledLayer, BundledRequest, Contents, Extent
 from kelvin_provision.bundles.rules import check, wrong
 from kelvin_provision.errors import BundleInvalid, ReferenceInvalid
-from kelvin_provision.refs import Platform, Reference, is_digest
+from kelvin_provision.refs import DIGEST, Platform, Reference
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PLATFORM = re.compile(r"[a-z0-9._-]{1,64}(?:/[a-z0-9._-]{1,64}){1,2}")
@@ -23,6 +23,11 @@ _KEYS = frozenset(
         "chunks", "total", "parts", "annotations",
     }
 )  # fmt: skip
+
+_IS_DIGEST = re.compile(DIGEST).fullmatch
+_REQUEST = frozenset({"name", "content"})
+_IMAGE = frozenset({"reference", "platform", "index", "manifest", "config", "layers"})
+_LAYER = frozenset({"digest", "size", "diff_id", "unpacked", "in"})
 
 T = TypeVar("T")
 
@@ -83,7 +88,7 @@ def decode(data: bytes) -> Contents:
         raise BundleInvalid(f"the bundle has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
     if document.get("kind") != "bundle" or set(document) != _KEYS:
         raise wrong("other keys than those of a bundle")
-    chunks = _object(document["chunks"], {"size", "content"})
+    chunks = _object(document["chunks"], frozenset({"size", "content"}))
     if chunks["size"] != limits.CHUNK:
         raise wrong("chunks of another size")
     contents = Contents(
@@ -109,28 +114,15 @@ def decode(data: bytes) -> Contents:
 def _parsed(data: bytes) -> dict[str, Any]:
     if len(data) > limits.CONTENTS:
         raise wrong(f"{len(data)} bytes, the limit is {limits.CONTENTS}")
-    _refuse_depth(data)
     try:
         document = json.loads(data.decode("ascii"), object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
     except UnicodeDecodeError as error:
         raise wrong(f"byte {error.start} is not ASCII") from error
-    except ValueError as error:
-        raise wrong("not JSON, or with a number of thousands of digits") from error
+    except (ValueError, RecursionError) as error:  # the depth of what is accepted is that of the format
+        raise wrong("not JSON, nested too deep, or with a number of thousands of digits") from error
     if not isinstance(document, dict):
         raise wrong("not an object")
     return document
-
-
-def _refuse_depth(data: bytes) -> None:
-    """Before parsing, which would go as deep as the document does."""
-    if re.match(rb"[^\[{]*+(?:[\[{][^\[{]*+)", data) is None:
-        raise wrong("not an object")
-    depth = deepest = 0
-    for match in re.finditer(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', data):
-        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
-        deepest = max(deepest, depth)
-        if deepest > limits.DEPTH:
-            raise wrong(f"nested deeper than {limits.DEPTH} levels")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -144,8 +136,8 @@ def _no_float(text: str) -> float:
     raise wrong(f"{text[:20]} is not a whole number")
 
 
-def _object(value: Any, keys: set[str], optional: frozenset[str] = frozenset()) -> dict[str, Any]:
-    if not isinstance(value, dict) or not keys <= set(value) <= keys | optional:
+def _object(value: Any, keys: frozenset[str], optional: frozenset[str] = frozenset()) -> dict[str, Any]:
+    if not isinstance(value, dict) or not (value.keys() == keys or keys <= value.keys() <= keys | optional):
         raise wrong(f"an object with other keys than {', '.join(sorted(keys | optional))}")
     return value
 
@@ -181,7 +173,7 @@ def _matching(pattern: re.Pattern[str], value: Any, name: str) -> str:
 
 
 def _digest(value: Any) -> str:
-    if not isinstance(value, str) or not is_digest(value):
+    if not isinstance(value, str) or not _IS_DIGEST(value):
         raise wrong("a digest that is neither sha256 nor sha512")
     return value
 
@@ -208,7 +200,7 @@ def _file(value: Any) -> tuple[str, Extent]:
 
 
 def _request(value: Any) -> BundledRequest:
-    document = _object(value, {"name", "content"}, frozenset({"signature"}))
+    document = _object(value, _REQUEST, frozenset({"signature"}))
     content = _extent(document["content"])
     signature = _extent(document["signature"]) if "signature" in document else None
     if content.size > limits.REQUEST or (signature and signature.size > limits.SIGNATURES):
@@ -217,7 +209,7 @@ def _request(value: Any) -> BundledRequest:
 
 
 def _image(value: Any) -> BundledImage:
-    document = _object(value, {"reference", "platform", "index", "manifest", "config", "layers"})
+    document = _object(value, _IMAGE)
     try:
         reference = Reference.parse(_text(document["reference"], "a reference"))
     except ReferenceInvalid as error:
@@ -230,7 +222,7 @@ def _image(value: Any) -> BundledImage:
 
 
 def _layer(value: Any) -> BundledLayer:
-    document = _object(value, {"digest", "size", "diff_id", "unpacked", "in"})
+    document = _object(value, _LAYER)
     if document["in"] not in (IN_BUNDLE, IN_BOX):
         raise wrong("a layer that is neither in the bundle nor on the box")
     sizes = _number(document["size"], "a size"), _number(document["unpacked"], "a size")

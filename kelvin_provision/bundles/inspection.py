@@ -11,11 +11,11 @@ from kelvin_provision.bundles.acceptance import Accepted, accept
 from kelvin_provision.bundles.model import IN_BOX, BundledImage, BundledRequest, Contents
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.bundles.reader import Bundle
-from kelvin_provision.bundles.verify import VerifyResult, verify
 from kelvin_provision.errors import BundleDamaged, MediumGone, RequestRefused
 
 if TYPE_CHECKING:
     from kelvin_provision.bundles.parts import BundleFiles
+    from kelvin_provision.bundles.verify import VerifyResult
     from kelvin_provision.events import Progress
     from kelvin_provision.settings.model import TrustSettings
 
@@ -205,6 +205,8 @@ class BundleVerified:
 
 def verified(place: BundlePlace, trust: TrustSettings, progress: Progress) -> BundleVerified:
     """Reads every byte that is here. Raises as `inspect` does; damage is in the result."""
+    from kelvin_provision.bundles.verify import verify  # threads, which `inspect` does without
+
     head, accepted, bundle = _opened(place, trust)
     with bundle:
         return BundleVerified(bundle.files, accepted, verify(bundle, head, progress))

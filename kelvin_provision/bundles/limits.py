@@ -6,7 +6,6 @@ SIGNATURES = 16 << 10
 """Bytes of the signatures, with their padding."""
 CONTENTS = 16 << 20
 """Bytes of the table of contents."""
-DEPTH = 8
 NUMBER = 1 << 53
 REQUESTS = 256
 REQUEST = 1 << 20

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +13,10 @@ from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.head_check import first_difference
 from kelvin_provision.bundles.model import Contents, Extent
 from kelvin_provision.bundles.opening import Head
-from kelvin_provision.bundles.parts import BLOCK
 from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.bundles.writing import pipeline
+from kelvin_provision.bundles.writing.filling import spans
+from kelvin_provision.bundles.writing.layout import HASH
 from kelvin_provision.errors import BundleDamaged, MediumGone
 from kelvin_provision.events import Advanced, Finished, Progress, Started
 from kelvin_provision.fast_dataclass import dataclass
@@ -25,7 +26,6 @@ MOST = 1000
 """Bad places that are named; the others are counted."""
 _IN_A_ROW = 16
 """After so many chunks that cannot be read, the medium is gone."""
-_HASH = 32
 _MIB = 1 << 20
 CHANGED, UNREADABLE = "changed", "cannot be read"
 
@@ -92,7 +92,7 @@ def verify(bundle: Bundle, head: Head, progress: Progress) -> VerifyResult:
 
 
 class _Verification:
-    """One pass. The next block is read while the one before is hashed."""
+    """One pass. The next chunks are read while one is hashed."""
 
     def __init__(self, bundle: Bundle, progress: Progress) -> None:
         self._bundle = bundle
@@ -102,26 +102,22 @@ class _Verification:
         self._bad: list[BadPlace] = []
         self._bad_chunks = 0
         self._broken: set[int] = set()
-        self._blocks = tuple(memoryview(bytearray(BLOCK)) for _ in range(2))
-        self._unreadable = 0
+        self._unreadable: set[int] = set()
+        self._in_a_row = 0
+        self._done = self._total = 0
 
     def run(self, head: Head) -> VerifyResult:
         self._open_all()
-        chunks = list(chunks_of(self._contents))
+        start = self._contents.chunks.end
+        chunks = list(spans(start, self._contents.total))
         here = [chunk for chunk in chunks if self._is_here(chunk)]
-        done, total = self._contents.chunks.end, self._contents.chunks.end + sum(size for _, size in here)
-        self._progress(Started(TASK, "verifying", total))
-        hashes = self._hashes(head)
-        with ThreadPoolExecutor(1) as hasher:
-            for number, (offset, size) in enumerate(chunks) if hashes else ():
-                if self._is_here((offset, size)):
-                    self._check(hasher, offset, size, hashes[number * _HASH : (number + 1) * _HASH])
-                    done += size
-                    self._progress(Advanced(TASK, done, total))
+        self._done, self._total = start, start + sum(size for _, size in here)
+        self._progress(Started(TASK, "verifying", self._total))
+        if hashes := self._hashes(head):
+            pipeline.run(here, self._read, lambda offset, view: self._check(offset, view, hashes))
         self._progress(Finished(TASK, "damaged" if self._bad else "verified"))
         self._refuse_changed()
-        verified = len(here) if hashes else 0
-        return VerifyResult(len(chunks), verified, done, self._bundle.missing, tuple(self._bad), self._bad_chunks)
+        return VerifyResult(len(chunks), len(here) if hashes else 0, self._done, self._bundle.missing, tuple(self._bad), self._bad_chunks)
 
     def _open_all(self) -> None:
         """A part of another size is bad as a whole, and the others are read all the same."""
@@ -152,33 +148,27 @@ class _Verification:
             return b""
         return hashes
 
-    def _check(self, hasher: ThreadPoolExecutor, offset: int, size: int, expected: bytes) -> None:
+    def _read(self, offset: int, view: memoryview) -> None:
+        """A few places that cannot be read are bad places; many in a row are a medium that is gone."""
         try:
-            digest = self._hashed(hasher, offset, size)
+            self._bundle.parts.read_into(view, offset)
         except MediumGone as error:
             cause = error.__cause__
-            self._unreadable += 1
-            if not isinstance(cause, OSError) or cause.errno != errno.EIO or self._unreadable > _IN_A_ROW:
+            self._in_a_row += 1
+            if not isinstance(cause, OSError) or cause.errno != errno.EIO or self._in_a_row > _IN_A_ROW:
                 raise
-            digest = b""
+            self._unreadable.add(offset)
         else:
-            self._unreadable = 0
-        if digest != expected:
-            self._bad_chunks += 1
-            self._note_range(offset, size, UNREADABLE if self._unreadable else CHANGED, self._members.of(offset, size))
+            self._in_a_row = 0
 
-    def _hashed(self, hasher: ThreadPoolExecutor, offset: int, size: int) -> bytes:
-        digest = hashlib.sha256()
-        pending: Future[None] | None = None
-        for number, position in enumerate(range(0, size, BLOCK)):
-            block = self._blocks[number % 2][: min(BLOCK, size - position)]
-            self._bundle.parts.read_into(block, offset + position)
-            if pending:
-                pending.result()
-            pending = hasher.submit(digest.update, block)
-        if pending:
-            pending.result()
-        return digest.digest()
+    def _check(self, offset: int, view: memoryview, hashes: bytes) -> None:
+        number = offset // limits.CHUNK - self._contents.chunks.end // limits.CHUNK
+        readable = offset not in self._unreadable
+        if not readable or hashlib.sha256(view).digest() != hashes[number * HASH : (number + 1) * HASH]:
+            self._bad_chunks += 1
+            self._note_range(offset, len(view), CHANGED if readable else UNREADABLE, self._members.of(offset, len(view)))
+        self._done += len(view)
+        self._progress(Advanced(TASK, self._done, self._total))
 
     def _note_range(self, offset: int, size: int, reason: str, members: tuple[str, ...]) -> None:
         for number, start, count in self._bundle.parts.pieces(offset, size):
@@ -196,15 +186,6 @@ class _Verification:
         changed = [file.path for file in self._bundle.parts.opened if file.changed]
         if changed:
             raise BundleDamaged(f"{changed[0]} was written to while it was read", hint="wait until the copy is complete, then verify again")
-
-
-def chunks_of(contents: Contents) -> Iterator[tuple[int, int]]:
-    """Offset and size of what each hash covers."""
-    offset = contents.chunks.end
-    while offset < contents.total:
-        end = min(offset - offset % limits.CHUNK + limits.CHUNK, contents.total)
-        yield offset, end - offset
-        offset = end
 
 
 class _Members:

@@ -12,7 +12,8 @@ from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.inspection import BundlePlace, verified
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.bundles.part_file import PartFile, trouble
-from kelvin_provision.bundles.verify import CHANGED, UNREADABLE, chunks_of, verify
+from kelvin_provision.bundles.verify import CHANGED, UNREADABLE, verify
+from kelvin_provision.bundles.writing.filling import spans
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
 from kelvin_provision.errors import BundleDamaged, BundleInvalid, MediumGone, SignatureInvalid
 from kelvin_provision.settings.model import TrustSettings
@@ -44,7 +45,7 @@ def test_what_was_written_is_whole(tmp_path, bundle):
     events = []
     result = result_of(tmp_path, progress=events.append)
     assert (result.bad, result.bad_chunks, result.missing) == ((), 0, ())
-    assert result.verified == result.chunks == len(list(chunks_of(bundle.contents)))
+    assert result.verified == result.chunks == len(list(spans(bundle.contents.chunks.end, bundle.contents.total)))
     assert result.bytes == bundle.contents.total
     assert [event.done for event in events[1:-1]] == sorted(event.done for event in events[1:-1])
     assert events[-2].done == events[-2].total == bundle.contents.total
