@@ -13,11 +13,14 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.queries import pages
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.listing import Page, Query
+from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.spec.enums import State
 from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.status import derive
 from kelvin_provision.store import Store
+from kelvin_provision.trust.policy import KINDS, required
+from kelvin_provision.trust.trusted import inspected
 
 EXCLUDED = frozenset({"history", "sqlite_sequence"})
 MAX_ENTRIES = 5000
@@ -86,3 +89,14 @@ def _image(lock: ImageLock, store: Store, pinned_names: frozenset[str]) -> dict[
         "in_runtime": is_among(lock, pinned_names),
         "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.bytes_present(blob)} for blob in lock.blobs()],
     }
+
+
+def trust(settings: TrustSettings) -> dict[str, Any]:
+    """The keys that the box trusts, by name and id, and what must be signed. What is in the files stays there."""
+    trusted = [
+        {"file": str(item.path), "error": str(item.error)}
+        if item.key is None
+        else {"file": str(item.path), "name": item.key.name, "type": item.key.type, "id": item.key.key_id}
+        for item in inspected(settings)
+    ]
+    return {"trusted": trusted, "must_be_signed": [kind for kind in KINDS if required(settings, kind)]}

@@ -49,7 +49,8 @@ def _limit() -> None:
     """No file of its memory either: it has held a private key."""
     for kind, limit in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, PROCESSOR), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (limit, hard) if hard == resource.RLIM_INFINITY or hard >= limit else (hard, hard))
+        lower = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (lower, lower))
 
 
 def verified(order: Mapping[str, Any], message: bytes) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from kelvin_provision.settings.model import TrustSettings
 
+KINDS = ("bundle", "request")
+
 
 def required(settings: TrustSettings, what: str) -> bool:
     """Whether a `bundle` or a `request` must be signed: bundles as soon as there are keys, if the setting says nothing."""

@@ -8,12 +8,34 @@ import stat
 from pathlib import Path
 
 from kelvin_provision.errors import TrustedKeyInvalid
+from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint, command, system
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.public_keys import LARGEST, InvalidKey, PublicKey, public_key_of_pem
 
 _OTHERS_WRITE = 0o022
 _SUFFIXES = (".pem", ".pub")
+
+
+@dataclass(frozen=True)
+class InspectedKey:
+    """A file of trust.keys: the key in it, or why it cannot be used."""
+
+    path: Path
+    key: PublicKey | None = None
+    error: TrustedKeyInvalid | None = None
+
+
+def inspected(settings: TrustSettings) -> tuple[InspectedKey, ...]:
+    """Every file, usable or not."""
+    return tuple(map(_inspected, settings.keys))
+
+
+def _inspected(path: Path) -> InspectedKey:
+    try:
+        return InspectedKey(path, trusted_key(path))
+    except TrustedKeyInvalid as error:
+        return InspectedKey(path, error=error)
 
 
 def trusted_keys(settings: TrustSettings) -> tuple[PublicKey, ...]:
@@ -31,7 +53,7 @@ def trusted_key(path: Path) -> PublicKey:
         return public_key_of_pem(data, name_of(path))
     except InvalidKey as error:
         hint = command("key show", str(path), instruction="keys are Ed25519 or ECDSA P-256, in PEM; look at it")
-        raise TrustedKeyInvalid(f"trust.keys: {path}: {error}", hint=hint) from error
+        raise TrustedKeyInvalid(f"trusted key {path}: {error}", hint=hint) from error
 
 
 def name_of(path: Path) -> str:
@@ -78,4 +100,4 @@ def _unreadable(path: Path, error: OSError) -> TrustedKeyInvalid:
 
 
 def _refused(path: Path, reason: str, hint: Hint | str = "") -> TrustedKeyInvalid:
-    return TrustedKeyInvalid(f"trust.keys: {path}: {reason}", hint=hint)
+    return TrustedKeyInvalid(f"trusted key {path}: {reason}", hint=hint)

@@ -1,5 +1,6 @@
 """The process: what it keeps in memory, how it starts and ends, and what survives it."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -31,6 +32,7 @@ from tests.kit.browser import as_level
 from tests.kit.events import listening
 from tests.kit.ledgers import migrated
 from tests.kit.requests import deployable
+from tests.kit.signing import key_pair, signatures, trusting
 from tests.kit.specs import spec
 from tests.kit.waiting import until
 
@@ -148,11 +150,16 @@ def test_pages_bring_their_templates_and_nothing_else(start, tmp_path, state):
 
 
 def test_a_deploy_leaves_nothing_heavy_in_memory(start, tmp_path, environment, state):
-    """Every route was called over TLS, certificate and deploy have had their children, and an agent was started; then it says what it imported."""
+    """Every route was called over TLS, certificate, deploy and signature have had their children, and an agent was started; then it says what it imported."""
     environment, modules_of = saying_modules(tmp_path)
+    anna = key_pair()
+    trust = {"keys": [str(trusting(tmp_path, anna).keys[0])], "require_signature": ["request"]}
+    (tmp_path / "none.yaml").write_text(json.dumps({"trust": trust}))  # JSON: reading YAML would leave its library
     api = start(**environment, listen="0.0.0.0:0")
-    client = api.client
-    assert client.post(f"{V4}/deploy", deployable(), Level.DEPLOY).status == 201
+    client, body = api.client, json.dumps(deployable()).encode()
+    header = {"X-Kelvin-Signature": base64.b64encode(signatures(anna, body)).decode()}
+    assert client.post(f"{V4}/deploy", body, Level.DEPLOY).error["name"] == "signature-missing"
+    assert client.post(f"{V4}/deploy", body, Level.DEPLOY, headers=header).status == 201
     assert process.alive(state), "the deploy has started an agent"
     assert [client.get(f"{V4}/{path}").status for path in ("list", "motor/get", "motor/configurations/get")] == [200, 200, 200]
     assert [client.get(path).status for path in ("/openapi.json", "/metrics")] == [200, 200]

@@ -21,6 +21,7 @@ from tests.kit.api import cheap_users
 from tests.kit.box import Box
 from tests.kit.certificates import give_certificate
 from tests.kit.cli import run
+from tests.kit.signing import key_pair, trusting
 
 
 @pytest.fixture
@@ -391,3 +392,45 @@ def test_short_names_and_orphans_are_found_with_their_repair(box, monkeypatch):
     assert found["short-names"]["next"] == ("ctr -n k8s.io images tag motor:1 docker.io/library/motor:1; ctr -n k8s.io images rm motor:1")
     assert found["orphans"]["found"] == "not needed by any kept revision: 1 image in the runtime"
     assert found["runtime"]["status"] == "warning"
+
+
+def trusted(tmp_path, *keys, require=""):
+    site = tmp_path / "site.yaml"
+    site.write_text(f"trust: {{keys: [{', '.join(map(str, keys))}]{require}}}\n")
+    return str(site)
+
+
+def test_doctor_says_which_keys_are_trusted_and_what_must_be_signed(box, tmp_path):
+    assert lines(say(box, "--json"))["trust"] == ("ok", "no trusted keys: nothing has to be signed")
+    anna, bert = key_pair()[1], key_pair("p256", "bert")[1]
+    keys = trusting(tmp_path, (None, anna), (None, bert)).keys
+    for require, words in [
+        ("", "bundles"),
+        (", require_signature: [request, bundle]", "bundles and requests"),
+        (", require_signature: []", "nothing"),
+    ]:
+        result = lines(say(box, "--json", "--config", trusted(tmp_path, *keys, require=require)))["trust"]
+        assert result == ("ok", f"trusted: anna ({anna.key_id[:12]}), bert ({bert.key_id[:12]}); must be signed: {words}")
+
+
+def test_doctor_names_each_key_that_cannot_be_used_with_the_command_that_mends_it(box, tmp_path):
+    anna = key_pair()
+    (path,) = trusting(tmp_path, anna).keys
+    (tmp_path / "again.pub").write_bytes(anna[1].pem)
+    (tmp_path / "loose.pub").write_bytes(anna[1].pem)
+    (tmp_path / "loose.pub").chmod(0o666)
+    (tmp_path / "private.pub").write_bytes(anna[0].pem)
+    names = [path, *(tmp_path / name for name in ("again.pub", "loose.pub", "private.pub", "none.pub"))]
+    result = say(box, "--json", "--config", trusted(tmp_path, *names))
+    found = [(line["status"], line["found"], line["next"]) for line in json.loads(result.stdout)["checks"] if line["id"] == "trust"]
+    see = "see trust.keys: kelvin-provision config show -o wide"
+    assert found == [
+        ("warning", f"trusted key {tmp_path}/again.pub is the same as {path}, and counts once", None),
+        ("error", f"trusted key {tmp_path}/loose.pub: other users can write to it (mode 0666)", f"chmod go-w {tmp_path}/loose.pub"),
+        (
+            "error",
+            f"trusted key {tmp_path}/private.pub: it is a private key; the public one is needed",
+            f"keys are Ed25519 or ECDSA P-256, in PEM; look at it: kelvin-provision key show {tmp_path}/private.pub",
+        ),
+        ("error", f"trusted key {tmp_path}/none.pub: no such file or directory", see),
+    ]

@@ -119,7 +119,7 @@ def test_a_key_that_others_can_write_stops_the_deploy(box, tmp_path, anna):
     result = box.run("workloads", "deploy", str(path))
     result.check(
         exit_code=78,
-        stderr=f"error: trust.keys: {tmp_path}/anna.pub: other users can write to it (mode 0666)\n hint: chmod go-w {tmp_path}/anna.pub\n",
+        stderr=f"error: trusted key {tmp_path}/anna.pub: other users can write to it (mode 0666)\n hint: chmod go-w {tmp_path}/anna.pub\n",
     )
 
 

@@ -26,6 +26,7 @@ from kelvin_provision.support import sections as blackbox
 from kelvin_provision.support.archive import Bundle
 from tests.kit.box import Box
 from tests.kit.cli import captured, run
+from tests.kit.signing import key_pair, trusting
 
 pytestmark = pytest.mark.slow
 
@@ -156,7 +157,7 @@ def test_what_a_support_person_needs_is_still_in_it(box, tmp_path, monkeypatch):
     bundle(box, "-o", "out.tar.gz")
     files = opened(tmp_path / "out.tar.gz")
     assert set(files) >= {
-        "versions.json", "configuration.json", "disk.json", "workloads.json", "ledger.jsonl", "history.jsonl", "agent.json", "agent.log",
+        "versions.json", "configuration.json", "trust.json", "disk.json", "workloads.json", "ledger.jsonl", "history.jsonl", "agent.json", "agent.log",
         "journal.log", "api-journal.log", "cluster.json", "runtime.json", "images.jsonl", "evidence.txt", "logs/motor.log", "logs/pump.log", "redaction.txt",
         "manifest.json",
     }  # fmt: skip
@@ -370,3 +371,26 @@ def test_a_signal_ends_it_within_a_section():
 
     with pytest.raises(TransferStopped):
         made({"hangs": hangs}, stop=began.is_set)
+
+
+def test_trusted_keys_are_named_by_id_and_what_is_in_their_files_stays_there(box, tmp_path):
+    anna = key_pair()
+    (public,) = trusting(tmp_path, anna).keys
+    (tmp_path / "private.pub").write_bytes(anna[0].pem)  # a mistake
+    (tmp_path / "site.yaml").write_text(f"trust: {{keys: [{public}, {tmp_path}/private.pub]}}\n")
+    bundle(box, "-o", "out.tar.gz", "--config", str(tmp_path / "site.yaml"))
+    files = opened(tmp_path / "out.tar.gz")
+    assert json.loads(files["trust.json"]) == {
+        "trusted": [
+            {"file": str(public), "name": "anna", "type": "ed25519", "id": anna[1].key_id},
+            {
+                "file": f"{tmp_path}/private.pub",
+                "error": f"trusted key {tmp_path}/private.pub: it is a private key; the public one is needed",
+            },
+        ],
+        "must_be_signed": ["bundle"],
+    }
+    secret = anna[0].pem.decode().splitlines()[1]
+    assert [name for name, text in files.items() if secret in text] == []
+    (line,) = [line for line in json.loads(files["doctor.json"])["checks"] if line["id"] == "trust"]
+    assert line["found"] == f"trusted key {tmp_path}/private.pub: it is a private key; the public one is needed"
