@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kelvin_provision.events import Event, Progress
     from kelvin_provision.foreign.sanitizer import Sanitizer
     from kelvin_provision.hooks.protocol import Hooks
-    from kelvin_provision.registry.protocol import Source
+    from kelvin_provision.registry.protocol import Media, Source
     from kelvin_provision.runtimes.protocol import Runtime
     from kelvin_provision.store import Store
 
@@ -77,6 +77,7 @@ class Wiring:
     cluster: Callable[[Settings, ClusterChoice], Cluster]
     runtime: Callable[[Settings, Callable[[], ClusterChoice]], Runtime]
     source: Callable[[Settings], Source]
+    media: Callable[[Settings, Ledger, Callable[[], Store]], Media]
     hooks: Callable[[Settings], Hooks]
     lookup: Callable[[Settings], Lookup]
     actor: Callable[[], str]
@@ -126,6 +127,14 @@ class Connections:
 
         with self.sanitizer.errors():
             return SanitizedSource(self.wiring.source(self.settings), self.sanitizer)
+
+    @cached_property
+    def media(self) -> Media:
+        """The bundles that were imported. Opens no medium."""
+        from kelvin_provision.foreign.media import SanitizedMedia
+
+        with self.sanitizer.errors():
+            return SanitizedMedia(self.wiring.media(self.settings, self.ledger, lambda: self.store), self.sanitizer)
 
     @cached_property
     def choice(self) -> ClusterChoice:
@@ -192,6 +201,10 @@ class Context:
     @property
     def source(self) -> Source:
         return self.connections.source
+
+    @property
+    def media(self) -> Media:
+        return self.connections.media
 
     @property
     def cluster(self) -> Cluster:

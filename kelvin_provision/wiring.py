@@ -16,13 +16,15 @@ from kelvin_provision.settings.sources import K3S_KUBECONFIG
 if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
     from kelvin_provision.hooks.protocol import Hooks
-    from kelvin_provision.registry.protocol import Source
+    from kelvin_provision.ledger.ledger import Ledger
+    from kelvin_provision.registry.protocol import Media, Source
     from kelvin_provision.runtimes.protocol import Runtime
+    from kelvin_provision.store import Store
 
 
 def default(launcher: AgentLauncher | None = None) -> Wiring:
     """The real parts."""
-    return Wiring(choose_cluster, cluster, runtime, source, hooks, lookup, user, launcher or NoLauncher())
+    return Wiring(choose_cluster, cluster, runtime, source, media, hooks, lookup, user, launcher or NoLauncher())
 
 
 def choose_cluster(settings: Settings, remembered: Callable[[], str | None]) -> ClusterChoice:
@@ -90,6 +92,12 @@ def source(settings: Settings) -> Source:
     from kelvin_provision.registry.client import Registry
 
     return Registry(settings)
+
+
+def media(settings: Settings, ledger: Ledger, store: Callable[[], Store]) -> Media:
+    from kelvin_provision.media.source import BundleSource
+
+    return BundleSource(ledger, store, settings.state_dir)
 
 
 def hooks(settings: Settings) -> Hooks:

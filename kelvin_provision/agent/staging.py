@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import cast
 
 from kelvin_provision.applying import trial
 from kelvin_provision.context import Context
@@ -14,7 +13,7 @@ from kelvin_provision.files.durable import system_errors
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.staging_state import Waiting, reason_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Resolved, Source, Stream
+from kelvin_provision.registry.protocol import Blobs, Resolved, Stream
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits
@@ -35,11 +34,12 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
         tools = StagingTools(
             ctx.ledger,
             ctx.store,
-            cast("Source", _InterruptibleSource(ctx.source, stop)),  # the two verbs that staging needs
+            _InterruptibleSource(ctx.source, stop),
             ctx.runtime,
             ctx.progress,
             stop,
             limits=limits,
+            media=ctx.media,
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
             outcome=lambda complete: trial.outcome(complete, ctx),
@@ -69,7 +69,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
 class _InterruptibleSource:
     """A source that does not wait for a silent registry once staging is to stop. Readers of blobs check that themselves."""
 
-    def __init__(self, source: Source, stop: Callable[[], bool]) -> None:
+    def __init__(self, source: Blobs, stop: Callable[[], bool]) -> None:
         self._source = source
         self._stop = stop
 

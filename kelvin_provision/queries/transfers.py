@@ -25,7 +25,8 @@ Tasks = Mapping[str, Mapping[str, Any]]
 class ImageTransfer:
     """One image. Bytes are compressed ones in the store; `size` is None until the image is resolved, and where the cluster pulls it itself.
 
-    `cached`, `taken` (from containerd) and `fetched` count where the layers in the store came from; None where that was not recorded.
+    `cached`, `taken` (from containerd), `medium` (from bundles) and `fetched` count where the layers in the store came from; None where
+    that was not recorded.
     """
 
     image: str
@@ -37,6 +38,7 @@ class ImageTransfer:
     here: int = 0
     cached: int | None = None
     taken: int | None = None
+    medium: int | None = None
     fetched: int | None = None
     verb: str = ""
     rate: int = 0
@@ -62,7 +64,7 @@ class ImageTransfer:
             return None
         if self.fetched or not self.complete:
             return "network"
-        return "containerd" if self.taken else "cache"
+        return "bundle" if self.medium else "containerd" if self.taken else "cache"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -74,6 +76,7 @@ class ImageTransfer:
             "here": self.here,
             "cached": self.cached,
             "taken": self.taken,
+            "medium": self.medium,
             "fetched": self.fetched,
             "doing": self.verb or None,
             "rate": self.rate,
@@ -113,7 +116,7 @@ def transfers_of(ctx: Context, revision: Revision, tasks: Tasks) -> list[ImageTr
 def _transfer(ctx: Context, lock: ImageLock, revision: Revision, origin: Origin | None, tasks: Tasks) -> ImageTransfer:
     here, size = ctx.store.progress([lock])
     task = tasks.get(str(lock.reference), {})
-    fetched = max(origins.layer_bytes(lock, ctx.store)[0] - origin.cached - origin.copied, 0) if origin else None
+    fetched = max(origins.layer_bytes(lock, ctx.store)[0] - origin.cached - origin.copied - origin.medium, 0) if origin else None
     return ImageTransfer(
         lock.pinned_reference,
         revision.spec.app_version,
@@ -122,6 +125,7 @@ def _transfer(ctx: Context, lock: ImageLock, revision: Revision, origin: Origin 
         here=here,
         cached=origin.cached if origin else None,
         taken=origin.copied if origin else None,
+        medium=origin.medium if origin else None,
         fetched=fetched,
         verb=str(task.get("verb") or ""),
         rate=int(task.get("rate") or 0),
@@ -135,6 +139,7 @@ def describe_origin(image: ImageTransfer) -> str:
     places = (
         (image.cached, "already present"),
         (image.taken, "from containerd"),
+        (image.medium, "from a bundle"),
         (image.fetched if image.complete else 0, "downloaded"),
     )
     used = [(count, text) for count, text in places if count]

@@ -40,8 +40,8 @@ class Stream:
     chunks: Iterator[bytes]
 
 
-class Source(Protocol):
-    """Registries, or bundles on removable media."""
+class Blobs(Protocol):
+    """Images by reference, blobs by digest: what staging needs."""
 
     def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
         """Choose the manifest for the platform that the runtime can unpack, and lock it; if it can unpack none, one of them.
@@ -54,10 +54,25 @@ class Source(Protocol):
         """Open a blob at an offset. The content is not verified. Raises as `resolve`, also from the iterator."""
         ...
 
+
+class Source(Blobs, Protocol):
+    """Registries and their mirrors."""
+
     def greet(self, host: str) -> None:
         """Ask a registry whether it answers and accepts the stored login. Raises as `resolve`, and RegistryRefused for no registry."""
         ...
 
     def close(self) -> None:
         """Close connections that are kept open."""
+        ...
+
+
+class Media(Blobs, Protocol):
+    """Bundles that were imported, on media that may be there or not.
+
+    Both verbs also raise MediumGone, whose reason to wait names the medium, and ImageNotFound for what no bundle has.
+    """
+
+    def changes(self) -> object:
+        """A value that changes when a medium may have come or gone. Cheap."""
         ...

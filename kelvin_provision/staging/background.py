@@ -11,10 +11,12 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from kelvin_provision.staging.threads import StopCheck, run_threads
 
 NICE = 15
+T = TypeVar("T")
 
 
 def lower_priority() -> None:
@@ -23,17 +25,19 @@ def lower_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
-def run_at_low_priority(call: Callable[[], object]) -> None:
-    """Run the call in a thread of low priority until it ends; raises what it raises. It cannot be stopped: an import is all or nothing."""
+def run_at_low_priority(call: Callable[[], T]) -> T:
+    """Run the call in a thread of low priority until it ends, and do as it does. It cannot be stopped: an import is all or nothing."""
+    results: list[T] = []
     errors: list[BaseException] = []
 
     def work() -> None:
         lower_priority()
         try:
-            call()
+            results.append(call())
         except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
             errors.append(error)
 
     run_threads([threading.Thread(target=work, name="import", daemon=True)], errors, StopCheck(lambda: False))
     if errors:
         raise errors[0]
+    return results[0]

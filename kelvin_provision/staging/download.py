@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Source
+from kelvin_provision.registry.protocol import Blobs
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging.background import lower_priority
@@ -30,7 +30,7 @@ class Fetched:
 
 @contextmanager
 def resolved(
-    source: Source, store: Store, references: Sequence[Reference], platform: Platform, support: ImageSupport = ANYTHING
+    source: Blobs, store: Store, references: Sequence[Reference], platform: Platform, support: ImageSupport = ANYTHING
 ) -> Iterator[tuple[ImageLock, ...]]:
     """The locks, in the order of their references. Their manifests and configs are stored, and leased while the block runs.
 

@@ -1,7 +1,7 @@
-"""Where the bytes of a staged image came from: present before, copied from the container runtime, or downloaded.
+"""Where the bytes of a staged image came from: present before, copied from the container runtime or from a medium, or downloaded.
 
-Two numbers per image, recorded before the first byte, so that restarts of the agent and broken connections do not change them: what is
-present beyond them was downloaded. They are kept with the revision, written once or twice per staging.
+Three numbers per image, recorded before the first byte, so that restarts of the agent and broken connections do not change them: what is
+present beyond them was downloaded. They are kept with the revision, written a few times per staging.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
@@ -19,13 +19,14 @@ from kelvin_provision.store import Store
 
 @dataclass(frozen=True)
 class Origin:
-    """Compressed bytes of an image's layers: `cached` were present before, `copied` came from the container runtime.
+    """Compressed bytes of an image's layers: `cached` were present before, `copied` came from the container runtime, `medium` from bundles.
 
     Manifests and configs do not count: they are always downloaded first.
     """
 
     cached: int
     copied: int
+    medium: int = 0
 
 
 Origins = Mapping[str, Origin]
@@ -44,8 +45,10 @@ def layer_bytes(lock: ImageLock, store: Store) -> tuple[int, int]:
 
 
 @contextmanager
-def recorded(ledger: Ledger, revision: Revision, locks: Sequence[ImageLock], store: Store) -> Iterator[None]:
-    """Around copying from the runtime: what is present before it was cached, what is present after it in addition was copied."""
+def recorded(ledger: Ledger, revision: Revision, locks: Sequence[ImageLock], store: Store, *, from_media: bool = False) -> Iterator[None]:
+    """Around copying from the runtime, or from media: what is present before the first was cached, what is present after it in addition
+    was copied.
+    """
     before = {lock.name: layer_bytes(lock, store)[0] for lock in locks}
     origins = {**{name: Origin(present, 0) for name, present in before.items()}, **origins_of(ledger, revision)}
     _write(ledger, revision, origins)
@@ -53,18 +56,22 @@ def recorded(ledger: Ledger, revision: Revision, locks: Sequence[ImageLock], sto
         yield
     finally:
         copied = {lock.name: max(layer_bytes(lock, store)[0] - before[lock.name], 0) for lock in locks}
-        _write(ledger, revision, {name: Origin(origin.cached, origin.copied + copied.get(name, 0)) for name, origin in origins.items()})
+        _write(ledger, revision, {name: _with(origin, copied.get(name, 0), from_media) for name, origin in origins.items()})
+
+
+def _with(origin: Origin, count: int, from_media: bool) -> Origin:  # noqa: FBT001  (which of two numbers)
+    return replace(origin, medium=origin.medium + count) if from_media else replace(origin, copied=origin.copied + count)
 
 
 def _read(ledger: Ledger, revision: Revision) -> dict[str, list[int]]:
     """Empty if it is damaged: it is only displayed, and decides nothing."""
     try:
         origins = json.loads(ledger.origins(revision) or "{}")
-        return {name: [int(cached), int(copied)] for name, (cached, copied) in origins.items()}
+        return {name: [int(number) for number in numbers] for name, numbers in origins.items() if len(numbers) in (2, 3)}
     except (ValueError, TypeError, AttributeError, OverflowError):
         return {}
 
 
 def _write(ledger: Ledger, revision: Revision, origins: Origins) -> None:
-    document = {name: [origin.cached, origin.copied] for name, origin in origins.items()}
+    document = {name: [origin.cached, origin.copied, origin.medium] for name, origin in origins.items()}
     ledger.set_origins(revision, json.dumps(document, sort_keys=True))

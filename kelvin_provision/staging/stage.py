@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ProvisionError, TransferStopped
+from kelvin_provision.errors import DigestMismatch, ImageUnsupported, MediumGone, NoSpace, ProvisionError, TransferStopped
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.staging_state import Downloading, Ready, Resolving, of_error
 from kelvin_provision.quantity import NO_HEADROOM, Headroom
 from kelvin_provision.refs import Reference
-from kelvin_provision.registry.protocol import Source
+from kelvin_provision.registry.protocol import Blobs, Media
 from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
 from kelvin_provision.spec.images import images_of
@@ -24,6 +24,7 @@ from kelvin_provision.staging.background import run_at_low_priority
 from kelvin_provision.staging.download import fetch, resolved
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.local_blobs import ingest_local_blobs
+from kelvin_provision.staging.media import MediaTrouble, NoMedia, WithMedia, copy_from_media, when_changed
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.staging.trouble import Trouble
 from kelvin_provision.store import Store
@@ -36,13 +37,14 @@ class StagingTools:
 
     ledger: Ledger
     store: Store
-    source: Source
+    source: Blobs
     runtime: Runtime
     progress: Progress
     stop: Callable[[], bool]
     limits: TransferLimits = field(default_factory=TransferLimits)
     headroom: Headroom = NO_HEADROOM
     backoff: Backoff = field(default_factory=lambda: Timings().staging)
+    media: Media = field(default_factory=NoMedia)
     outcome: Callable[[Revision], Ready] = lambda _: Ready()
     """What is recorded when all of a revision is on this box."""
 
@@ -87,11 +89,38 @@ def _bring_here(revision: Revision, tools: StagingTools) -> None:
 
 
 def _download(revision: Revision, locks: Sequence[ImageLock], tools: StagingTools) -> None:
-    """What other programs on this box have already is not downloaded."""
+    """What other programs on this box have already, and what is on a medium, is not downloaded."""
     with origins.recorded(tools.ledger, revision, locks, tools.store):
         run_at_low_priority(lambda: ingest_local_blobs(tools.runtime, tools.store, locks, progress=tools.progress, stop=tools.stop))
-    progress = Trouble(tools.progress, lambda event: tools.ledger.advance(revision, event), known=bool(revision.cause))
-    fetch(Transfer(tools.source, tools.store, progress, tools.stop, tools.backoff, tools.limits), locks)
+    progress = Trouble(tools.progress, lambda event: tools.ledger.advance(revision, event), known=True)
+    done = False
+    while not done:
+        with origins.recorded(tools.ledger, revision, locks, tools.store, from_media=True):
+            trouble = run_at_low_priority(lambda: copy_from_media(tools.media, tools.store, locks, progress=progress, stop=tools.stop))
+        done = _download_rest(revision, locks, tools, trouble)
+
+
+def _download_rest(revision: Revision, locks: Sequence[ImageLock], tools: StagingTools, trouble: MediaTrouble | None) -> bool:
+    """False when a medium came meanwhile. With `trouble` of one, the registry is asked once: what is waited for then is the medium."""
+    if isinstance(trouble, MediumGone):
+        tools.ledger.advance(revision, of_error(trouble))
+    progress = Trouble(tools.progress, lambda event: tools.ledger.advance(revision, event), known=bool(revision.cause or trouble))
+    changed = when_changed(tools.media)
+    backoff = replace(tools.backoff, deadline=0.0) if trouble else tools.backoff
+    transfer = Transfer(tools.source, tools.store, progress, lambda: tools.stop() or changed(), backoff, tools.limits)
+    try:
+        fetch(transfer, locks)
+    except TransferStopped:
+        if tools.stop():
+            raise
+        return False
+    except NoSpace:
+        raise
+    except ProvisionError as error:
+        if trouble is None:
+            raise
+        raise trouble from error
+    return True
 
 
 def _at_most_every_second(predicate: Callable[[], bool], stop: Callable[[], bool]) -> Callable[[], bool]:
@@ -118,7 +147,8 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
     references = list(dict.fromkeys(Reference.parse(text) for text in images_of(revision.spec)))
     info = tools.runtime.info()
     _refuse_digests(revision, info)
-    with resolved(tools.source, tools.store, references, info.platform, info.support) as locks:
+    source = WithMedia(tools.source, tools.media, bundled=revision.bundle is not None)
+    with resolved(source, tools.store, references, info.platform, info.support) as locks:
         for lock in locks:
             tools.runtime.check(lock)
         tools.ledger.set_locks(revision, locks)

@@ -16,7 +16,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Progress
 from kelvin_provision.refs import Descriptor, Reference
-from kelvin_provision.registry.protocol import Source, Stream
+from kelvin_provision.registry.protocol import Blobs, Stream
 from kelvin_provision.retry import Backoff, Retries
 from kelvin_provision.staging.download_progress import DownloadProgress
 from kelvin_provision.staging.limits.limits import TransferLimits
@@ -32,7 +32,7 @@ CONFIRMATIONS = 2
 class Transfer:
     """Where blobs come from and go to, within which limits, how errors are retried, and when to stop."""
 
-    source: Source
+    source: Blobs
     store: Store
     progress: Progress
     stop: Callable[[], bool]

@@ -27,7 +27,7 @@ KEYS = {
     "nothing to do": EMPTY,
     "workloads show": (
         f"{ITEM} networking payload staged.instantly_apply staged.payload images images[].additional images[].app_version images[].cached images[].doing"
-        " images[].fetched images[].here images[].image images[].rate images[].seconds_left images[].size images[].source images[].taken"
+        " images[].fetched images[].here images[].image images[].medium images[].rate images[].seconds_left images[].size images[].source images[].taken"
         " last_failure orders"
     ),
     "workloads diff": (

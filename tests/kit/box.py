@@ -75,6 +75,7 @@ class Box:
             cluster=lambda settings, choice: _opened(self.cluster),
             runtime=lambda settings, choice: _opened(self.runtime),
             source=lambda settings: _opened(self.source),
+            media=wiring.media,
             hooks=lambda settings: self.hooks or wiring.hooks(settings),
             lookup=self.lookup,
             actor=lambda: "anna",

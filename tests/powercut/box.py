@@ -77,6 +77,7 @@ class Box:
             cluster=lambda settings, choice: self.cluster,
             runtime=lambda settings, choice: self.runtime,
             source=lambda settings: self.source,
+            media=wiring.media,
             hooks=wiring.hooks,
             lookup=wiring.lookup,
             actor=lambda: "anna",

@@ -23,13 +23,14 @@ from kelvin_provision.foreign.cluster import SanitizedCluster
 from kelvin_provision.foreign.fields import FOREIGN
 from kelvin_provision.foreign.hooks import SanitizedHooks
 from kelvin_provision.foreign.log_lines import LogLines
+from kelvin_provision.foreign.media import SanitizedMedia
 from kelvin_provision.foreign.runtime import SanitizedRuntime
 from kelvin_provision.foreign.sanitizer import LONGEST_LINE, LONGEST_MESSAGE, ForeignError, Sanitizer
 from kelvin_provision.foreign.source import SanitizedSource
 from kelvin_provision.hooks import protocol as hooks_protocol
 from kelvin_provision.hooks.protocol import Hooks
 from kelvin_provision.registry import protocol as source_protocol
-from kelvin_provision.registry.protocol import Source
+from kelvin_provision.registry.protocol import Media, Source
 from kelvin_provision.runtimes import protocol as runtime_protocol
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec import lock, workload
@@ -266,7 +267,7 @@ def test_containers_do_not_continue_each_other(sanitizer):
 
 # --- no code bypasses it ------------------------------------------------------------------------
 
-GATES = {Cluster: SanitizedCluster, Runtime: SanitizedRuntime, Source: SanitizedSource, Hooks: SanitizedHooks}
+GATES = {Cluster: SanitizedCluster, Runtime: SanitizedRuntime, Source: SanitizedSource, Media: SanitizedMedia, Hooks: SanitizedHooks}
 OURS = {
     "AdmittedImage": "workload container image",  # names, as a webhook wrote them
     "Change": "workload object why",  # names and paths of fields
@@ -368,12 +369,13 @@ def test_only_the_context_opens_parts_and_wraps_each():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 owner = ast.unparse(node.func.value)
-                if owner.endswith("wiring") and node.func.attr in {"cluster", "runtime", "source", "hooks"}:
+                if owner.endswith("wiring") and node.func.attr in {"cluster", "runtime", "source", "media", "hooks"}:
                     opened.setdefault(str(path.relative_to(ROOT)), []).append(node.func.attr)
-    assert {name: sorted(parts) for name, parts in opened.items()} == {"context.py": ["cluster", "hooks", "runtime", "source"]}
+    assert {name: sorted(parts) for name, parts in opened.items()} == {"context.py": ["cluster", "hooks", "media", "runtime", "source"]}
     text = inspect.getsource(context.Connections)
     for gate in (
         "SanitizedSource(self.wiring",
+        "SanitizedMedia(self.wiring",
         "SanitizedCluster(self.wiring",
         "SanitizedRuntime(self.wiring",
         "SanitizedHooks(self.wiring",

@@ -76,6 +76,7 @@ _IMAGE = record(
     here=COUNT,
     cached=nullable(COUNT),
     taken=nullable(COUNT),
+    medium=nullable(COUNT),
     fetched=nullable(COUNT),
     doing=nullable(TEXT),
     rate=COUNT,

@@ -16,8 +16,8 @@ def command(
     """Show everything about one workload.
 
     With --json: the platform's own document with more keys. `images`: for each image the bytes that are here and where they came from
-    (`source`: cache, containerd, network or cluster; `cached`, `taken` and `fetched` in bytes), and during a download the rate and
-    the seconds left. `orders`: the pending ones. `last_failure`: a line of the history with its `evidence`, or null.
+    (`source`: cache, containerd, bundle, network or cluster; `cached`, `taken`, `medium` and `fetched` in bytes), and during a download
+    the rate and the seconds left. `orders`: the pending ones. `last_failure`: a line of the history with its `evidence`, or null.
     """
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render.workload import text

@@ -1,0 +1,36 @@
+"""Media behind the gate: names of files and folders there are foreign text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+
+from kelvin_provision.foreign.sanitizer import Sanitizer
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.registry.protocol import Media, Resolved, Stream
+from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
+
+
+class SanitizedMedia:
+    """As `media`, whose errors are cleaned, those from the iterator of a blob as well."""
+
+    def __init__(self, media: Media, sanitizer: Sanitizer) -> None:
+        self._media = media
+        self._sanitizer = sanitizer
+
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
+        with self._sanitizer.errors():
+            return self._media.resolve(reference, platform, support)
+
+    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
+        return self._opened(reference, blob, offset)
+
+    @contextmanager
+    def _opened(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
+        with self._sanitizer.errors(), self._media.blob(reference, blob, offset) as stream:
+            yield replace(stream, chunks=self._sanitizer.iterator(stream.chunks))
+
+    def changes(self) -> object:
+        with self._sanitizer.errors():
+            return self._media.changes()

@@ -1,0 +1,169 @@
+"""Bundles as a source of images: documents and blobs by digest, from whatever medium is there now. See `registry.protocol.Media`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from kelvin_provision.bundles.contents import decode
+from kelvin_provision.bundles.model import BundledImage, Contents
+from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.errors import BundleInvalid, DigestMismatch, ImageNotFound, MediumGone, PlatformMissing, ProvisionError
+from kelvin_provision.files.hashing import has_digest
+from kelvin_provision.ledger.reading.bundles import BundleReads, ImportedBundle
+from kelvin_provision.media import kept
+from kelvin_provision.media.finding import Finder
+from kelvin_provision.media.mounts import Mounts
+from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
+from kelvin_provision.registry.protocol import Resolved, Stream
+from kelvin_provision.registry.resolve import resolve
+from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
+from kelvin_provision.store import Store
+from kelvin_provision.wait_reason import WaitKind, WaitReason
+
+_TABLES = 2
+"""Tables of contents in memory; a large one takes tens of MiB."""
+
+
+class BundleSource:
+    """The bundles that the ledger knows, the newest first. `store` may have their documents already. For one thread."""
+
+    def __init__(self, ledger: BundleReads, store: Callable[[], Store], state_dir: Path, mounts: Mounts | None = None) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._state_dir = state_dir
+        self._mounts = mounts or Mounts()
+        self._finder = Finder(self._mounts)
+        self._tables: dict[str, Contents] = {}
+
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
+        """See `Media.resolve`."""
+        last: ProvisionError = ImageNotFound(f"{reference}: no bundle has it")
+        for known in self._ledger.bundles():
+            contents = self._contents(known)
+            images = images_of(contents, reference) if contents else ()
+            if contents and images:
+                try:
+                    documents = _Documents(contents, images, partial(self._document, known, contents))
+                    return resolve(documents, reference, platform, support)
+                except (MediumGone, PlatformMissing) as error:
+                    last = error
+        raise last
+
+    @contextmanager
+    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
+        """See `Media.blob`."""
+        last: ProvisionError = ImageNotFound(f"{reference}: no bundle has {blob.digest}")
+        for known in self._ledger.bundles():
+            contents = self._contents(known)
+            if contents is None or blob.digest not in contents.by_digest or contents.by_digest[blob.digest].size != blob.size:
+                continue
+            with Bundle(self._finder.files(known, contents), known.digest, contents) as bundle:
+                needed = 1 if bundle.files.whole else bundle.parts_of(blob.digest, offset)[0]
+                if needed not in bundle.files.paths:
+                    last = gone(contents, contents.by_digest[blob.digest].offset + offset)
+                    continue
+                yield Stream(offset, _chunks(bundle, blob, offset))
+                return
+        raise last
+
+    def changes(self) -> object:
+        """See `Media.changes`."""
+        places = [Path(medium.place) for known in self._ledger.bundles() for medium in known.media]
+        return self._mounts.text() if places else "", tuple(_stamp(path) for place in places for path in (place, place.parent))
+
+    def _contents(self, known: ImportedBundle) -> Contents | None:
+        """From this process, from the box, or from the medium; None where it is nowhere."""
+        if known.digest not in self._tables:
+            contents = kept.load(self._state_dir, known.digest) or self._read_again(known)
+            if contents is None:
+                return None
+            if len(self._tables) >= _TABLES:
+                self._tables.pop(next(iter(self._tables)))
+            self._tables[known.digest] = contents
+        return self._tables[known.digest]
+
+    def _read_again(self, known: ImportedBundle) -> Contents | None:
+        """It was accepted under its digest, so what has this digest is accepted."""
+        data = self._finder.head(known)
+        if data is not None:
+            with suppress(BundleInvalid):
+                return decode(data)
+        return None
+
+    def _document(self, known: ImportedBundle, contents: Contents, digest: str) -> bytes:
+        extent, store = contents.by_digest[digest], self._store()
+        if store.has(Descriptor("", digest, extent.size)):
+            data = store.path(digest).read_bytes()
+            if has_digest(data, digest):
+                return data
+        with Bundle(self._finder.files(known, contents), known.digest, contents) as bundle:
+            try:
+                return bundle.document(digest)
+            except MediumGone as error:
+                raise gone(contents, extent.offset, error) from error
+
+
+class _Documents:
+    """See `registry.protocol.Documents`. `images` are those of one reference; `document` returns verified bytes."""
+
+    def __init__(self, contents: Contents, images: tuple[BundledImage, ...], document: Callable[[str], bytes]) -> None:
+        self._contents = contents
+        self._images = images
+        self._document = document
+
+    def manifest(self, reference: str, expected: Descriptor | None = None) -> tuple[bytes, str]:
+        digest = reference if is_digest(reference) else self._images[0].index or self._images[0].manifest
+        return self._checked(digest, expected), ""
+
+    def small_blob(self, blob: Descriptor) -> bytes:
+        return self._checked(blob.digest, blob)
+
+    def _checked(self, digest: str, expected: Descriptor | None) -> bytes:
+        image = self._images[0].reference
+        if digest not in self._contents.by_digest:
+            platforms = ", ".join(sorted({str(image.platform) for image in self._images}))
+            raise PlatformMissing(f"{image}: the bundle {self._contents.name} has it for {platforms} only")
+        data = self._document(digest)
+        if expected is not None and len(data) != expected.size:
+            raise DigestMismatch(f"{image}: {digest} has {len(data)} bytes, expected {expected.size}")
+        return data
+
+
+def images_of(contents: Contents, reference: Reference) -> tuple[BundledImage, ...]:
+    """What a bundle has under a reference: by its digest, else by its tag; one for each platform."""
+
+    def fits(image: BundledImage) -> bool:
+        if reference.digest is not None:
+            return reference.digest in (image.reference.digest, image.index, image.manifest)
+        return image.reference.tag == reference.tag
+
+    return tuple(image for image in contents.images if image.reference.name == reference.name and fits(image))
+
+
+def _chunks(bundle: Bundle, blob: Descriptor, offset: int) -> Iterator[bytes]:
+    at = bundle.contents.by_digest[blob.digest].offset + offset
+    try:
+        for chunk in bundle.blob(blob.digest, offset):
+            at += len(chunk)
+            yield chunk
+    except MediumGone as error:
+        raise gone(bundle.contents, at, error) from error
+
+
+def gone(contents: Contents, offset: int, error: MediumGone | None = None) -> MediumGone:
+    """What has to be waited for: the medium with this byte."""
+    part = f", part {contents.part_of(offset)[0]}" if len(contents.parts) > 1 else ""
+    result = MediumGone(f"the stick {contents.name}{part} is not there", evidence=[str(error)] if error else [])
+    result.wait_reason = WaitReason(WaitKind.MEDIUM, f"{contents.name}{part}")
+    return result
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    with suppress(OSError):
+        status = os.stat(path)  # noqa: PTH116  (asked every few seconds)
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return None

@@ -1,0 +1,166 @@
+"""Images from media: a bundle that is there has precedence over the link, and what it lacks or cannot give is left to the registry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from kelvin_provision.errors import (
+    BundleDamaged,
+    DigestMismatch,
+    ImageNotFound,
+    Locked,
+    MediumGone,
+    ProvisionError,
+    RegistryBusy,
+    RegistryUnreachable,
+    TransferStopped,
+)
+from kelvin_provision.events import Advanced, Progress, Started
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.registry.protocol import Blobs, Media, Resolved, Stream
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
+from kelvin_provision.store import Store
+
+LOOK = 2.0
+"""Seconds between two looks for a medium during a download."""
+REPORT = 0.1
+"""Seconds between two events of one image."""
+_LOST_LINK = (RegistryUnreachable, RegistryBusy)
+
+
+@dataclass(frozen=True)
+class WithMedia:
+    """Registries and media as one. `bundled`: media are asked first, for a request that came on one; else where no registry answers."""
+
+    source: Blobs
+    media: Media
+    bundled: bool
+
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
+        """A tag may mean another image at the registry by now, so a bundle speaks for a request of its own only."""
+        if self.bundled:
+            try:
+                return self.media.resolve(reference, platform, support)
+            except ImageNotFound:
+                return self.source.resolve(reference, platform, support)
+            except MediumGone as gone:
+                return self._after(gone, lambda: self.source.resolve(reference, platform, support))
+        try:
+            return self.source.resolve(reference, platform, support)
+        except _LOST_LINK as error:
+            try:
+                return self.media.resolve(reference, platform, support)
+            except ImageNotFound:
+                raise error from None
+
+    @staticmethod
+    def _after(gone: MediumGone, attempt: Callable[[], Resolved]) -> Resolved:
+        try:
+            return attempt()
+        except ProvisionError as error:
+            raise gone from error
+
+    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
+        return self.source.blob(reference, blob, offset)
+
+
+MediaTrouble = MediumGone | BundleDamaged
+"""Why something that a bundle has was not copied."""
+
+
+class NoMedia:
+    """Where no bundle was ever imported."""
+
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:  # noqa: ARG002  (the protocol's signature)
+        raise ImageNotFound(f"{reference}: no bundle has it")
+
+    def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:  # noqa: ARG002  (the protocol's signature)
+        raise ImageNotFound(f"{reference}: no bundle has {blob.digest}")
+
+    def changes(self) -> object:
+        return None
+
+
+def copy_from_media(
+    media: Media, store: Store, locks: Sequence[ImageLock], *, progress: Progress, stop: Callable[[], bool]
+) -> MediaTrouble | None:
+    """Copy what the store lacks and a bundle has, from the byte on at which the last transfer ended, wherever that came from.
+
+    Limits of the link do not apply. Returns the last trouble with it. Raises TransferStopped, NoSpace.
+    """
+    trouble: MediaTrouble | None = None
+    with store.lease(locks):
+        for lock in locks:
+            image = _ImageCopy(media, store, lock, progress, stop)
+            for blob in lock.blobs():
+                if not store.has(blob):
+                    trouble = image.copy(blob) or trouble
+    return trouble
+
+
+class _ImageCopy:
+    """The blobs of one image, and its progress."""
+
+    def __init__(self, media: Media, store: Store, lock: ImageLock, progress: Progress, stop: Callable[[], bool]) -> None:
+        self._media, self._store, self._lock = media, store, lock
+        self._progress, self._stop = progress, stop
+        self._task = str(lock.reference)
+        self._reported: float | None = None
+
+    def copy(self, blob: Descriptor) -> MediaTrouble | None:
+        """Twice if the content is wrong: the first bytes may have come from somewhere else."""
+        try:
+            try:
+                self._copy(blob)
+            except DigestMismatch:
+                self._copy(blob)
+        except (ImageNotFound, Locked):
+            return None  # no bundle has it, or another process is at it
+        except (MediumGone, BundleDamaged) as error:
+            return error
+        except DigestMismatch as error:
+            return BundleDamaged(f"{self._task}: what the medium has is not {blob.digest}", evidence=[str(error)])
+        return None
+
+    def _copy(self, blob: Descriptor) -> None:
+        """The stream is opened first: opening the partial hashes it, which no blob must cost that no medium has."""
+        store = self._store
+        with self._media.blob(self._lock.reference, blob, store.bytes_present(blob)) as stream, store.partial(blob) as partial:
+            if store.drop_partial_if_complete(blob):
+                return
+            if partial.offset != stream.start:
+                raise DigestMismatch(f"{blob.digest}: its partial has {partial.offset} bytes by now, not {stream.start}")
+            for chunk in stream.chunks:
+                if self._stop():
+                    raise TransferStopped(f"{self._task}: stopped; what was copied is kept")
+                partial.write(chunk)
+                self._advance()
+            partial.commit()
+            self._advance(complete=True)
+
+    def _advance(self, *, complete: bool = False) -> None:
+        now = time.monotonic()
+        done, size = self._store.progress([self._lock])
+        if self._reported is None:
+            self._progress(Started(self._task, "copying from a bundle", size, done))
+        if complete or self._reported is None or now - self._reported >= REPORT:
+            self._reported = now
+            self._progress(Advanced(self._task, done, size))
+
+
+def when_changed(media: Media, *, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """Whether a medium may have come since now; looks every few seconds, and says so from then on. Also for several threads."""
+    before, looked, changed = media.changes(), clock(), False
+
+    def ask() -> bool:
+        nonlocal looked, changed
+        if not changed and clock() - looked >= LOOK:
+            looked = clock()
+            changed = media.changes() != before
+        return changed
+
+    return ask
