@@ -23,7 +23,7 @@ from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.agent.lifecycle.launcher import same_box
 from kelvin_provision.context import Context, NoLauncher, opened
 from kelvin_provision.errors.documents import to_document
-from kelvin_provision.events import Advanced, Event
+from kelvin_provision.events import Advanced, Event, Progress
 from kelvin_provision.files.durable import ours
 from kelvin_provision.files.processes import own_process
 from kelvin_provision.hints import pasted
@@ -32,6 +32,7 @@ from kelvin_provision.settings.model import Settings
 from kelvin_provision.wiring import default
 
 if TYPE_CHECKING:
+    from kelvin_provision.bundles.inspection import BundlePlace
     from kelvin_provision.settings.load import Loaded
 
 Line = dict[str, Any]
@@ -79,6 +80,12 @@ def _verify_images(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line
     """As `images verify`. Its progress is written by the way, at most once in `_EVERY`."""
     from kelvin_provision.images import verify
 
+    with place.opened() as ctx:
+        result = verify.run(ctx.ledger, ctx.store, lambda: ctx.runtime, _told_now_and_then())
+    yield {"result": result.to_json()}
+
+
+def _told_now_and_then() -> Progress:
     written_at = time.monotonic()
 
     def progress(event: Event) -> None:
@@ -87,9 +94,7 @@ def _verify_images(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line
             written_at = time.monotonic()
             _write({"progress": {"done": event.done, "total": event.total}})
 
-    with place.opened() as ctx:
-        result = verify.run(ctx.ledger, ctx.store, lambda: ctx.runtime, progress)
-    yield {"result": result.to_json()}
+    return progress
 
 
 def _doctor(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
@@ -121,11 +126,52 @@ def _verify_history(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Lin
         yield {"result": asdict(verify_history(ctx))}
 
 
+def _media(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """The bundles on media that are in this box. A stick may be slow, or hang: nothing of the agent waits for it."""
+    from kelvin_provision.bundles.on_media import on_media
+
+    folders = place.loaded.settings.media.folders
+    yield {"result": {"bundles": [bundle.to_json() for bundle in on_media(folders)], "folders": [str(folder) for folder in folders]}}
+
+
+def _inspect_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `bundle inspect`, of an `upload`, or of the bundle with the digest `medium`."""
+    from kelvin_provision.bundles.inspection import inspect
+
+    settings = place.loaded.settings
+    yield {"result": inspect(_bundle(settings, arguments), settings.trust).to_json()}
+
+
+def _verify_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `bundle verify`, of the same."""
+    from kelvin_provision.bundles.inspection import verified
+
+    settings = place.loaded.settings
+    yield {"result": verified(_bundle(settings, arguments), settings.trust, _told_now_and_then()).to_json()}
+
+
+def _bundle(settings: Settings, arguments: Mapping[str, Any]) -> BundlePlace:
+    """No path comes from afar."""
+    from kelvin_provision.bundles.inspection import BundlePlace
+    from kelvin_provision.bundles.on_media import place_of
+    from kelvin_provision.uploads.checking import checked_content
+    from kelvin_provision.uploads.folder import Uploads
+
+    if identifier := arguments.get("upload"):
+        path = checked_content(Uploads(settings.state_dir), str(identifier))
+    else:
+        path = place_of(settings.media.folders, str(arguments["medium"]))
+    return BundlePlace((path,), arguments.get("expect") or "")
+
+
 JOBS: Mapping[str, Job] = MappingProxyType(
     {
         "doctor": _doctor,
+        "inspect-bundle": _inspect_bundle,
+        "media": _media,
         "settings": _settings,
         "support-bundle": _support_bundle,
+        "verify-bundle": _verify_bundle,
         "verify-history": _verify_history,
         "verify-images": _verify_images,
     }

@@ -128,6 +128,13 @@ KEYS: tuple[Key, ...] = (
     Key("api.session_idle", LIFETIME, "60m", "time without a person after which a login at the pages ends", trusted=True),
     Key("api.connections", integer(8, 1024), "64", "connections to the API at the same time", trusted=True),
     Key("api.streams", integer(1, 256), "16", "streams of events at the same time; each is one of the connections", trusted=True),
+    Key(
+        "media.folders",
+        PATHS,
+        "/media,/mnt,/run/media",
+        "folders below which removable media are mounted: there the API looks for bundles, and nowhere else",
+        trusted=True,
+    ),
     Key("trust.keys", PATHS, "", "PEM files of the public keys whose signatures this box accepts", trusted=True),
     Key(
         "trust.require_signature",

@@ -17,6 +17,7 @@ from kelvin_provision.settings.model import (
     ClusterSettings,
     DownloadSettings,
     HistorySettings,
+    MediaSettings,
     Origin,
     RegistrySettings,
     RuntimeSettings,
@@ -140,6 +141,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         api=ApiSettings(tls=TlsSettings(**section("api.tls")), **leaves("api")),
         history=HistorySettings(**section("history")),
         trust=TrustSettings(**section("trust")),
+        media=MediaSettings(**section("media")),
         default_method=method,
         **top,
     )

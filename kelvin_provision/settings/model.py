@@ -114,6 +114,13 @@ class TrustSettings:
 
 
 @dataclass(frozen=True)
+class MediaSettings:
+    """`folders` are where this site mounts removable media."""
+
+    folders: tuple[Path, ...] = (Path("/media"), Path("/mnt"), Path("/run/media"))
+
+
+@dataclass(frozen=True)
 class HistorySettings:
     """`keep` lines are in the ledger, older ones in files beside it."""
 
@@ -139,6 +146,7 @@ class Settings:
     api: ApiSettings = ApiSettings()
     history: HistorySettings = HistorySettings()
     trust: TrustSettings = TrustSettings()
+    media: MediaSettings = MediaSettings()
 
 
 @dataclass(frozen=True)

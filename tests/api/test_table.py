@@ -26,7 +26,13 @@ def impatient(monkeypatch):
 
 
 def path(row):
-    return row.path.replace("{realm}", "kelvin").replace("{workload_name}", "absent").replace("{order}", "7").replace("{word}", "absent")
+    return (
+        row.path.replace("{realm}", "kelvin")
+        .replace("{workload_name}", "absent")
+        .replace("{order}", "7")
+        .replace("{word}", "absent")
+        .replace("{bundle}", f"sha256:{'0' * 64}")
+    )
 
 
 def test_every_handler_is_in_the_table_and_every_route_once():

@@ -79,6 +79,32 @@ UPLOAD = record(
     by=TEXT,
 )
 UPLOADS = record(uploads=items(named("Upload")), chunk=COUNT)
+MEDIA = record(
+    bundles=items(record(name=TEXT, folder=TEXT, size=COUNT, parts=items(COUNT), digest=nullable(TEXT), error=nullable(TEXT))),
+    folders=TEXTS,
+)
+_BUNDLED_REQUEST = record(
+    name=TEXT, digest=TEXT, size=COUNT, signed=FLAG, workloads=items(record(name=TEXT, version=TEXT)), error=nullable(TEXT)
+)
+_BUNDLED_IMAGE = record(reference=TEXT, platform=TEXT, size=COUNT, unpacked=COUNT, layers=COUNT, on_box=COUNT)
+_SIGNATURES = record(signers=items(record(name=TEXT, key=TEXT)), unknown=COUNT, trusted=FLAG, expected=FLAG)
+BUNDLE = record(
+    name=TEXT,
+    serial=COUNT,
+    digest=TEXT,
+    made_by=TEXT,
+    signatures=_SIGNATURES,
+    platforms=TEXTS,
+    boxes=TEXTS,
+    requests=items(_BUNDLED_REQUEST),
+    images=items(_BUNDLED_IMAGE),
+    needs=TEXTS,
+    size=COUNT,
+    blobs=COUNT,
+    parts=items(record(number=COUNT, size=COUNT, path=nullable(TEXT))),
+    annotations=values(TEXT),
+    warnings=TEXTS,
+)
 ORDERS = record(data=items(named("Order")))
 ORDERED = record(order=named("Order"))
 HISTORY = record(entries=items(named("HistoryEntry")), sealed=nullable(record(lines=COUNT, path=TEXT)))
@@ -175,10 +201,23 @@ _IMAGE = record(
     used_by=items(_USE),
 )
 IMAGES = record(images=items(_IMAGE), orphans=TEXTS, store=record(path=TEXT, prunable=COUNT), warnings=TEXTS)
+_PROGRESS = record(progress=record(done=COUNT, total=nullable(COUNT)))
+_BAD_PLACE = record(part=COUNT, path=TEXT, offset=COUNT, size=COUNT, reason=TEXT, members=TEXTS)
+_BUNDLE_VERIFIED = record(
+    name=TEXT,
+    digest=TEXT,
+    signatures=_SIGNATURES,
+    chunks=record(total=COUNT, verified=COUNT, bad=COUNT),
+    bytes=COUNT,
+    missing=items(COUNT),
+    bad=items(_BAD_PLACE),
+    warnings=TEXTS,
+)
+VERIFY_BUNDLE_LINE: Schema = {"anyOf": [_PROGRESS, record(result=_BUNDLE_VERIFIED), named("Errors")]}
 _CORRUPT = record(digest=TEXT, present=FLAG, images=TEXTS, uses=items(_USE), redownloaded=FLAG, loaded=FLAG)
 VERIFY_LINE: Schema = {
     "anyOf": [
-        record(progress=record(done=COUNT, total=nullable(COUNT))),
+        _PROGRESS,
         record(result=record(blobs=COUNT, bytes=COUNT, corrupt=items(_CORRUPT))),
         named("Errors"),
     ]

@@ -116,6 +116,9 @@ UPLOAD = record(
     name={"type": "string", "maxLength": LONGEST_NAME, "pattern": rf"[^{_SPACE}]"},
     size={"type": "integer", "minimum": 1, "maximum": LARGEST},
 )
+EXPECT = record(
+    {"expect": nullable({"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "description": "the digest that the bundle must have"})}
+)
 BYTES: Schema = {"type": "string", "format": "binary"}
 PRUNE = record({"orphans": nullable(FLAG)})
 _FALSE: Schema = {"enum": [False, None]}

@@ -52,6 +52,9 @@ _SCHEMAS: dict[str, Schema] = {
     "Orders": answers.ORDERS,
     "Upload": answers.UPLOAD,
     "Uploads": answers.UPLOADS,
+    "Media": answers.MEDIA,
+    "Bundle": answers.BUNDLE,
+    "VerifyBundleLine": answers.VERIFY_BUNDLE_LINE,
     "HistoryEntry": workload_answers.ENTRY,
     "History": answers.HISTORY,
     "Logs": answers.LOGS,
@@ -78,6 +81,7 @@ _PATHS: dict[str, Schema] = {
     "order": {"type": "integer", "minimum": 1},
     "user": {"type": "string", "minLength": 1, "examples": ["anna"]},
     "token": {"type": "string", "minLength": 1, "examples": ["line-3"]},
+    "bundle": {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "examples": [f"sha256:{'0' * 64}"]},
     "upload": {"type": "string", "pattern": "^[0-9a-f]{16}$", "examples": ["0123456789abcdef"]},
     "word": {"type": "string", "minLength": 1, "examples": ["not-ready"]},
 }

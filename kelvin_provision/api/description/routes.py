@@ -23,8 +23,23 @@ from kelvin_provision.api.description.parameters import Parameter
 from kelvin_provision.api.description.schemas import TEXT, Schema, named
 from kelvin_provision.api.messages.body import FORM
 from kelvin_provision.api.messages.documents import JSON
-from kelvin_provision.api.routes import access, apps, box, edge, events, login, monitoring, orders, platform, scheduling, uploads, workloads
-from kelvin_provision.api.routes.listing import JSON_CURSOR, JSON_STREAM
+from kelvin_provision.api.messages.streams import JSON_STREAM
+from kelvin_provision.api.routes import (
+    access,
+    apps,
+    box,
+    bundles,
+    edge,
+    events,
+    login,
+    monitoring,
+    orders,
+    platform,
+    scheduling,
+    uploads,
+    workloads,
+)
+from kelvin_provision.api.routes.listing import JSON_CURSOR
 
 OCTETS = "application/octet-stream"
 
@@ -125,6 +140,11 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     uploads.shown: Described(named("Upload")),
     uploads.append: Described(query=(parameters.OFFSET,), body=bodies.BYTES, octets=True, optional=True),
     uploads.remove: Described(),
+    bundles.media: Described(named("Media")),
+    bundles.inspect_upload: Described(named("Bundle"), body=bodies.EXPECT, optional=True),
+    bundles.inspect_medium: Described(named("Bundle"), body=bodies.EXPECT, optional=True),
+    bundles.verify_upload: Described(named("VerifyBundleLine"), body=bodies.EXPECT, optional=True, media=(JSON_STREAM,)),
+    bundles.verify_medium: Described(named("VerifyBundleLine"), body=bodies.EXPECT, optional=True, media=(JSON_STREAM,)),
     access.users: Described(answers.USERS),
     access.add_user: Described(answers.USER_ADDED, body=bodies.ADD_USER, example=ADD_USER_EXAMPLE),
     access.set_password: Described(body=bodies.PASSWORD, example=PASSWORD_EXAMPLE),

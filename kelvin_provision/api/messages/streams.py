@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from kelvin_provision.api.messages.documents import HEADERS
+from kelvin_provision.api.messages.documents import HEADERS, encoded, failed
 from kelvin_provision.errors import ProvisionError
 
 LOG = logging.getLogger("kelvin_provision.api")
@@ -59,6 +61,25 @@ class Streamed(Response):
             async for part in self._parts:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+JSON_STREAM = "application/x-json-stream"
+
+
+async def lines_of(lines: AsyncGenerator[dict[str, Any], None]) -> Streamed:
+    """A document on each line, as they come. An error in the first one has a status; a later one is the last line. Raises it."""
+    first = await anext(lines)
+    return Streamed(_encoded(first, lines), JSON_STREAM)
+
+
+async def _encoded(first: dict[str, Any], lines: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(lines):
+        yield encoded(first) + b"\n"
+        try:
+            async for line in lines:
+                yield encoded(line) + b"\n"
+        except ProvisionError as error:
+            yield bytes(failed(error, ()).body) + b"\n"
 
 
 async def _gone(receive: Receive) -> None:

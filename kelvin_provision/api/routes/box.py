@@ -13,15 +13,14 @@ from typing import Any
 from starlette.responses import Response
 
 from kelvin_provision.api.messages.body import content, object_with, parsed_object, true_or_false
-from kelvin_provision.api.messages.documents import answer, encoded, failed, solution
+from kelvin_provision.api.messages.documents import answer, solution
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
-from kelvin_provision.api.messages.streams import Streamed
-from kelvin_provision.api.routes.listing import JSON_STREAM
+from kelvin_provision.api.messages.streams import Streamed, lines_of
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked, job, result_of_job
 from kelvin_provision.checks import box as queries
-from kelvin_provision.errors import ProvisionError, UsageRefused
+from kelvin_provision.errors import UsageRefused
 from kelvin_provision.queries.explaining import explain as explaining
 from kelvin_provision.queries.items import order_to_json
 from kelvin_provision.status import Verb
@@ -87,19 +86,7 @@ async def images(call: Call) -> Response:
 async def verified_images(call: Call) -> Response:
     """A line for each second of progress; the last one has the result, or an error."""
     object_with(parsed_object(await content(call.request)), ())
-    lines = job(call.box, "verify-images", {})
-    first = await anext(lines)  # an error in it has a status
-    return Streamed(_told(first, lines), JSON_STREAM)
-
-
-async def _told(first: dict[str, Any], lines: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
-    async with aclosing(lines):
-        yield encoded(first) + b"\n"
-        try:
-            async for line in lines:
-                yield encoded(line) + b"\n"
-        except ProvisionError as error:
-            yield bytes(failed(error, ()).body) + b"\n"
+    return await lines_of(job(call.box, "verify-images", {}))
 
 
 async def planned_prune(call: Call) -> Response:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from kelvin_provision.api.messages.documents import JSON, Kept, encoded
 from kelvin_provision.api.messages.parameters import as_word, flag, many, number, refuse_unknown, single, word
+from kelvin_provision.api.messages.streams import JSON_STREAM
 from kelvin_provision.api.routes import app_documents
 from kelvin_provision.api.services import Call
 from kelvin_provision.context import Context
@@ -23,7 +24,6 @@ from kelvin_provision.spec.enums import State
 
 PAGE_SIZE = 20
 JSON_CURSOR = "application/json-cursor"
-JSON_STREAM = "application/x-json-stream"
 _COMMON = ("staged", "pagination_type", "page_size", "page", "next", "previous", "direction", "nulls")
 
 

@@ -8,7 +8,21 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.routes import access, apps, box, edge, events, login, monitoring, orders, platform, scheduling, uploads, workloads
+from kelvin_provision.api.routes import (
+    access,
+    apps,
+    box,
+    bundles,
+    edge,
+    events,
+    login,
+    monitoring,
+    orders,
+    platform,
+    scheduling,
+    uploads,
+    workloads,
+)
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -45,6 +59,7 @@ _USERS = "/edge/v1/users"
 _TOKENS = "/edge/v1/tokens"
 _BOX = "/edge/v1"
 _UPLOADS = "/edge/v1/uploads"
+_MEDIA = "/edge/v1/media"
 _APPS = "/api/v4/apps/workloads"
 _APP = f"{_APPS}/{{workload_name}}"
 
@@ -168,6 +183,23 @@ ROWS: tuple[Row, ...] = (
     Row("GET", f"{_UPLOADS}/{{upload}}", Level.DEPLOY, uploads.shown, (200,), (404,), "how far an upload is"),
     Row("PUT", f"{_UPLOADS}/{{upload}}", Level.DEPLOY, uploads.append, (204,), (404, 409), "the next bytes of an upload"),
     Row("DELETE", f"{_UPLOADS}/{{upload}}", Level.DEPLOY, uploads.remove, (204,), (404, 409), "remove an upload"),
+    Row(
+        *("POST", f"{_UPLOADS}/{{upload}}/inspect", Level.DEPLOY, bundles.inspect_upload, (200,), (404, 409)),
+        summary="who signed an uploaded bundle, and what it brings; nothing is stored",
+    ),
+    Row(
+        *("POST", f"{_UPLOADS}/{{upload}}/verify", Level.DEPLOY, bundles.verify_upload, (200,), (404, 409)),
+        summary="read every byte of an uploaded bundle: progress, then the result",
+    ),
+    Row("GET", _MEDIA, Level.DEPLOY, bundles.media, summary="bundles on media that are in this box"),
+    Row(
+        *("POST", f"{_MEDIA}/{{bundle}}/inspect", Level.DEPLOY, bundles.inspect_medium, (200,), (404,)),
+        summary="who signed a bundle on a medium, and what it brings; nothing is stored",
+    ),
+    Row(
+        *("POST", f"{_MEDIA}/{{bundle}}/verify", Level.DEPLOY, bundles.verify_medium, (200,), (404,)),
+        summary="read every byte of a bundle on a medium: progress, then the result",
+    ),
     Row("GET", _USERS, Level.ADMIN, access.users, summary="the users of the API"),
     Row("POST", _USERS, Level.ADMIN, access.add_user, (201,), (), "add a user"),
     Row("POST", f"{_USERS}/{{user}}/passwd", Level.ADMIN, access.set_password, (204,), (404,), "another password, which ends all tokens"),

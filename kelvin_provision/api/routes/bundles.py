@@ -1,0 +1,56 @@
+"""Bundles, `/edge/v1/media/*` and `/edge/v1/uploads/{upload}/*`: on media that are in this box, and uploaded."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.documents import answer
+from kelvin_provision.api.messages.parameters import refuse_unknown
+from kelvin_provision.api.messages.streams import lines_of
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.work import bundles
+
+
+async def media(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    return answer(await bundles.on_media(call.box))
+
+
+async def inspect_upload(call: Call) -> Response:
+    return answer(await bundles.inspected(call.box, await _upload(call), await _expected(call)))
+
+
+async def inspect_medium(call: Call) -> Response:
+    return answer(await bundles.inspected(call.box, _medium(call), await _expected(call)))
+
+
+async def verify_upload(call: Call) -> Response:
+    return await _verified(call, await _upload(call))
+
+
+async def verify_medium(call: Call) -> Response:
+    return await _verified(call, _medium(call))
+
+
+async def _verified(call: Call, bundle: bundles.Named) -> Response:
+    """A line for each second of progress; the last one has the result, or an error."""
+    return await lines_of(bundles.verified(call.box, bundle, await _expected(call)))
+
+
+async def _upload(call: Call) -> bundles.Named:
+    return await bundles.of_upload(call.services.uploading, _path(call, "upload"))
+
+
+def _medium(call: Call) -> bundles.Named:
+    return bundles.of_medium(_path(call, "bundle"))
+
+
+async def _expected(call: Call) -> str:
+    refuse_unknown(call.request.query_params.keys(), ())
+    given = object_with(parsed_object(await content(call.request)), ("expect",)).get("expect")
+    return "" if given is None else bundles.checked_digest(given, "bad-body", "expect")
+
+
+def _path(call: Call, name: str) -> str:
+    return str(call.request.path_params[name])

@@ -1,0 +1,147 @@
+"""Bundles over the API: on media that are in the box, and uploaded ones; the agent reads them in a process of its own."""
+
+import json
+import os
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision import jobs
+from kelvin_provision.access.levels import Level
+from kelvin_provision.bundles.on_media import DEEPEST, on_media, place_of
+from kelvin_provision.errors import BundleMissing
+from tests.kit.agent_thread import agent
+from tests.kit.api import serving
+from tests.kit.bundles import make
+from tests.kit.images import make_image, tar_of
+from tests.kit.openapi import valid
+from tests.kit.requests import deployable
+from tests.kit.uploads import UPLOADS, announce, put, uploaded
+
+MEDIA = "/edge/v1/media"
+
+
+@pytest.fixture
+def media(tmp_path):
+    folder = tmp_path / "media"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def served(box, monkeypatch, tmp_path, media):
+    """The API, and an agent beside it that has jobs done. Media are in a folder of the test."""
+    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+    site = tmp_path / "site.yaml"
+    site.write_text(f"media: {{folders: [{media}]}}\n")
+    other = type(box)(box.settings.state_dir, like=box)
+    with agent(other, jobs=jobs.of_box(box.settings.state_dir, site)), serving(box) as api:
+        yield api
+    other.close()
+
+
+@pytest.fixture
+def bundle():
+    return make({"r.io/motor:1.0.0": make_image([tar_of({"a": b"motor"})])}, [json.dumps(deployable()).encode()], name="line-3")
+
+
+@pytest.mark.slow
+def test_an_uploaded_bundle_says_who_signed_it_and_what_it_brings_and_nothing_is_stored(box, served, bundle):
+    identifier = uploaded(served, bundle.data, hashed=True)
+    before = box.states()
+    answer = served.post(f"{UPLOADS}/{identifier}/inspect", level=Level.DEPLOY)
+    assert answer.status == 200, answer.body
+    valid(answer, f"{UPLOADS}/{{upload}}/inspect", "post")
+    document = answer.json
+    assert (document["digest"], document["name"], document["signatures"]["trusted"]) == (bundle.digest, "line-3", False)
+    assert [request["workloads"] for request in document["requests"]] == [[{"name": "motor", "version": "1.0.0"}]]
+    assert bundle.digest.partition(":")[2] in document["warnings"][0]
+    assert box.states() == before
+    assert served.post(f"{UPLOADS}/{identifier}/inspect", {"expect": bundle.digest.partition(":")[2]}, Level.DEPLOY).json["signatures"][
+        "expected"
+    ]
+    other = served.post(f"{UPLOADS}/{identifier}/inspect", {"expect": f"sha256:{'0' * 64}"}, Level.DEPLOY)
+    assert (other.status, other.error["name"]) == (400, "expected-other")
+
+
+@pytest.mark.slow
+def test_an_upload_that_is_not_what_was_announced_is_named(served, bundle):
+    wrong = announce(served, bundle.data, sha256="0" * 64)["id"]
+    early = served.post(f"{UPLOADS}/{wrong}/inspect", level=Level.DEPLOY)
+    assert (early.status, early.error["name"], early.error["payload"]) == (409, "upload-unfinished", {"offset": 0})
+    put(served, wrong, 0, bundle.data)
+    answer = served.post(f"{UPLOADS}/{wrong}/inspect", level=Level.DEPLOY)
+    assert (answer.status, answer.error["name"]) == (400, "bundle-damaged")
+    assert answer.error["solution"] == "remove the upload, and send the file again"
+    nothing = uploaded(served, b"no bundle" * 10_000, name="other")
+    answer = served.post(f"{UPLOADS}/{nothing}/inspect", level=Level.DEPLOY)
+    assert (answer.status, answer.error["name"]) == (400, "bundle-invalid")
+
+
+@pytest.mark.slow
+def test_every_byte_is_read_and_a_bad_place_is_named(served, bundle):
+    good, bad = uploaded(served, bundle.data), bytearray(bundle.data)
+    bad[bundle.contents.blobs[-1].offset] ^= 1
+    for identifier, count in ((good, 0), (uploaded(served, bytes(bad), name="bad"), 1)):
+        answer = served.post(f"{UPLOADS}/{identifier}/verify", level=Level.DEPLOY)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/x-json-stream"), answer.body
+        last = json.loads(answer.body.splitlines()[-1])["result"]
+        assert (last["digest"], last["chunks"]["bad"], len(last["bad"])) == (bundle.digest, count, count)
+        valid(replace(answer, body=answer.body.splitlines()[-1]), f"{UPLOADS}/{{upload}}/verify", "post")
+
+
+@pytest.mark.slow
+def test_a_stick_in_the_box_is_listed_and_verified_by_its_digest(served, media, bundle):
+    bundle.write(media / "anna" / "STICK")
+    (media / "broken.kpb").write_bytes(b"x")
+    answer = served.get(MEDIA, Level.DEPLOY)
+    valid(answer, MEDIA)
+    broken, good = sorted(answer.json["bundles"], key=lambda each: each["name"])
+    assert (broken["digest"], "broken.kpb" in broken["error"]) == (None, True)
+    assert (good["digest"], good["folder"], good["size"]) == (bundle.digest, str(media / "anna" / "STICK"), len(bundle.data))
+    answer = served.post(f"{MEDIA}/{bundle.digest}/inspect", level=Level.DEPLOY)
+    assert (answer.status, answer.json["digest"]) == (200, bundle.digest)
+    answer = served.post(f"{MEDIA}/sha256:{'0' * 64}/inspect", level=Level.DEPLOY)
+    assert (answer.status, answer.error["name"]) == (404, "bundle-missing")
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2Fetc", "sha256:..%2F", "%2Fetc%2Fpasswd", "sha256:" + "A" * 64, "sha512:" + "0" * 128])
+def test_no_path_comes_from_afar(quiet, name):
+    answer = quiet.post(f"{MEDIA}/{name}/inspect", level=Level.DEPLOY)
+    assert (answer.status, answer.error["name"] in {"bad-query", "route-unknown"}) == (
+        400 if answer.error["name"] == "bad-query" else 404,
+        True,
+    )
+
+
+# --- media ------------------------------------------------------------------------------------------
+
+
+def test_only_folders_of_the_site_are_looked_at_and_no_link_is_followed(tmp_path, media, bundle):
+    bundle.write(tmp_path / "secret")
+    (media / "link").symlink_to(tmp_path / "secret")
+    (media / "file.kpb").symlink_to(tmp_path / "secret" / "line-3.kpb")
+    os.mkfifo(media / "pipe.kpb")
+    (listed_pipe, listed_link) = sorted(on_media([media]), key=lambda each: each.files.name == "file")
+    assert "is not a regular file" in listed_pipe.error
+    assert "links are not followed" in listed_link.error
+    with pytest.raises(BundleMissing):
+        place_of([media], bundle.digest)
+    assert place_of([tmp_path / "secret"], bundle.digest).name == "line-3.kpb"
+
+
+def test_deep_and_crowded_media_are_looked_at_within_limits(media, bundle):
+    bundle.write(media / "/".join("abc"[:DEEPEST]))
+    bundle.write(media / "a" / "b" / "c" / "d")
+    bundle.write(media / ".hidden")
+    assert [each.digest for each in on_media([media, media / "absent"])] == [bundle.digest]
+
+
+def test_a_part_without_the_table_of_contents_is_listed_without_a_digest(media):
+    made = make({"r.io/motor:1.0.0": make_image([os.urandom(9 << 20)])}, part_size=4 << 20, name="big")
+    paths = made.write(media)
+    assert len(paths) > 2
+    paths[0].unlink()
+    (listed,) = on_media([media])
+    assert (listed.to_json()["digest"], listed.to_json()["parts"]) == (None, [*range(2, len(paths) + 1)])
