@@ -10,8 +10,10 @@ from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
 from kelvin_provision.bundles.on_media import DEEPEST, on_media, place_of
 from kelvin_provision.errors import BundleMissing
+from kelvin_provision.uploads.folder import Uploads
 from tests.kit.agent_thread import agent
 from tests.kit.api import serving
+from tests.kit.browser import as_level, plain
 from tests.kit.bundles import make
 from tests.kit.images import make_image, tar_of
 from tests.kit.openapi import valid
@@ -145,3 +147,49 @@ def test_a_part_without_the_table_of_contents_is_listed_without_a_digest(media):
     paths[0].unlink()
     (listed,) = on_media([media])
     assert (listed.to_json()["digest"], listed.to_json()["parts"]) == (None, [*range(2, len(paths) + 1)])
+
+
+# --- pages ------------------------------------------------------------------------------------------
+
+
+def test_a_page_sends_a_file_in_chunks_under_its_session_and_goes_on_after_a_reload(api, box):
+    browser = as_level(api, Level.DEPLOY)
+    announced = {"name": "<b>line-3</b>.kpb", "size": 10, "mark": "1732792000"}
+
+    def begin():
+        return browser.client.ask("POST", "/ui/uploads", body=announced, headers=browser.headers({"Content-Type": "application/json"}))
+
+    answer = begin()
+    assert (answer.status, answer.json["by"]) == (201, "deploy")
+    where = f"/ui/uploads/{answer.json['id']}"
+    put = lambda offset, data: browser.client.ask("PUT", where, body=data, headers=browser.headers({"Upload-Offset": str(offset)}))  # noqa: E731
+    assert (put(0, b"hello").status, put(0, b"hello").headers["upload-offset"]) == (204, "5")
+    text = browser.get("/ui/uploads").body.decode()
+    assert "&lt;b&gt;line-3&lt;/b&gt;.kpb" in text
+    assert "5 B of 10 B is here. Choose the same file again to go on." in text
+    assert where not in text.replace(f"{where}/remove", ""), "nothing to look into yet"
+    answer = browser.get(where)
+    assert (answer.status, "The upload is not complete." in answer.body.decode()) == (409, True)
+    assert (begin().status, begin().json["offset"]) == (200, 5)
+    assert put(5, b"world").status == 204
+    assert f'href="{where}"' in browser.get("/ui/uploads").body.decode()
+    assert browser.post(f"{where}/remove").headers["location"] == "/ui/uploads"
+    assert Uploads(box.settings.state_dir).all() == ()
+    assert 'href="/ui/uploads"' not in as_level(api, Level.OPERATE).get("/ui/").body.decode()
+
+
+@pytest.mark.slow
+def test_pages_show_what_is_in_a_bundle_before_anything_is_staged(served, media, bundle):
+    identifier = uploaded(served, bundle.data)
+    bundle.write(media / "STICK")
+    browser = as_level(served, Level.DEPLOY)
+    listed = browser.get("/ui/media").body.decode()
+    assert f'href="/ui/media/{bundle.digest}"' in listed
+    for where in (f"/ui/uploads/{identifier}", f"/ui/media/{bundle.digest}"):
+        answer = browser.get(where)
+        text = plain(answer.body.decode())
+        assert (answer.status, "Not signed. Compare the digest" in text, bundle.digest.partition(":")[2] in text) == (200, True, True)
+        assert "motor 1.0.0" in text
+        assert "r.io/motor" in text
+    german = browser.get(f"/ui/media/{bundle.digest}", {"Accept-Language": "de"}).body.decode()
+    assert "Nicht signiert." in german

@@ -25,13 +25,26 @@ from tests.kit.api import PASSWORD, cheap_users, serving
 from tests.kit.browser import Browser, as_level, plain
 from tests.kit.confirmation import CONFIRMED
 
-CONCRETE = {"{workload_name}": "pump", "{order}": "1", "{digest}": "x", "{name}": "edge.css"}
+CONCRETE = {
+    "{workload_name}": "pump",
+    "{order}": "1",
+    "{digest}": "x",
+    "{name}": "edge.css",
+    "{upload}": "0" * 16,
+    "{bundle}": f"sha256:{'0' * 64}",
+}
 ANY = [pytest.param(page, id=f"{page.method} {page.path}") for page in PAGES]
 GUARDED = [pytest.param(page, id=f"{page.method} {page.path}") for page in PAGES if page.level]
 
 
 def path(page):
     return re.sub(r"{\w+}", lambda match: CONCRETE[match[0]], page.path)
+
+
+def asked(browser, page, fields=(), headers=()):
+    if page.method == "POST":
+        return browser.post(path(page), fields, headers)
+    return browser.get(path(page), headers, page.method)
 
 
 @pytest.fixture(autouse=True)
@@ -193,8 +206,8 @@ def test_after_the_login_only_pages_of_this_box_follow(quiet, target, location):
 @pytest.mark.parametrize("page", GUARDED)
 def test_without_a_session_a_page_leads_to_the_login(quiet, page):
     browser = Browser(quiet)
-    answer = browser.post(path(page)) if page.method == "POST" else browser.get(path(page))
-    if page.endless:
+    answer = asked(browser, page)
+    if page.endless or page.script:
         assert answer.status == 401
     else:
         assert (answer.status, answer.headers["location"].partition("?")[0]) == (303, "/ui/login")
@@ -207,7 +220,7 @@ def test_below_its_level_a_page_is_403_and_names_the_level(quiet, page):
         browser = as_level(quiet, level)
         if page.endless:
             continue
-        answer = browser.post(path(page)) if page.method == "POST" else browser.get(path(page))
+        answer = asked(browser, page)
         if level.allows(page.level):
             assert answer.status not in {401, 403, 405}
             assert "login" not in answer.headers.get("location", "")
@@ -250,7 +263,7 @@ def test_a_reader_sees_no_buttons(quiet):
 
 # --- origins, tokens, headers ---------------------------------------------------------------------
 
-FORMS = [pytest.param(page, id=page.path) for page in PAGES if page.method == "POST"]
+FORMS = [pytest.param(page, id=f"{page.method} {page.path}") for page in PAGES if page.method != "GET"]
 
 
 @pytest.mark.parametrize("page", FORMS)
@@ -270,7 +283,7 @@ FORMS = [pytest.param(page, id=page.path) for page in PAGES if page.method == "P
 def test_a_form_of_another_origin_changes_nothing(quiet, page, site, origin):
     browser = as_level(quiet, Level.ADMIN)
     browser.site = site
-    answer = browser.post(path(page), {"targets": "pump=2"}, {"Origin": origin.format(port=quiet.port)} if origin else {})
+    answer = asked(browser, page, {"targets": "pump=2"}, {"Origin": origin.format(port=quiet.port)} if origin else {})
     assert (answer.status, "does not come from a page of this box" in answer.body.decode()) == (403, True)
     browser.site = "same-origin"
     assert browser.get("/ui/").status == 200

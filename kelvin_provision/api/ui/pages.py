@@ -40,11 +40,11 @@ class Pages:
             page = self._matching.find(request.scope)
             call = self._with_session(call, touch=not page.endless)
             _refuse_mixed(request)
-            if page.method == "POST":
+            if page.method != "GET":
                 origin.refuse_other(request.headers, call.base)
             if page.level:
                 if call.caller is None:
-                    return _to_login(request, by_script=page.endless or LIVE in request.headers)
+                    return _to_login(request, by_script=page.endless or page.script or LIVE in request.headers)
                 call.caller.require(page.level)
             return await page.answer(call)
         except Refusal as refusal:

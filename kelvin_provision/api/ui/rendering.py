@@ -49,6 +49,8 @@ FOR_PROGRAMS = frozenset(
     {
         "bad-body",
         "bad-query",
+        "bad-header",
+        "offset-mismatch",
         "login-required",
         "route-unknown",
         "order-unknown",

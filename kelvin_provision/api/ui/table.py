@@ -16,7 +16,8 @@ HANDLERS = f"{__package__}.handlers"
 
 @dataclass(frozen=True)
 class Page:
-    """`level` is None for what is shown without a session. `endless`: the body ends with the client only.
+    """`level` is None for what is shown without a session. `endless`: the body ends with the client only. `script`: the
+    script of a page asks it, not a person.
 
     `handler` is `module.function`, imported when a page of it is opened for the first time: most are rare.
     """
@@ -26,6 +27,7 @@ class Page:
     level: Level | None
     handler: str
     endless: bool = False
+    script: bool = False
     changes: bool = False
 
     async def answer(self, call: Call) -> Response:
@@ -35,6 +37,7 @@ class Page:
 
 
 _ONE = "/ui/workloads/{workload_name}"
+_UPLOAD = "/ui/uploads/{upload}"
 _CHANGES = ("activate", "undo", "stop", "start")
 
 PAGES: tuple[Page, ...] = (
@@ -53,6 +56,13 @@ PAGES: tuple[Page, ...] = (
     Page("POST", f"{_ONE}/release", Level.OPERATE, "holding.release"),
     Page("GET", "/ui/operations/{order}", Level.READ, "operation.shown"),
     Page("GET", "/ui/history", Level.READ, "history.listed"),
+    Page("GET", "/ui/uploads", Level.DEPLOY, "uploads.listed"),
+    Page("POST", "/ui/uploads", Level.DEPLOY, "uploads.begin", script=True),
+    Page("GET", _UPLOAD, Level.DEPLOY, "uploads.shown"),
+    Page("PUT", _UPLOAD, Level.DEPLOY, "uploads.append", script=True),
+    Page("POST", f"{_UPLOAD}/remove", Level.DEPLOY, "uploads.remove"),
+    Page("GET", "/ui/media", Level.DEPLOY, "media.listed"),
+    Page("GET", "/ui/media/{bundle}", Level.DEPLOY, "media.shown"),
     Page("GET", "/ui/events", Level.READ, "live.events", endless=True),
     *(Page("GET", f"/ui/{change}", Level.OPERATE, "changes.confirm") for change in _CHANGES),
     *(Page("POST", f"/ui/{change}", Level.OPERATE, "changes.carry_out") for change in _CHANGES),

@@ -88,4 +88,54 @@
     else if ("live" in body.dataset) { listen(); refresh(); }
   });
   if ("poll" in body.dataset) soon(POLL);
+
+  // A file in chunks. Each is durable on the box when it is answered, so that a lost connection costs one, and a reload as well.
+  const form = document.getElementById("upload");
+  const LEAST = 1 << 18, MOST = 1 << 23, FAST = 4000, PATIENCE = 3000;
+  const tell = (text) => { form.querySelector("[role=status]").textContent = text; };
+  const ask = async (method, path, headers, body) => {
+    const answer = await fetch(path, { method, headers, body, redirect: "error" });
+    if (answer.ok || answer.headers.has("Upload-Offset")) return answer;
+    if (answer.status === 401) throw form.dataset.login;
+    if (answer.status >= 500 && answer.status !== 507 || answer.status === 409 && method === "PUT") throw new Error(String(answer.status));
+    throw new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[role=alert]").textContent.trim();
+  };
+  const send = async (files) => {
+    const [first] = files.sort((one, other) => one.name < other.name ? -1 : 1);
+    const file = new Blob(files), bar = form.querySelector("progress");
+    const announced = JSON.stringify({ name: first.name, size: file.size, mark: String(first.lastModified) });
+    let size = LEAST, path = "";
+    bar.hidden = false;
+    for (;;) {
+      try {
+        const upload = await (await ask("POST", "/ui/uploads", { "Content-Type": "application/json" }, announced)).json();
+        path = `/ui/uploads/${upload.id}`;
+        for (let at = upload.offset; at < file.size;) {
+          const began = Date.now();
+          const answer = await ask("PUT", path, { "Upload-Offset": at }, file.slice(at, at + size));
+          at = Number(answer.headers.get("Upload-Offset"));
+          size = Math.min(MOST, Date.now() - began < FAST ? size * 2 : Math.max(LEAST, size / 2));
+          bar.value = 100 * at / file.size;
+          tell(form.dataset.percent.replace("#", Math.floor(bar.value)));
+        }
+        location.href = path;
+        return;
+      } catch (error) {
+        if (typeof error === "string") { tell(error); return; }
+        tell(form.dataset.wait);
+        size = LEAST;
+        await new Promise((resolve) => { setTimeout(resolve, PATIENCE); });
+      }
+    }
+  };
+  if (form) {
+    form.hidden = false;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const button = form.querySelector("button");
+      button.disabled = true;
+      await send([...form.querySelector("input").files]);
+      button.disabled = false;
+    });
+  }
 })();
