@@ -1,0 +1,156 @@
+"""Bundles that were changed at random: each is read as it says, or refused with its reason. `python -m tests.fuzz.bundles --seconds 60`.
+
+Changed are bytes of the archive (most often of its first members), and values of the table of contents, which then stays JSON.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.inspection import BundlePlace, inspect, verified
+from kelvin_provision.bundles.opening import find, open_bundle, read_head
+from kelvin_provision.bundles.writing.layout import CONTENTS_AT
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.settings.model import TrustSettings
+from tests.kit.hostile_bundles import BASE, DIGEST, document, headed
+
+REFUSED = {65, 66, 75}
+_LONGEST = 1000
+"""Characters of a reason."""
+SECONDS = 5.0
+"""Of processor time for one, ten times what the largest takes."""
+VALUES = (
+    None, True, 0, -1, 1, 511, 512, (1 << 53) - 1, 1 << 53, 1 << 64, 1.5, "", "x", "..", "a/b", "\x1b", "\ud800", DIGEST, "sha512:00", [], {}, [[]], [1],
+    {"a": 1}, "x" * 2000, [DIGEST, 0, 1], "linux/amd64", "r.io/x:1", f"r.io/x@{DIGEST}",
+)  # fmt: skip
+
+
+def mutated(source: random.Random) -> bytes:
+    """An archive."""
+    kind = source.random()
+    if kind < 0.5:
+        return _with_table(json.dumps(_changed(source, document())).encode())
+    if kind < 0.6:
+        return _with_table(_bytes_changed(source, BASE.table))
+    return _bytes_changed(source, BASE.data, CONTENTS_AT + len(BASE.table) if kind < 0.9 else None)
+
+
+def _with_table(table: bytes) -> bytes:
+    """Its other members stay where they were, if the table is no longer."""
+    start = headed(table)
+    return start + BASE.data[len(start) :]
+
+
+def _changed(source: random.Random, whole: dict) -> dict:
+    for _ in range(source.choice((1, 1, 1, 2, 5))):
+        places = list(_places(whole))
+        container, key = source.choice(places)
+        value = container[key]
+        match source.randrange(6):
+            case 0 if isinstance(container, dict):
+                del container[key]
+            case 1 if isinstance(container, list):
+                container.insert(key, json.loads(json.dumps(value)))
+            case 2 if isinstance(container, list):
+                del container[key]
+            case 3 if isinstance(value, int):
+                container[key] = value + source.choice((-512, -1, 1, 512, 1 << 20, 1 << 40, -value))
+            case 4:
+                other, place = source.choice(places)
+                container[key] = json.loads(json.dumps(other[place]))
+            case _:
+                container[key] = json.loads(json.dumps(source.choice(VALUES)))
+    return whole
+
+
+def _places(value: object) -> list:
+    found = []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        found += [(value, key), *_places(inner)]
+    return found
+
+
+def _bytes_changed(source: random.Random, data: bytes, end: int | None = None) -> bytes:
+    changed = bytearray(data)
+    for _ in range(source.choice((1, 1, 2, 8))):
+        at = source.randrange(min(end or len(changed), len(changed)) or 1)
+        match source.randrange(5):
+            case 0:
+                del changed[at:]
+            case 1:
+                changed[at : at + 1] = source.randbytes(1)
+            case 2:
+                changed[at:at] = source.randbytes(source.randrange(1, 600))
+            case 3:
+                size = source.choice((1, 16, 512))
+                changed[at : at + size] = bytes(size)
+            case _:
+                del changed[at : at + source.randrange(1, 600)]
+        if not changed:
+            break
+    return bytes(changed)
+
+
+def outcome(folder: Path, data: bytes) -> str:
+    """What became of it. Raises AssertionError for what must not happen."""
+    path = folder / "fuzzed.kpb"
+    path.write_bytes(data)
+    began = time.process_time()
+    try:
+        accepted = inspect(BundlePlace((path,)), TrustSettings()).accepted
+        bad = verified(BundlePlace((path,)), TrustSettings(), lambda event: None).result.bad
+        _read_all(path)
+    except ProvisionError as error:
+        if error.exit_code not in REFUSED or not 0 < len(str(error)) < _LONGEST + 2 * len(str(folder)):
+            raise AssertionError((error.code, str(error))) from error
+        return error.code
+    finally:
+        assert time.process_time() - began < SECONDS
+    assert accepted.contents.total == len(data)
+    return "damaged" if bad else "whole"
+
+
+def _read_all(path: Path) -> None:
+    """What is accepted is read to its end, and each document has its digest or is damaged."""
+    files = find(path)
+    head = read_head(files)
+    contents = inspect(BundlePlace((path,)), TrustSettings()).contents
+    with open_bundle(files, head, contents) as bundle:
+        for extent in contents.blobs:
+            assert contents.chunks.end <= extent.offset <= extent.end <= contents.total
+            assert sum(map(len, bundle.blob(extent.digest))) == extent.size
+        for image in contents.images:
+            assert len(bundle.document(image.config)) <= limits.CONFIG
+
+
+def run(folder: Path, seed: int, *, count: int = sys.maxsize, seconds: float = 1e9) -> Counter[str]:
+    """How many came to what."""
+    outcomes: Counter[str] = Counter()
+    ends = time.monotonic() + seconds
+    for number in range(count):
+        if time.monotonic() > ends:
+            break
+        data = mutated(random.Random(f"{seed} {number}"))  # noqa: S311  (no secret)
+        try:
+            outcomes[outcome(folder, data)] += 1
+        except Exception as error:
+            kept = Path(tempfile.gettempdir()) / f"fuzzed-{seed}-{number}.kpb"
+            kept.write_bytes(data)
+            raise AssertionError(f"seed {seed}, number {number}, kept as {kept}: {error!r}") from error
+    return outcomes
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))  # noqa: S311  (no secret)
+    words, _ = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as place:
+        sys.stdout.write(f"{dict(run(Path(place), words.seed, seconds=words.seconds))}\nseed {words.seed}\n")
