@@ -18,6 +18,7 @@ _HOST = r"(?:[a-zA-Z0-9](?:[-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-
 _PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _ARM = r"v([5-9])"
+_PLATFORM = r"[a-z0-9._-]{1,64}(?:/[a-z0-9._-]{1,64}){1,2}"
 _NARROW = {"amd64": "386", "arm64": "arm"}
 """The 32-bit architecture whose programs a kernel can run, if it was built for that."""
 
@@ -96,6 +97,14 @@ class Platform:
         machine = os.uname().machine
         variant = {"armv7l": "v7", "armv6l": "v6"}.get(machine, "")
         return cls("linux", _MACHINES.get(machine, machine), variant, runs_32_bit)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`linux/arm64` or `linux/arm/v7`. Raises ValueError."""
+        if not re.fullmatch(_PLATFORM, text):
+            raise ValueError(f"expected a platform such as linux/arm64 or linux/arm/v7, got {text or 'nothing'}")
+        system, architecture, variant, *_ = [*text.split("/"), ""]
+        return cls(system, architecture, variant)
 
     def accepts(self, other: Platform) -> bool:
         """Whether an image for `other` runs on this platform. arm64 `v8` is plain arm64; an older arm variant runs on a newer one."""

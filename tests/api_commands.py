@@ -65,6 +65,8 @@ NONE = {
     "key show": SIGNING,
     "key sign": SIGNING,
     "key verify": "a deploy with signatures is verified when it is sent; without one there is nothing to verify on a box",
+    "bundle create": "is done at a desk, on a medium that is there",
+    "bundle sign": SIGNING,
     "config set": "settings say whom this box trusts and where it listens: files of its administrator, which the API cannot write",
     "config unset": "as `config set`",
     "completion": "is for a shell",

@@ -14,7 +14,6 @@ from kelvin_provision.errors import BundleInvalid, ReferenceInvalid
 from kelvin_provision.refs import DIGEST, Platform, Reference
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_PLATFORM = re.compile(r"[a-z0-9._-]{1,64}(?:/[a-z0-9._-]{1,64}){1,2}")
 _TEXT = 1024
 """Characters of one text."""
 _KEYS = frozenset(
@@ -183,8 +182,10 @@ def _optional_digest(value: Any) -> str | None:
 
 
 def _platform(value: Any) -> Platform:
-    system, architecture, variant, *_ = [*_matching(_PLATFORM, value, "a platform").split("/"), ""]
-    return Platform(system, architecture, variant)
+    try:
+        return Platform.parse(_text(value, "a platform"))
+    except ValueError as error:
+        raise wrong(str(error)) from error
 
 
 def _extent(value: Any) -> Extent:

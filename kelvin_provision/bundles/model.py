@@ -35,7 +35,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class BundledLayer:
-    """`unpacked` is its size without compression. `source` is `IN_BUNDLE` or `IN_BOX`."""
+    """`unpacked` is its size without compression, estimated for a compressed one. `source` is `IN_BUNDLE` or `IN_BOX`."""
 
     digest: str
     size: int

@@ -40,6 +40,7 @@ from kelvin_provision.errors.box import (
 )
 from kelvin_provision.errors.bundles import (
     BundleDamaged,
+    BundleDiffers,
     BundleInvalid,
     BundleMissing,
     BundleUnsuitable,
@@ -118,6 +119,7 @@ __all__ = [
     "ApplyLeft",
     "BudgetTooSmall",
     "BundleDamaged",
+    "BundleDiffers",
     "BundleInvalid",
     "BundleMissing",
     "BundleUnsuitable",

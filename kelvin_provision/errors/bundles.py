@@ -29,6 +29,13 @@ class BundleUnsuitable(ProvisionError):
     hint_default = "make a bundle for this box at the desk"
 
 
+class BundleDiffers(ProvisionError):
+    """What is to be repaired is not the bundle that the same requests, images and options make."""
+
+    code, exit_code = "bundle-differs", os.EX_DATAERR
+    hint_default = "give the requests, the source and the options that it was made with; without --repair it is replaced"
+
+
 class BundleMissing(ProvisionError):
     """There is no bundle at this place."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -69,13 +69,13 @@ def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[
     return DeployResult(revisions, (*(warning for request in requests for warning in request.warnings), *cancelled, *woken, *reboot))
 
 
-def accepted(settings: Settings, request: DeployRequest) -> Accepted:
-    """The request, checked; nothing is stored. Raises RequestRefused, SecretMissing."""
+def accepted(settings: Settings, request: DeployRequest, *, has_secret: Callable[[str], bool] | None = None) -> Accepted:
+    """The request, checked; nothing is stored. `has_secret` in place of the box's own secrets. Raises RequestRefused, SecretMissing."""
     defaults = Defaults(
         registry=settings.registry,
         cluster_name=settings.cluster.name,
         method=settings.default_method,
-        has_secret=lambda name: secrets.has(settings.secrets_dir, name),
+        has_secret=has_secret or (lambda name: secrets.has(settings.secrets_dir, name)),
         secrets_dir=str(settings.secrets_dir),
         allow_latest=request.allow_latest,
         namespace=settings.cluster.namespace,

@@ -444,3 +444,11 @@ def test_the_medium_with_the_first_part_is_inserted(box, stick, tmp_path):
     assert (gone["code"], gone["hint"]) == ("medium-gone", "insert the medium with part 1; what was copied is kept")
     assert "parts 2, 3 are not here" in box.run("bundle", "verify", str(other)).stderr
     assert box.run("bundle", "verify", str(other), str(stick)).exit_code == 0
+
+
+def test_what_is_not_that_bundle_is_not_repaired(box, stick, tmp_path):
+    words = [request(tmp_path / "r.json"), "--to", str(stick), "--name", "south", "--no-images"]
+    assert box.run("bundle", "create", *words).exit_code == 0
+    differs = error(box, "bundle", "create", *words, "--serial", "3", "--repair")
+    assert (differs["code"], "without --repair it is replaced" in differs["hint"]) == ("bundle-differs", True)
+    assert box.run("bundle", "create", *words, "--serial", "3").exit_code == 0

@@ -12,9 +12,9 @@ from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.spec.read.documents import read
 from kelvin_provision.trust.dsse import BUNDLE
-from kelvin_provision.usecases.configure import ConfigureRequest, configure
 from kelvin_provision.usecases.deploy import DeployRequest, deploy
-from kelvin_provision.usecases.revise import ReviseRequest, revise
+from kelvin_provision.usecases.revising.configure import ConfigureRequest, configure
+from kelvin_provision.usecases.revising.revise import ReviseRequest, revise
 from tests.kit.box import Box
 from tests.kit.requests import platform_request
 from tests.kit.signing import key_pair, signatures, trusting

@@ -55,6 +55,8 @@ def test_the_commands_are_those_of_the_design():
         "images list",
         "images verify",
         "images prune",
+        "bundle create",
+        "bundle sign",
         "bundle inspect",
         "bundle verify",
         "agent run",

@@ -23,9 +23,9 @@ from kelvin_provision.files.durable import trouble_of_box
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.read.documents import read
 from kelvin_provision.trust.requests import RequestFile
-from kelvin_provision.usecases.configure import ConfigureRequest, configure
 from kelvin_provision.usecases.deploy import DeployRequest, deploy, read_signed
-from kelvin_provision.usecases.revise import ReviseRequest, revise_all
+from kelvin_provision.usecases.revising.configure import ConfigureRequest, configure
+from kelvin_provision.usecases.revising.revise import ReviseRequest, revise_all
 
 FILE = "body"
 """How findings name the body of the request."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-from kelvin_provision.bundles.contents import encode
+from kelvin_provision.bundles.contents import decode, encode
 from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.opening import Head, read_head
 from kelvin_provision.bundles.parts import BundleFiles
@@ -20,7 +21,7 @@ from kelvin_provision.bundles.writing.output import Output, Place, publish
 from kelvin_provision.bundles.writing.reading_back import read_back
 from kelvin_provision.bundles.writing.space import refuse_without_space
 from kelvin_provision.bundles.writing.stream import head, sealed
-from kelvin_provision.errors import Interrupted, ProvisionError
+from kelvin_provision.errors import BundleDiffers, BundleInvalid, Interrupted, ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
 
 Sign = Callable[[bytes, bytes], bytes]
@@ -40,6 +41,8 @@ class Job:
     report: Report
     stop: Callable[[], bool]
     read: bool = True
+    repair: bool = False
+    """Refuse to write where another bundle is, or none."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Written:
 
     contents: Contents
     table: bytes
+    signatures: bytes
     paths: tuple[Path, ...]
     kept: int
     written: int
@@ -66,7 +70,8 @@ def write(job: Job) -> Written:
         hashes = _each_chunk(job, "writing", output.put)
         contents = sealed(contents, hashes)
         table = encode(contents)
-        first = head(contents, hashes, job.sign(table, before.signatures if before and before.contents == table else b""))
+        signatures = job.sign(table, before.signatures.rstrip(b" ") if before else b"")
+        first = head(contents, hashes, signatures)
         output.put(0, memoryview(first))
         output.finish()
         if job.read:
@@ -74,7 +79,7 @@ def write(job: Job) -> Written:
         kept, written = output.kept, output.written
     renames = [(path, final) for path, final in zip(paths, finals, strict=True) if path != final]
     publish(renames, place.others(count), place.folder)
-    return Written(contents, table, tuple(finals), kept, written)
+    return Written(contents, table, signatures, tuple(finals), kept, written)
 
 
 def hashes_of(job: Job) -> list[bytes]:
@@ -94,24 +99,33 @@ def _paths(job: Job, finals: Sequence[Path]) -> tuple[list[Path], Head | None]:
     """Where each part is written: in its place if it is of this bundle, else beside it. And the head of what is there."""
     contents, count = job.contents, len(finals)
     unfinished = [job.place.unfinished(number, count) for number in range(1, count + 1)]
-    judged = [
-        final.is_file() and final.stat().st_size == size and not path.exists()
-        for final, path, size in zip(finals, unfinished, contents.parts, strict=True)
-    ]
-    if not any(judged):
+    there = [final.is_file() and not path.exists() for final, path in zip(finals, unfinished, strict=True)]
+    before = head_at(finals) if there[0] else None
+    if before is not None and is_same(before, contents):
+        return [final if is_there else path for final, path, is_there in zip(finals, unfinished, there, strict=True)], before
+    if job.repair:
+        text = f"{finals[0]} is not the bundle that these requests, images and options make" if there[0] else f"{finals[0]} is not there"
+        raise BundleDiffers(text)
+    if there[0] or not any(there):
         return unfinished, None
     hashes = hashes_of(job)
-    table = encode(sealed(contents, hashes))
-    before = head_at(finals) if judged[0] else None
-    same = before is not None and before.contents == table
-    ours = [there and (same or _is_right(contents, hashes, finals, number)) for number, there in enumerate(judged)]
-    return [final if mine else path for final, path, mine in zip(finals, unfinished, ours, strict=True)], before if same else None
+    right = [is_there and _is_right(contents, hashes, finals, number) for number, is_there in enumerate(there)]
+    return [final if is_right else path for final, path, is_right in zip(finals, unfinished, right, strict=True)], None
+
+
+def is_same(before: Head, contents: Contents) -> bool:
+    """Whether what is there is this bundle: the same members at the same places have the same bytes, whatever became of them there."""
+    try:
+        known = decode(before.contents)
+    except BundleInvalid:
+        return False
+    return replace(known, chunks=contents.chunks) == contents and known.chunks.offset == contents.chunks.offset
 
 
 def _is_right(contents: Contents, hashes: Sequence[bytes], finals: Sequence[Path], number: int) -> bool:
     """Whether a part that got its name before the first one did is of this bundle: the power failed between two names."""
     start = sum(contents.parts[:number])
-    if not number or start < contents.chunks.end:
+    if start < contents.chunks.end or finals[number].stat().st_size != contents.parts[number]:
         return False
     end = start + contents.parts[number]
     with closing(Output(finals, contents.parts)) as output:

@@ -102,6 +102,8 @@ ENTRIES: Entries = MappingProxyType(
             "bundle",
             "Requests and images on removable media.",
             {
+                "create": "Write requests and their images as a bundle onto a medium.",
+                "sign": "Add a signature to a bundle, in place.",
                 "inspect": "Show what a bundle has, for whom it is, and who signed it.",
                 "verify": "Read every byte of a bundle, and name the bad places.",
             },

@@ -29,6 +29,7 @@ REASONS: dict[str, Reason] = {
         "The registry does not support range requests, so a download that is cut off at midnight starts over every day."
     ),
     "bundle-damaged": Reason("A bad stick or a copy that was not finished: the bytes differ from what the bundle says of itself."),
+    "bundle-differs": Reason("The requests, the images or an option are other ones than when it was made, or its first part is damaged."),
     "bundle-invalid": Reason("The file is another one, was cut off in its first part, or was changed by another program."),
     "bundle-missing": Reason("The stick is not mounted, the bundle has another name, or its first part is on another stick."),
     "bundle-unsuitable": Reason("The bundle was made for other boxes or another platform, or without images that this box lacks."),

@@ -19,6 +19,11 @@ Places = Annotated[list[Path], _PLACES]
 Expect = Annotated[str, _EXPECT]
 
 
+def compared(digest: str) -> str:
+    """Whole, and without its algorithm, so that it is not shortened: it is compared by eye."""
+    return digest.partition(":")[2]
+
+
 def trust_of(session: Session) -> TrustSettings:
     """Who this box believes. No state directory is needed: a desk has none. Raises SettingsInvalid."""
     from kelvin_provision.settings.load import load

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.bundles.inspection import size_of
 from kelvin_provision.bundles.model import IN_BOX
+from kelvin_provision.cli.commands.bundle.place import compared
 from kelvin_provision.quantity import format_bytes
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def described(result: InspectResult) -> str:
     lines = [
         ("Name", contents.name),
         *([("Serial", str(contents.serial))] if contents.serial else []),
-        ("Digest", accepted.digest.partition(":")[2]),
+        ("Digest", compared(accepted.digest)),
         ("Signed by", _signers(accepted)),
         ("Made by", contents.made_by),
         ("For", ", ".join(contents.boxes) or "any box"),

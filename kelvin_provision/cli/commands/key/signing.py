@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.errors import FileUnreadable, KeyInvalid, UsageRefused
-from kelvin_provision.hints import command as to_type
 
 if TYPE_CHECKING:
     from kelvin_provision.trust.signing import PrivateKey, SignCommand
@@ -29,7 +28,7 @@ SignWith = Annotated[str | None, _SIGN_WITH]
 def signer(key: Path | None, sign_with: str | None, passphrase_file: Path | None) -> PrivateKey | SignCommand:
     """Raises UsageRefused, KeyInvalid."""
     if key is None:
-        raise UsageRefused("nothing to sign with", hint=to_type("key sign", "FILE", "--key", "KEY"))
+        raise UsageRefused("nothing to sign with", hint="give the file of the key")
     from kelvin_provision.trust.key_files import private_key, public_key
     from kelvin_provision.trust.signing import SignCommand
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +11,9 @@ from kelvin_provision.cli.frame.arguments import Files
 from kelvin_provision.cli.frame.declared import Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.frame.values.durations import duration
+from kelvin_provision.cli.frame.values.files import content, signatures
 from kelvin_provision.cli.render.report import Item, Report
-from kelvin_provision.errors import FileUnreadable, UsageRefused
+from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command as to_type
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from kelvin_provision.settings.model import TrustSettings
     from kelvin_provision.spec.read.findings import Document
     from kelvin_provision.trust.requests import RequestFile
-
-MOST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -153,8 +151,8 @@ def _documents(trust: TrustSettings, options: Options) -> tuple[tuple[Document, 
     if options.files:
         documents, signed = read_signed(trust, _files(trust, options))
         return with_images(documents, options.images), signed
-    payload = _content(options.payload) if options.payload else None
-    return from_flags(flags, payload=payload, manifests=[_content(path) for path in options.manifests]), {}
+    payload = content(options.payload) if options.payload else None
+    return from_flags(flags, payload=payload, manifests=[content(path) for path in options.manifests]), {}
 
 
 def _files(trust: TrustSettings, options: Options) -> list[RequestFile]:
@@ -162,35 +160,7 @@ def _files(trust: TrustSettings, options: Options) -> list[RequestFile]:
     from kelvin_provision.trust.requests import RequestFile
 
     looks = bool(options.signature or trust.keys)
-    return [RequestFile(*_content(path), _signatures(path, options.signature) if looks else None) for path in options.files]
-
-
-def _signatures(path: Path, given: Path | None) -> bytes | None:
-    """Those in the file that is given, which must be there, or of the one beside the request."""
-    from kelvin_provision.trust.dsse import LARGEST_DOCUMENT
-
-    beside = given or path.with_name(f"{path.name}.sig")
-    try:
-        with beside.open("rb") as file:
-            return file.read(LARGEST_DOCUMENT + 1)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not given:
-            return None
-        raise FileUnreadable(f"{beside}: {(error.strerror or str(error)).lower()}") from error
-
-
-def _content(path: Path) -> tuple[str, bytes]:
-    """A file's name and bytes, at most one more than is allowed: how much too large it is does not matter."""
-    try:
-        if path == Path("-"):
-            return "standard input", sys.stdin.buffer.read(MOST_BYTES + 1)
-        with path.open("rb") as file:
-            return str(path), file.read(MOST_BYTES + 1)
-    except IsADirectoryError as error:
-        hint = "give the files in it; for a kustomization, give the output of `kubectl kustomize`; for a chart, that of `helm template`"
-        raise FileUnreadable(f"{path}: is a directory", hint=hint) from error
-    except OSError as error:
-        raise FileUnreadable(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    return [RequestFile(*content(path), signatures(path, options.signature) if looks else None) for path in options.files]
 
 
 def _words(spec: Spec) -> str:

@@ -13,8 +13,8 @@ from kelvin_provision.spec.manifest_keys import is_modern
 from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.usecases.configure import with_configuration, with_hidden
 from kelvin_provision.usecases.deploy import DeployRequest, DeployResult, accepted, deploy_accepted
+from kelvin_provision.usecases.revising.configure import with_configuration, with_hidden
 
 PLAIN = frozenset({"title", "app_version", "cluster_name", "node_name", "deployment_type"})
 """Fields that a request has under the same name."""

@@ -1,0 +1,38 @@
+"""Files of requests, with the signatures beside them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from kelvin_provision.errors import FileUnreadable
+
+MOST_BYTES = 4 << 20
+
+
+def signatures(path: Path, given: Path | None) -> bytes | None:
+    """Those in the file that is given, which must be there, or of the one beside the request."""
+    from kelvin_provision.trust.dsse import LARGEST_DOCUMENT
+
+    beside = given or path.with_name(f"{path.name}.sig")
+    try:
+        with beside.open("rb") as file:
+            return file.read(LARGEST_DOCUMENT + 1)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not given:
+            return None
+        raise FileUnreadable(f"{beside}: {(error.strerror or str(error)).lower()}") from error
+
+
+def content(path: Path) -> tuple[str, bytes]:
+    """A file's name and bytes, at most one more than is allowed: how much too large it is does not matter."""
+    try:
+        if path == Path("-"):
+            return "standard input", sys.stdin.buffer.read(MOST_BYTES + 1)
+        with path.open("rb") as file:
+            return str(path), file.read(MOST_BYTES + 1)
+    except IsADirectoryError as error:
+        hint = "give the files in it; for a kustomization, give the output of `kubectl kustomize`; for a chart, that of `helm template`"
+        raise FileUnreadable(f"{path}: is a directory", hint=hint) from error
+    except OSError as error:
+        raise FileUnreadable(f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,288 @@
+"""Create a bundle: requests, and their images for the platforms of the boxes, onto a medium. Done at a desk."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.contents import decode
+from kelvin_provision.bundles.model import Contents, Extent
+from kelvin_provision.bundles.opening import candidates, read_head
+from kelvin_provision.bundles.writing.filling import Content
+from kelvin_provision.bundles.writing.layout import Draft
+from kelvin_provision.bundles.writing.output import Place
+from kelvin_provision.bundles.writing.space import refuse_without_space
+from kelvin_provision.bundles.writing.writer import Job, Written, write
+from kelvin_provision.context import Context
+from kelvin_provision.errors import BundleDiffers, BundleMissing, CannotWrite, DigestMismatch, ProvisionError, UsageRefused
+from kelvin_provision.events import Advanced, Finished, Note, Started
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files import mounts
+from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.quantity import format_bytes
+from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.spec.images import images_of
+from kelvin_provision.spec.read.documents import read_all
+from kelvin_provision.spec.request.accept import Accepted
+from kelvin_provision.trust.dsse import entries_of
+from kelvin_provision.trust.requests import RequestFile
+from kelvin_provision.usecases import deploy
+from kelvin_provision.usecases.bundles import drafting
+from kelvin_provision.usecases.bundles.gathering import REGISTRY, Images, gathered
+from kelvin_provision.usecases.bundles.signing import Signer, check, signatures_with
+
+
+@dataclass(frozen=True)
+class CreateRequest:
+    """`place` is a folder of the medium, or a file NAME.kpb in one. `source` is `registry`, `store` or the folder of an OCI image layout.
+
+    Without `platforms`: that of this machine. Without a `name`: after the first request. Without a `part_size`: what the filesystem takes.
+    `repair`: only what is wrong of the bundle that is there, which must be this one.
+    """
+
+    files: tuple[RequestFile, ...]
+    place: Path
+    platforms: tuple[Platform, ...] = ()
+    name: str = ""
+    serial: int | None = None
+    boxes: tuple[str, ...] = ()
+    part_size: int | None = None
+    source: str = REGISTRY
+    with_images: bool = True
+    allow_latest: bool = False
+    read_back: bool = True
+    repair: bool = False
+    signer: Signer | None = None
+    mounts: Path = mounts.TABLE
+
+
+@dataclass(frozen=True)
+class CreateResult:
+    """`kept` bytes of the bundle were on the medium already."""
+
+    digest: str
+    contents: Contents
+    paths: tuple[Path, ...]
+    kept: int
+    written: int
+    signers: tuple[str, ...]
+    read_back: bool
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        contents = self.contents
+        return {
+            "digest": self.digest,
+            "name": contents.name,
+            "serial": contents.serial,
+            "bytes": contents.total,
+            "files": [{"path": str(path), "bytes": size} for path, size in zip(self.paths, contents.parts, strict=True)],
+            "platforms": [str(platform) for platform in contents.platforms],
+            "boxes": list(contents.boxes),
+            "requests": [request.name for request in contents.requests],
+            "images": [{"reference": str(image.reference), "platform": str(image.platform)} for image in contents.images],
+            "kept": self.kept,
+            "written": self.written,
+            "signers": list(self.signers),
+            "read_back": self.read_back,
+        }
+
+
+def create(ctx: Context, request: CreateRequest) -> CreateResult:
+    """Everything is checked before the first byte is downloaded or written: requests, key, place, and the space for the exact size.
+
+    Interrupted, the same request continues where it stopped. Raises RequestRefused, UsageRefused, KeyInvalid, NoSpace, CannotWrite,
+    BundleDamaged for a medium that does not keep what is written, BundleDiffers, Interrupted, and what gathering the images raises.
+    """
+    checked = checked_requests(ctx.settings, request)
+    check(request.signer)
+    place = _place(request, checked)
+    before = _before(place) if request.repair else None
+    request = _as_before(request, before) if before else request
+    platforms = request.platforms or (Platform.of_this_host(),)
+    selection = _selection(checked, platforms, before) if request.with_images else []
+    with gathered(ctx, request.source, selection) if selection else nullcontext(_NOTHING) as images:
+        draft = drafting.drafted(
+            _name(request, place),
+            request.files,
+            images.locks,
+            platforms,
+            boxes=request.boxes,
+            serial=request.serial or 0,
+            part_size=_part_size(request, place),
+        )
+        contents = drafting.placed(draft)
+        _refuse_without_space(contents, place)
+        ctx.progress(Note(_size(contents, place)))
+        images.fetch()
+        job = Job(
+            contents,
+            _opener(draft, images),
+            place,
+            lambda table, there: signatures_with(table, there, request.signer),
+            _Reporter(ctx, place, contents).report,
+            ctx.stop,
+            read=request.read_back,
+            repair=request.repair,
+        )
+        written = _written(job, images)
+        images.forget()
+    signers = tuple(entry.key_id for entry in entries_of(written.signatures))
+    return CreateResult(
+        digest_of(written.table),
+        written.contents,
+        written.paths,
+        written.kept,
+        written.written,
+        signers,
+        request.read_back,
+        checked.warnings,
+    )
+
+
+def checked_requests(settings: Settings, request: CreateRequest) -> Accepted:
+    """As a deploy checks them, but for the secrets of the box. Raises RequestRefused."""
+    if not request.files:
+        raise UsageRefused("a bundle needs a request")
+    documents = read_all([(file.name, file.content) for file in request.files])
+    return deploy.accepted(settings, deploy.DeployRequest(documents, request.allow_latest), has_secret=lambda _: True)
+
+
+# --- the place ------------------------------------------------------------------------------------------
+
+
+def _place(request: CreateRequest, checked: Accepted) -> Place:
+    path = request.place
+    if path.is_dir():
+        return Place(path, _valid(request.name or drafting.default_name(checked.specs)))
+    if path.suffix == ".kpb" and path.parent.is_dir():
+        return Place(path.parent, _valid(path.stem))
+    raise CannotWrite(f"{path} is not a folder", hint="name a folder of the medium, or a file NAME.kpb in one")
+
+
+def _valid(name: str) -> str:
+    if not drafting.NAME.fullmatch(name):
+        raise UsageRefused(f"{name!r} cannot be the name of a bundle", hint="use letters, digits, dots, hyphens and underscores")
+    return name
+
+
+def _name(request: CreateRequest, place: Place) -> str:
+    return _valid(request.name or place.name)
+
+
+def _part_size(request: CreateRequest, place: Place) -> int:
+    """Whole chunks, so that each has its bytes in one file."""
+    if request.part_size is None:
+        return limits.FAT_PART if mounts.is_fat(mounts.filesystem_type(place.folder, request.mounts)) else 0
+    if 0 < request.part_size < limits.CHUNK:
+        raise UsageRefused(f"parts of {request.part_size} bytes are too small", hint="--part-size 4MiB or more; 0 for one file")
+    return request.part_size // limits.CHUNK * limits.CHUNK
+
+
+def _refuse_without_space(contents: Contents, place: Place) -> None:
+    """Before anything is downloaded. A bundle that is there may be this one: then the writer counts."""
+    count = len(contents.parts)
+    finals = [place.final(number, count) for number in range(1, count + 1)]
+    paths = [final if final.exists() else place.unfinished(number, count) for number, final in enumerate(finals, 1)]
+    refuse_without_space(contents, place, paths)
+
+
+def _size(contents: Contents, place: Place) -> str:
+    count = len({image.reference for image in contents.images})
+    images = f"{count} image{'' if count == 1 else 's'}"
+    parts = f" in {len(contents.parts)} parts" if len(contents.parts) > 1 else ""
+    return f"bundle {contents.name}: {images}, {format_bytes(contents.total)} ({contents.total} bytes){parts} to {place.folder}"
+
+
+# --- a bundle that is there -----------------------------------------------------------------------------
+
+
+def _before(place: Place) -> Contents:
+    """Of the bundle that is to be repaired. Raises BundleMissing, BundleDiffers."""
+    for files in candidates(place.folder):
+        if files.name == place.name:
+            try:
+                return decode(read_head(files).contents)
+            except ProvisionError as error:
+                hint = "create it without --repair: what is right of it is not known"
+                raise BundleDiffers(f"{place.folder}/{place.name}.kpb cannot be repaired: {error}", hint=hint) from error
+    raise BundleMissing(f"{place.folder} has no bundle {place.name}")
+
+
+def _as_before(request: CreateRequest, before: Contents) -> CreateRequest:
+    """What is not given is as it was."""
+    return replace(
+        request,
+        platforms=request.platforms or before.platforms,
+        name=before.name,
+        serial=before.serial if request.serial is None else request.serial,
+        boxes=request.boxes or before.boxes,
+        part_size=before.parts[0] if len(before.parts) > 1 else 0,
+    )
+
+
+def _selection(checked: Accepted, platforms: tuple[Platform, ...], before: Contents | None) -> list[tuple[Reference, Platform]]:
+    """For a repair by the digests of the bundle: a tag may have moved."""
+    names = dict.fromkeys(Reference.parse(text) for spec in checked.specs for text in images_of(spec))
+    pinned = {replace(image.reference, digest=None): image.reference for image in before.images} if before else {}
+    return [(pinned.get(name, name), platform) for platform in platforms for name in names]
+
+
+# --- bytes ----------------------------------------------------------------------------------------------
+
+
+def _nothing_to_open(extent: Extent) -> BinaryIO:
+    raise DigestMismatch(f"{extent.digest} is of no image")
+
+
+_NOTHING = Images((), lambda: None, _nothing_to_open)
+
+
+def _opener(draft: Draft, images: Images) -> Content:
+    held = [data for _, data in draft.files]
+    held += [data for request in draft.requests for data in (request.content, request.signature) if data is not None]
+    documents: Mapping[str, bytes] = {digest_of(data): data for data in held}
+
+    def opened(extent: Extent) -> BinaryIO:
+        data = documents.get(extent.digest)
+        return images.open(extent) if data is None else io.BytesIO(data)
+
+    return opened
+
+
+def _written(job: Job, images: Images) -> Written:
+    """The disk may have changed under a blob that was verified: it is fetched again, and the writing goes on."""
+    try:
+        return write(job)
+    except DigestMismatch:
+        if not images.renew():
+            raise
+        images.fetch()
+        return write(job)
+
+
+class _Reporter:
+    """Progress as events: one task for each thing that is done with all bytes."""
+
+    def __init__(self, ctx: Context, place: Place, contents: Contents) -> None:
+        self._ctx = ctx
+        self._task = f"{place.name}.kpb"
+        self._total = contents.total
+        self._verb = ""
+
+    def report(self, verb: str, done: int) -> None:
+        if verb != self._verb:
+            self._verb = verb
+            self._ctx.progress(Started(self._task, verb, self._total))
+        self._ctx.progress(Advanced(self._task, done, self._total))
+        if done == self._total:
+            self._ctx.progress(Finished(self._task, _OUTCOMES[verb]))
+
+
+_OUTCOMES = {"hashing": "hashed", "writing": "written", "reading back": "read back"}

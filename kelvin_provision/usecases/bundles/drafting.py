@@ -1,0 +1,92 @@
+"""What a bundle has, from requests and image locks. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kelvin_provision import __version__
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.contents import decode, encode
+from kelvin_provision.bundles.model import BundledImage, BundledLayer, Contents
+from kelvin_provision.bundles.writing import documents
+from kelvin_provision.bundles.writing.layout import Draft, RequestDraft, place
+from kelvin_provision.errors import BundleInvalid, UsageRefused
+from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import COMPRESSIONS
+from kelvin_provision.spec.workload import Spec
+from kelvin_provision.store.space import UNPACK_FACTOR
+from kelvin_provision.trust.requests import RequestFile
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MADE_BY = f"kelvin-provision {__version__}"
+
+
+def default_name(specs: Sequence[Spec]) -> str:
+    """The app and version of the first request, and how many more there are."""
+    first = f"{specs[0].app_name}-{specs[0].app_version}"
+    text = first if len(specs) == 1 else f"{first}-and-{len(specs) - 1}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:128] or "bundle"
+
+
+def drafted(
+    name: str, files: Sequence[RequestFile], locks: Sequence[ImageLock], platforms: Sequence[Platform], *, boxes: Sequence[str] = (),
+    serial: int = 0, part_size: int = 0,
+) -> Draft:  # fmt: skip
+    images = [(bundled(lock), lock.index or lock.manifest) for lock in locks]
+    described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
+    return Draft(
+        name=name,
+        made_by=_MADE_BY,
+        platforms=tuple(platforms),
+        requests=tuple(_request(number, file) for number, file in enumerate(files, 1)),
+        images=tuple(image for image, _ in images),
+        sizes={blob.digest: blob.size for blob in described},
+        files=(
+            ("index.json", documents.index_json(images)),
+            ("manifest.json", documents.manifest_json([image for image, _ in images])),
+        ),
+        boxes=tuple(boxes),
+        serial=serial,
+        part_size=part_size,
+    )
+
+
+def placed(draft: Draft) -> Contents:
+    """The table of contents, which every box will accept. Raises UsageRefused for more than one bundle may have."""
+    contents = place(draft)
+    try:
+        return decode(encode(contents))
+    except BundleInvalid as error:
+        raise UsageRefused(f"this is too much for one bundle: {error}", hint="make several bundles") from error
+
+
+def bundled(lock: ImageLock) -> BundledImage:
+    root = lock.index or lock.manifest
+    reference = lock.reference if lock.reference.digest else replace(lock.reference, digest=root.digest)
+    layers = tuple(_layer(layer, diff_id) for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True))
+    return BundledImage(
+        reference, lock.platform, lock.manifest.digest, lock.config.digest, layers, lock.index.digest if lock.index else None
+    )
+
+
+def _layer(layer: Descriptor, diff_id: str) -> BundledLayer:
+    """Its size without compression is estimated, as that of any image before it is unpacked."""
+    factor = UNPACK_FACTOR if COMPRESSIONS.get(layer.media_type) else 1
+    return BundledLayer(layer.digest, layer.size, diff_id, layer.size * factor)
+
+
+def _request(number: int, file: RequestFile) -> RequestDraft:
+    """Its name says how it is read."""
+    if len(file.content) > limits.REQUEST:
+        hint = "a bundle takes requests of at most 1 MiB; what is larger belongs into an image"
+        raise UsageRefused(f"{file.name} has {len(file.content)} bytes", hint=hint)
+    try:
+        json.loads(file.content.decode("utf-8-sig"))
+        suffix = "json"
+    except (ValueError, RecursionError):
+        suffix = "yaml"
+    return RequestDraft(f"{number:04}.{suffix}", file.content, file.signatures)

@@ -1,0 +1,120 @@
+"""Where the images of a bundle come from: registries, through the store of this desk, or an OCI image layout on its disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from kelvin_provision.bundles.model import Extent
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ImageUnsupported, NoSpace, UsageRefused
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.hints import command, system
+from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.registry.layout_folder import LayoutFolder
+from kelvin_provision.runtimes.archive import FileSlice
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.staging import space
+from kelvin_provision.staging.download import fetch, resolved
+from kelvin_provision.staging.limits.limits import limits_of
+from kelvin_provision.staging.transfer import Transfer
+from kelvin_provision.store.space import SpaceRequest, admit, filesystem_of, shortages
+
+REGISTRY, STORE, DOCKER = "registry", "store", "docker"
+Selection = Sequence[tuple[Reference, Platform]]
+
+
+@dataclass(frozen=True)
+class Images:
+    """`fetch` brings what is not here yet; `open` opens a blob that is here; `forget` removes what earlier bundles needed."""
+
+    locks: tuple[ImageLock, ...]
+    fetch: Callable[[], None]
+    open: Callable[[Extent], BinaryIO]
+    renew: Callable[[], bool] = lambda: False
+    """Whether a blob that was wrong was found and will be fetched again."""
+    forget: Callable[[], int] = lambda: 0
+
+
+@contextmanager
+def gathered(ctx: Context, source: str, selection: Selection) -> Iterator[Images]:
+    """The images for the block, leased. Raises as `Source.resolve`; FileUnreadable, UsageRefused, ImageUnsupported for the source."""
+    if source == REGISTRY:
+        with _from_registries(ctx, selection) as images:
+            yield images
+    elif source == STORE:
+        with _from_layout(ctx, ctx.store.layout.images, selection) as images:
+            yield images
+    elif source == DOCKER or source.startswith(("docker:", "docker-daemon:")):
+        raise ImageUnsupported(
+            "Docker Engine keeps layers unpacked; a bundle needs them as a registry has them, and packed again they get other digests",
+            hint=system("skopeo", "copy", "docker-daemon:APP:1.0", "oci:FOLDER:HOST/APP:1.0", note="and then --from FOLDER"),
+        )
+    elif not Path(source).is_dir():
+        raise UsageRefused(f"--from {source} is not a folder", hint=command("bundle create", "--from", f"{REGISTRY}|{STORE}|FOLDER", "..."))
+    else:
+        with _from_layout(ctx, Path(source), selection) as images:
+            yield images
+
+
+@contextmanager
+def _from_registries(ctx: Context, selection: Selection) -> Iterator[Images]:
+    store = ctx.store
+    with ExitStack() as stack:
+        locks: list[ImageLock] = []
+        for platform in dict.fromkeys(platform for _, platform in selection):
+            references = [reference for reference, other in selection if other == platform]
+            locks += stack.enter_context(resolved(ctx.source, store, references, platform))
+
+        def bring() -> None:
+            limits = limits_of(ctx.settings.download, ctx.ledger)
+            with _reserved(ctx, locks):
+                fetch(Transfer(ctx.source, store, ctx.progress, ctx.stop, ctx.timings.staging, limits), locks)
+
+        def renew() -> bool:
+            return not all([store.verify(blob) for lock in locks for blob in lock.blobs()])  # noqa: C419  (all of them are looked at)
+
+        def forget() -> int:
+            kept = ctx.ledger.kept_locks() if ctx.connections.has_ledger else ()
+            return store.collect_garbage([*kept, *locks])
+
+        def opened(extent: Extent) -> BinaryIO:
+            return FileSlice(store.path(extent.digest), Descriptor("", extent.digest, extent.size)).open()
+
+        yield Images(tuple(locks), bring, opened, renew, forget)
+
+
+@contextmanager
+def _from_layout(ctx: Context, folder: Path, selection: Selection) -> Iterator[Images]:
+    """Blobs are read where they are. Each is hashed when it is written."""
+    with ctx.sanitizer.errors():
+        layout = LayoutFolder(folder)
+        locks = tuple(layout.resolve(reference, platform).lock for reference, platform in selection)
+
+    def check() -> None:
+        for lock in locks:
+            for blob in lock.blobs():
+                layout.open(blob).close()
+
+    with ExitStack() as stack:
+        if folder == ctx.store.layout.images:
+            stack.enter_context(ctx.store.lease(locks))
+        yield Images(locks, check, lambda extent: layout.open(Descriptor("", extent.digest, extent.size)))
+
+
+@contextmanager
+def _reserved(ctx: Context, locks: Sequence[ImageLock]) -> Iterator[None]:
+    """Space in the store. Raises NoSpace, with the numbers."""
+    filesystems = space.Filesystems(filesystem_of(ctx.store.root, ctx.settings.download.keep_free))
+    requests = space.space_requests(locks, filesystems, present=ctx.store.bytes_present)
+
+    def check(others: Sequence[SpaceRequest]) -> None:
+        lacking = shortages(filesystems.all(), requests, admit(filesystems.all(), others, ()))
+        if lacking:
+            text = f"not enough disk space for the images: {'; '.join(map(space.describe, lacking))}"
+            raise NoSpace(text, hint="free some space, or keep the store elsewhere with --state-dir")
+
+    with ctx.store.reserve(requests, check):
+        yield

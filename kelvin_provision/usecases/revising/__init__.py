@@ -1,0 +1,1 @@
+"""A new revision made from one that is there."""
