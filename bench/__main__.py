@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading badlinks importing staging applying checking idle scale api apiserver"]`."""
+"""`make bench [ARGS="startup downloading badlinks bundles importing staging applying checking idle scale api apiserver"]`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api, apiserver, applying, badlinks, checking, downloading, idle, importing, scale, staging, startup
+from bench import api, apiserver, applying, badlinks, bundles, checking, downloading, idle, importing, scale, staging, startup
 from bench.measure import HEADER
 
 ALL = {
     "startup": startup,
     "downloading": downloading,
     "badlinks": badlinks,
+    "bundles": bundles,
     "importing": importing,
     "staging": staging,
     "applying": applying,

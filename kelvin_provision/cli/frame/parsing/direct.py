@@ -85,7 +85,7 @@ def _rest(words: list[str], declared: list[Parameter], shared: dict[str, Flag], 
 
 
 def _place(arguments: list[str], declared: list[Parameter], values: dict[str, Any]) -> None:
-    """An `Either` takes all arguments; else each parameter one, in order."""
+    """An `Either` takes all arguments, and so does a list; else each parameter one, in order."""
     for parameter in declared:
         if _is_either(parameter) and arguments:
             convert = _converter(parameter.mark.kind, parameter.mark.argument.more)
@@ -96,9 +96,9 @@ def _place(arguments: list[str], declared: list[Parameter], values: dict[str, An
             return
         if isinstance(parameter.mark, Argument) and arguments:
             kind, several = _kind(parameter.kind)
-            if several:
-                raise NotPlain
-            values[parameter.name] = _converter(kind, parameter.mark.more)(arguments.pop(0))
+            convert = _converter(kind, parameter.mark.more)
+            values[parameter.name] = [*map(convert, arguments)] if several else convert(arguments[0])
+            arguments = [] if several else arguments[1:]
     if arguments:
         raise NotPlain
 
