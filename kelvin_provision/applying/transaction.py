@@ -21,7 +21,7 @@ from kelvin_provision.events import Note, Started
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.images import local_names
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Entry, FailureHandling, OnFailure, Operation, Order, Step
+from kelvin_provision.ledger.model import Ending, Entry, FailureHandling, OnFailure, Operation, Order, Step
 from kelvin_provision.ledger.model import Phase as Stage
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import OperationKind
@@ -149,7 +149,7 @@ def leave(ctx: Context, operation: Operation, cause: ProvisionError) -> Provisio
             operation.kind,
             step.workload,
             step.after,
-            "failed, left as it is",
+            Ending.LEFT,
             str(cause),
             evidence=cause.evidence,
         )

@@ -14,7 +14,7 @@ from kelvin_provision.hints import Hint, command
 from kelvin_provision.images import local_names
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Operation
+from kelvin_provision.ledger.model import Ending, Entry, Operation
 from kelvin_provision.ledger.model import Phase as Stage
 from kelvin_provision.spec.workload import Object
 
@@ -70,7 +70,7 @@ def undo(ctx: Context, operation: Operation, cause: Cause, patience: WaitPolicy)
         _record_evidence(ctx, operation, cause)
         message = f"{cause.text}; the undo could not be completed: {temporary}"
         raise UndoFailed(message, hint=temporary.hint, evidence=(*_certain(operation, result), *temporary.evidence))
-    outcome = "undone" if result.complete else "undo failed"
+    outcome = Ending.UNDONE if result.complete else Ending.UNDO_FAILED
     held = [line for error in hanging.values() for line in error.evidence]
     evidence = cause.evidence if result.complete else (*_certain(operation, result), *held, *cause.evidence)
     now = ctx.ledger.clock()

@@ -15,6 +15,13 @@ class WorkloadUnknown(ProvisionError):
     hint_default = command("workloads list")
 
 
+class OrderUnknown(ProvisionError):
+    """There is no order with that code or number on this box."""
+
+    code, exit_code = "order-unknown", os.EX_NOINPUT
+    hint_default = command("workloads history", "--limit", "20", instruction="look for it in the history")
+
+
 class NothingStaged(ProvisionError):
     """The workload has no staged version to apply."""
 

@@ -12,7 +12,7 @@ from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Revision
+from kelvin_provision.ledger.model import Ending, Entry, Revision
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import sealed
 from kelvin_provision.ledger.rows.damage import Row, is_time, printable
@@ -69,6 +69,14 @@ def last(ledger: Ledger, action: str) -> Entry | None:
     with ledger.reading() as db:
         row = db.execute("SELECT * FROM history WHERE action = ? ORDER BY seq DESC LIMIT 1", (action,)).fetchone()
     return _shown(row) if row else None
+
+
+def ending(ledger: Ledger, names: Sequence[str], since: str, until: str) -> Ending | None:
+    """How a failed operation on these workloads has ended between these times; None if no line says so."""
+    query = f"SELECT outcome FROM history WHERE workload {rows.LISTED} AND time >= ? AND time <= ? ORDER BY seq DESC"  # noqa: S608  (constants)
+    with ledger.reading() as db:
+        outcomes = [row["outcome"] for row in db.execute(query, (*rows.listed(names), since, until))]
+    return next((Ending(outcome) for outcome in outcomes if outcome in list(Ending)), None)
 
 
 def known(ledger: Ledger, workloads: Sequence[str]) -> frozenset[str]:

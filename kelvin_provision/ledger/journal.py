@@ -14,7 +14,7 @@ from dataclasses import astuple
 from kelvin_provision.errors import NotReady, StateDamaged
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, FailureHandling, Operation, Order, Phase, Step
+from kelvin_provision.ledger.model import Ending, Entry, FailureHandling, Operation, Order, Phase, Step
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
@@ -94,7 +94,7 @@ def end_unreadable(ledger: Ledger, damage: StateDamaged, *, actor: str) -> tuple
         db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, now, row["id"]))
         db.executemany("UPDATE workloads SET left_by = ? WHERE name = ?", [(row["id"], step.workload) for step in steps])
         for step in steps:
-            append(db, Entry(now, actor, printable(row["kind"]), step.workload, step.after, "failed, left as it is", str(damage)))
+            append(db, Entry(now, actor, printable(row["kind"]), step.workload, step.after, Ending.LEFT, str(damage)))
         order_rows.fail(db, row["id"], str(damage), now=now)
     return tuple(step.workload for step in steps)
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.images import local_names
 from kelvin_provision.spec.lock import ImageLock
@@ -70,6 +71,8 @@ class Revision:
         return Slot(self.spec.method, self.download, self.failure, self.blocked, self.waiting)
 
 
+_LETTERS = "FHKLMRWXYZ"
+"""Of the code of an order: none looks like a digit, and no three of them are a word."""
 Slots = Mapping[str, tuple[int | None, int | None]]
 """The numbers of the running and the staged revision by workload."""
 
@@ -89,6 +92,14 @@ class Target:
 def replaced(targets: Iterable[Target], numbers: Mapping[str, int | None]) -> tuple[str, ...]:
     """The workloads of which the revision by these numbers is another one than the target says."""
     return tuple(target.workload for target in targets if numbers.get(target.workload) != target.revision)
+
+
+class Ending(StrEnum):
+    """How an operation that failed has ended, as its lines of history say it."""
+
+    UNDONE = "undone"
+    UNDO_FAILED = "undo failed"
+    LEFT = "failed, left as it is"
 
 
 class Outcome(StrEnum):
@@ -119,6 +130,12 @@ class Order:
     outcome: Outcome | None = None
     note: str = ""
     evidence: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> str:
+        """Short, to be noted and read out over a telephone: its number, and letters that are others in the ledger of another box."""
+        value = int(sha256_hex(f"{self.id} {self.key}".encode())[:8], 16)
+        return f"{self.id}-{''.join(_LETTERS[value // 10**place % 10] for place in range(3))}"
 
     @property
     def names(self) -> tuple[str, ...]:

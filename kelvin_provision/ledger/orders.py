@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kelvin_provision import timestamps
-from kelvin_provision.errors import NotReady, UsageRefused
+from kelvin_provision.errors import NotReady, OrderUnknown, UsageRefused
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Order, Outcome, Target, Workload, replaced
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import orders as order_rows
+from kelvin_provision.quantity import parse_count
 from kelvin_provision.status import Verb
 
 
@@ -127,6 +128,17 @@ def find(ledger: Ledger, number: int) -> Order | None:
     with ledger.reading() as db:
         row = db.execute("SELECT * FROM orders WHERE id = ?", (number,)).fetchone()
     return rows.order(row) if row else None
+
+
+def named(ledger: Ledger, text: str) -> Order:
+    """By its number or its code, as a person types it. Raises OrderUnknown."""
+    number, _, letters = text.strip().upper().replace(" ", "-").partition("-")
+    order = find(ledger, parse_count(number) or 0)
+    if order is None:
+        raise OrderUnknown(f"there is no order {text[:40]!r} on this box, or it is none of the newest {order_rows.KEPT} any more")
+    if letters and f"{number}-{letters}" != order.code:
+        raise OrderUnknown(f"{text[:40]!r} is not the code of an order of this box: order {order.id} has other letters")
+    return order
 
 
 def recent(ledger: Ledger, limit: int = order_rows.KEPT, *, workload: str | None = None) -> tuple[Order, ...]:

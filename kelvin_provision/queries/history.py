@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import WorkloadUnknown
-from kelvin_provision.ledger import archive
+from kelvin_provision.ledger import archive, orders
 from kelvin_provision.ledger import history as ledger_history
+from kelvin_provision.queries.items import order_to_json
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Entry
+    from kelvin_provision.ledger.model import Entry, Order
 
 
 @dataclass(frozen=True)
 class HistoryRequest:
-    """`names` is empty for all workloads. With `verify`, the chain of hashes is checked first. `newest` is None for all lines."""
+    """`names` is empty for all workloads. With `verify`, the chain of hashes is checked first. `newest` is None for all lines.
+
+    `order`: only lines about its workloads from when it was placed until it ended; the code of an order, or its number.
+    """
 
     names: tuple[str, ...] = ()
     verify: bool = False
     newest: int | None = None
+    order: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,12 @@ class HistoryResult:
     verified: Verified | None = None
     sealed: int = 0
     folder: Path | None = None
+    order: Order | None = None
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {"entries": [_entry_to_json(entry) for entry in self.entries]}
         document["sealed"] = {"lines": self.sealed, "path": str(self.folder)} if self.sealed else None
+        document |= {"order": order_to_json(self.order)} if self.order else {}
         return document | ({"verified": asdict(self.verified)} if self.verified else {})
 
 
@@ -53,15 +60,19 @@ def _entry_to_json(entry: Entry) -> Mapping[str, Any]:
 
 
 def history(ctx: Context, request: HistoryRequest) -> HistoryResult:
-    """Removed workloads have a history, too. Raises WorkloadUnknown for a name without one, HistoryBroken."""
+    """Removed workloads have a history, too. Raises WorkloadUnknown for a name without one, OrderUnknown, HistoryBroken."""
     verified = verify_history(ctx) if request.verify else None
-    entries = ledger_history.history(ctx.ledger, *request.names, evidence=True, newest=request.newest)
+    order = orders.named(ctx.ledger, request.order) if request.order else None
+    names = request.names or (order.names if order else ())
+    entries = ledger_history.history(ctx.ledger, *names, evidence=True, newest=None if order else request.newest)
+    if order:
+        entries = tuple(entry for entry in entries if order.asked <= entry.time <= (order.ended or entry.time))[-(request.newest or 0) :]
     sealed, folder = archive.summary(ctx.ledger)
     if request.names:
         unknown = set(request.names) - ledger_history.known(ctx.ledger, request.names) - set(ctx.ledger.slots(request.names))
         if unknown:
             raise WorkloadUnknown(_nothing(", ".join(sorted(unknown)), sealed, folder))
-    return HistoryResult(entries, verified, sealed, folder)
+    return HistoryResult(entries, verified, sealed, folder, order)
 
 
 def _nothing(names: str, sealed: int, folder: Path) -> str:

@@ -196,6 +196,7 @@ def order_to_json(order: Order) -> dict[str, Any]:
     """`note` says what a pending order waits for, and why an ended one ended as it did."""
     return {
         "id": order.id,
+        "code": order.code,
         "verb": order.verb.value,
         "names": list(order.names),
         "actor": order.actor,

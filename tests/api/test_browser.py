@@ -113,12 +113,12 @@ def test_logs_and_what_an_activation_changes(box, person):
 
 
 def test_a_failed_activation_says_why_and_what_runs_now(box, person):
-    box.cluster.broken["pump"] = "CrashLoopBackOff: <b>no licence</b>"
+    box.cluster.broken[box.ledger.workload("pump").staged.locks[0].pinned_reference] = "CrashLoopBackOff: <b>no licence</b>"
     who = person(PHONE)
     who.login()
     who.press("link", "Activate pump")
     who.press("button", "Activate 2.0.0")
-    sync_api.expect(who.status()).to_contain_text("Failed")
+    sync_api.expect(who.status()).to_contain_text("Undone: pump")
     sync_api.expect(who.page.locator("main")).to_contain_text("<b>no licence</b>")
     sync_api.expect(who.page.locator("main")).to_contain_text("1.0.0")
     who.look("failed")

@@ -79,6 +79,12 @@ def test_a_cursor_that_is_none_leads_to_the_first_page(box):
     assert box.run("workloads", "list").exit_code == 0
 
 
+def test_a_code_of_an_order_that_is_none_leads_to_the_history(box):
+    found = error(box, "workloads", "history", "--code", "412-KLM")
+    assert (found["code"], found["hint"]) == ("order-unknown", "look for it in the history: kelvin-provision workloads history --limit 20")
+    assert "pump" in typed(box, found["hint"]).stdout
+
+
 def test_a_time_that_is_none_says_how_one_is_written(box):
     stage(box, "3.0.0")
     found = error(box, "workloads", "apply", "pump", "--at", "two o'clock")
@@ -319,7 +325,7 @@ CASES = {
     "usage", "confirmation-needed", "secret-missing", "nothing-staged", "nothing-applied", "nothing-to-roll-back", "revision-unknown",
     "not-ready", "check-failed", "cursor-invalid", "wait-timeout", "log-missing", "locked", "apply-failed", "apply-left", "undo-failed", "time-refused",
     "version-refused", "outside-window", "held", "settings-invalid", "workload-unknown",
-    "user-unknown",
+    "user-unknown", "order-unknown",
 }  # fmt: skip
 """Made above."""
 OTHERS = {

@@ -173,13 +173,14 @@ def test_a_later_success_makes_it_a_thing_of_the_past(box):
 
 def test_the_agents_status_has_orders_of_every_verb_and_those_with_a_time_also_as_appointed(box):
     box.deploy("pump")
-    orders.place(box.ledger, orders.apply_of([box.ledger.workload("pump")], actor="anna", at="2026-11-24T02:00:00Z"))
+    orders.place(box.ledger, orders.apply_of([box.ledger.workload("pump")], actor="anna", at="2026-11-24T02:00:00Z", key="once"))
     document = agent(box.ctx).to_json()
     (order,) = document["orders"]
     asked = order.pop("asked")
     assert asked.endswith("Z")
     assert order == {
         "id": 1,
+        "code": "1-YHX",
         "verb": "apply",
         "names": ["pump"],
         "actor": "anna",

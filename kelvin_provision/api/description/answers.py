@@ -107,7 +107,7 @@ BUNDLE = record(
 )
 ORDERS = record(data=items(named("Order")))
 ORDERED = record(order=named("Order"))
-HISTORY = record(entries=items(named("HistoryEntry")), sealed=nullable(record(lines=COUNT, path=TEXT)))
+HISTORY = record({"order": named("Order")}, entries=items(named("HistoryEntry")), sealed=nullable(record(lines=COUNT, path=TEXT)))
 
 _TASK = record(
     name=TEXT,

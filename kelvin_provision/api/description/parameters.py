@@ -88,7 +88,8 @@ LOGS = (
 )
 LIMIT = number("limit", LINES, MOST, "how many, of the newest")
 WORKLOADS = repeated("workload_name", description="only these")
-HISTORY = (WORKLOADS, LIMIT)
+ORDER = Parameter("order", TEXT, "only what belongs to the order with this code or number")
+HISTORY = (WORKLOADS, ORDER, LIMIT)
 SIGNATURE = Parameter(
     HEADER,
     {"type": "string", "pattern": "^[A-Za-z0-9+/]+=*$"},

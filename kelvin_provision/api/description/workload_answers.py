@@ -45,6 +45,7 @@ _ITEM: dict[str, Schema] = {
 }
 ORDER = record(
     id=COUNT,
+    code=TEXT,
     verb=one_of(Verb),
     names=TEXTS,
     actor=TEXT,

@@ -32,7 +32,6 @@ KINDS = {
         403, "The request does not come from a page of this box.", "open the page of this box, and try again there", of_pages=True
     ),
     "route-unknown": Kind(404, "There is no such route.", "see the routes in docs/api.md"),
-    "order-unknown": Kind(404, "There is no such order.", "see the orders in GET /edge/v1/orders"),
     "word-unknown": Kind(404, "This cannot be explained.", "see the words in GET /edge/v1/explain"),
     "realm-unknown": Kind(404, "There is no such realm.", "use the realm that GET /metadata names"),
     "method-refused": Kind(405, "The route does not have this method.", "use one of the methods in the header Allow"),

@@ -8,13 +8,12 @@ from starlette.responses import Response
 
 from kelvin_provision.api.messages.body import content, object_with, parsed_object, whole_number
 from kelvin_provision.api.messages.documents import answer, empty
-from kelvin_provision.api.messages.parameters import many, number, refuse_unknown
+from kelvin_provision.api.messages.parameters import many, number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
-from kelvin_provision.quantity import parse_count
 from kelvin_provision.queries.agent import agent as agent_of
 from kelvin_provision.queries.history import HistoryRequest, history
 from kelvin_provision.queries.items import order_to_json
@@ -37,12 +36,13 @@ async def agent(call: Call) -> Response:
 async def listed_history(call: Call) -> Response:
     """The newest lines, oldest first."""
     query = call.request.query_params
-    refuse_unknown(query.keys(), ("workload_name", "limit"))
-    return answer(await call.box.ask(_history, many(query, "workload_name"), number(query, "limit", LINES, MOST)))
+    refuse_unknown(query.keys(), ("workload_name", "order", "limit"))
+    limit, order = number(query, "limit", LINES, MOST), single(query, "order") or ""
+    return answer(await call.box.ask(_history, HistoryRequest(many(query, "workload_name"), newest=limit, order=order)))
 
 
-def _history(ctx: Context, names: tuple[str, ...], limit: int) -> dict[str, Any]:
-    return history(ctx, HistoryRequest(names, newest=limit)).to_json()
+def _history(ctx: Context, request: HistoryRequest) -> dict[str, Any]:
+    return history(ctx, request).to_json()
 
 
 async def listed_orders(call: Call) -> Response:
@@ -54,13 +54,10 @@ async def listed_orders(call: Call) -> Response:
 
 
 async def shown_order(call: Call) -> Response:
-    text = call.request.path_params["order"]
+    """By its number or its code."""
+    text = str(call.request.path_params["order"])
     refuse_unknown(call.request.query_params.keys(), ())
-    identifier = parse_count(text) or 0
-    shown = await call.box.ask(lambda ctx: orders.find(ctx.ledger, identifier))
-    if shown is None:
-        raise Refusal("order-unknown", f"there is no order {text[:40]!r}, or it is none of the newest {MOST} any more")
-    return answer(order_to_json(shown))
+    return answer(order_to_json(await call.box.ask(lambda ctx: orders.named(ctx.ledger, text))))
 
 
 async def diff(call: Call) -> Response:

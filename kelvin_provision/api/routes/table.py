@@ -162,10 +162,13 @@ ROWS: tuple[Row, ...] = (
     Row("GET", f"{_BOX}/images/prune", Level.READ, box.planned_prune, summary="what a prune would remove"),
     Row("POST", f"{_BOX}/images/prune", Level.ADMIN, box.prune, (202,), (), "remove images and downloads that no kept version needs"),
     Row("GET", "/edge/v1/agent", Level.READ, edge.agent, summary="whether the agent is alive, what it does, what waits for it"),
-    Row("GET", "/edge/v1/history", Level.READ, edge.listed_history, (200,), (404,), "who did what, when, and how it ended"),
+    Row(
+        *("GET", "/edge/v1/history", Level.READ, edge.listed_history, (200,), (404,)),
+        summary="who did what, when, and how it ended; with order=CODE, only of that order",
+    ),
     Row("POST", f"{_BOX}/history/verify", Level.READ, box.verified_history, summary="whether a line of the history was changed or removed"),
     Row("GET", "/edge/v1/orders", Level.READ, edge.listed_orders, summary="orders in all states, the newest first"),
-    Row("GET", "/edge/v1/orders/{order}", Level.READ, edge.shown_order, (200,), (404,), "one order, and how it ended"),
+    Row("GET", "/edge/v1/orders/{order}", Level.READ, edge.shown_order, (200,), (404,), "one order by number or code, and how it ended"),
     Row("GET", "/edge/v1/events", Level.READ, events.events, summary="changes of workloads as they happen", endless=True),
     Row(
         *("POST", f"{_BOX}/workloads/apply", Level.OPERATE, scheduling.apply, (202,), (404, 406)),

@@ -53,7 +53,6 @@ FOR_PROGRAMS = frozenset(
         "offset-mismatch",
         "login-required",
         "route-unknown",
-        "order-unknown",
         "word-unknown",
         "realm-unknown",
         "method-refused",

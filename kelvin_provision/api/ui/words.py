@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kelvin_provision import timestamps
 from kelvin_provision.api.ui.strings.texts import Texts, deferred
-from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.ledger.model import Ending, Order, Outcome
 from kelvin_provision.queries.items import NOT_RUNNING, StagedItem, WorkloadItem, plan_of, shown_state
 from kelvin_provision.spec.enums import State
 from kelvin_provision.status import Trouble, Verb
@@ -129,6 +129,21 @@ _DONE = {
 }
 
 
+_FAILED: Mapping[Ending, Sign] = {
+    Ending.UNDONE: Sign("warn", deferred("Undone")),
+    Ending.UNDO_FAILED: Sign("bad", deferred("Failed, and what ran before is not back")),
+    Ending.LEFT: Sign("bad", deferred("Failed, and left as it is")),
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How an order goes beside what it says itself: whether it is being undone, and how it ended if it failed."""
+
+    undoing: bool = False
+    ending: Ending | None = None
+
+
 @dataclass(frozen=True)
 class Step:
     """`at` is RFC 3339 in UTC, or empty. `ours`: the text is in the language of the page, not from below."""
@@ -143,14 +158,19 @@ def title_of(_: Texts, order: Order) -> str:
     return f"{_(TITLES[order.verb])}: {', '.join(order.names)}"
 
 
-def headline(_: Texts, order: Order, states: Mapping[str, State]) -> Sign:
+def headline(_: Texts, order: Order, states: Mapping[str, State], course: Course = Course()) -> Sign:
     """How the order is now, in a word or two. An apply or start that is done is shown as running only while all of its workloads run."""
+    if order.outcome is Outcome.FAILED and course.ending:
+        sign = _FAILED[course.ending]
+        return Sign(sign.kind, _(sign.word))
+    if order.outcome is Outcome.FAILED and not order.begun:
+        return Sign("bad", _("Not done"))
     if order.outcome:
         runs = order.verb not in {Verb.APPLY, Verb.START} or all(states.get(name) is State.RUNNING for name in order.names)
         done = order.outcome is Outcome.DONE and order.verb in _DONE and runs
         return Sign("ok", _(_DONE[order.verb])) if done else outcome(_, order.outcome)
     if order.begun:
-        return Sign("busy", _("Under way"))
+        return Sign("busy", _("It failed; what ran before is brought back") if course.undoing else _("Under way"))
     return Sign("busy", _("Waits until {time}", time=timestamps.local_minute(order.at)) if order.at else _("Waiting"))
 
 
@@ -162,7 +182,8 @@ def outcome(_: Texts, value: Outcome) -> Sign:
 def steps(_: Texts, order: Order, cards: Sequence[Card]) -> tuple[Step, ...]:
     asked = Step(Sign("ok", _("Ordered")), _("by {user}", user=order.actor), order.asked)
     note = timestamps.with_local_times(order.note)
-    ended = Step(outcome(_, order.outcome), note, order.ended or "", ours=False) if order.outcome else None
+    why = "" if order.outcome is Outcome.FAILED else note  # the headline has it
+    ended = Step(outcome(_, order.outcome), why, order.ended or "", ours=False) if order.outcome else None
     if order.begun:
         begun = Step(Sign("ok", _("Begun")), "", order.begun)
     elif ended:

@@ -48,6 +48,8 @@ def _row(entry: Entry) -> tuple[str, ...]:
 def _footer(result: HistoryResult, *, evidence: bool) -> str:
     count = len(result.entries)
     footer = f"Total: {count} line{'' if count == 1 else 's'}"
+    if result.order:
+        footer = f"{result.order.code}: {result.order.subject}, {result.order.outcome or 'not ended yet'}; {footer[0].lower()}{footer[1:]}"
     if result.verified:
         footer = f"The history is intact: {result.verified.lines} lines, the last hash is {result.verified.head or '-'}"
     if result.sealed:

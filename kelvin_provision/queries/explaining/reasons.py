@@ -143,6 +143,7 @@ REASONS: dict[str, Reason] = {
     "trusted-key-invalid": Reason("A file of trust.keys is missing, no public key, a link, or one that other users can write to."),
     "undo-failed": Reason("The cluster became unreachable during the change, or the earlier version does not come up either."),
     "unknown-kind": Reason("A manifest of a custom kind whose operator is not installed on this cluster."),
+    "order-unknown": Reason("The code was misread or is one of another box, or the order is older than the orders that are kept."),
     "usage": Reason("An option or argument is misspelt, missing, or excludes another one."),
     "name-taken": Reason("A user or token of that name was made before, perhaps by another administrator."),
     "password-refused": Reason("The platform's rules: 8 characters with an upper-case letter, a lower-case letter and a digit."),

@@ -11,9 +11,12 @@ from kelvin_provision.api.messages.parameters import flag, refuse_unknown, singl
 from kelvin_provision.api.routes.box import HISTORY
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page
+from kelvin_provision.api.ui.strings.texts import texts_of
+from kelvin_provision.api.ui.words import title_of
 from kelvin_provision.api.work.asking import result_of_job
 from kelvin_provision.context import Context
 from kelvin_provision.errors import HistoryBroken, ProvisionError
+from kelvin_provision.ledger import history as ledger_history
 from kelvin_provision.queries.history import HistoryRequest, HistoryResult, history
 
 NEWEST = 100
@@ -29,13 +32,15 @@ class _Check:
 
 
 async def listed(call: Call) -> Response:
-    """The newest first, of all or of one workload."""
+    """The newest first, of all, of one workload, or of one order. `find` is the name of one, or the code of the other."""
     query = call.request.query_params
-    refuse_unknown(query.keys(), ("name", "verify"))
-    name = single(query, "name") or ""
-    result = await call.box.ask(_read, (name,) if name else ())
-    check = await _checked(call) if flag(query, "verify") else _Check()
-    return page(call, "history.html", name=name, lines=result.entries[::-1], check=check, most=NEWEST)
+    refuse_unknown(query.keys(), ("name", "find", "verify"))
+    result = await call.box.ask(_read, single(query, "name") or "", (single(query, "find") or "").strip())
+    check, order = await _checked(call) if flag(query, "verify") else _Check(), result.order
+    name = "" if order else single(query, "name") or (single(query, "find") or "").strip()
+    title = title_of(texts_of(call.request), order) if order else ""
+    lines = result.entries[::-1]
+    return page(call, "history.html", name=name, order=order, title=title, lines=lines, check=check, most=NEWEST)
 
 
 async def _checked(call: Call) -> _Check:
@@ -48,5 +53,9 @@ async def _checked(call: Call) -> _Check:
         return _Check(silent=str(error))
 
 
-def _read(ctx: Context, names: tuple[str, ...]) -> HistoryResult:
+def _read(ctx: Context, name: str, text: str) -> HistoryResult:
+    """What begins with a digit is a code, unless there is a workload of that name. Raises WorkloadUnknown, OrderUnknown."""
+    if text[:1].isdigit() and not ledger_history.known(ctx.ledger, (text,)):
+        return history(ctx, HistoryRequest(newest=NEWEST, order=text))
+    names = tuple(filter(None, (name or text,)))
     return history(ctx, HistoryRequest(names, newest=NEWEST))

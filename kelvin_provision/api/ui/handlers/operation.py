@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
+from kelvin_provision import timestamps
 from kelvin_provision.api.messages.parameters import refuse_unknown
-from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.handlers.workload import earlier
 from kelvin_provision.api.ui.rendering import page
-from kelvin_provision.api.ui.strings.texts import deferred, texts_of
-from kelvin_provision.api.ui.words import card, headline, steps, title_of
+from kelvin_provision.api.ui.strings.texts import texts_of
+from kelvin_provision.api.ui.words import Course, card, headline, steps, title_of
 from kelvin_provision.context import Context
-from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Order, Outcome
-from kelvin_provision.quantity import parse_count
+from kelvin_provision.ledger import history, journal, orders
+from kelvin_provision.ledger.model import Order, Outcome, Phase
 from kelvin_provision.queries.items import WorkloadItem
 from kelvin_provision.queries.listing import Query
 from kelvin_provision.queries.overview import OverviewRequest, overview
@@ -26,32 +26,39 @@ from kelvin_provision.status import Verb
 @dataclass(frozen=True)
 class _Shown:
     order: Order
-    items: tuple[WorkloadItem, ...]
+    course: Course
+    items: tuple[WorkloadItem, ...] = ()
     undo: tuple[str, ...] = ()
 
 
 async def shown(call: Call) -> Response:
+    """By the number of the order, or by its code."""
     refuse_unknown(call.request.query_params.keys(), ())
-    text = call.request.path_params["order"]
-    seen = await call.box.ask(_read, parse_count(text) or 0)
-    if seen is None:
-        raise Refusal("order-unknown", f"there is no operation {text[:40]!r}, or it is too old", deferred("see the history"))
-    order, _ = seen.order, texts_of(call.request)
-    cards = [card(_, item) for item in seen.items]
-    head = headline(_, order, {item.name: item.status.state for item in seen.items})
-    return page(
-        call, "operation.html", order=order, title=title_of(_, order), head=head, steps=steps(_, order, cards), cards=cards, undo=seen.undo
-    )
+    seen, _ = await call.box.ask(_read, str(call.request.path_params["order"])), texts_of(call.request)
+    order, cards = seen.order, [card(_, item) for item in seen.items]
+    head = headline(_, order, {item.name: item.status.state for item in seen.items}, seen.course)
+    failed = order.outcome is Outcome.FAILED
+    values: dict[str, Any] = {"title": title_of(_, order), "head": head, "steps": steps(_, order, cards), "cards": cards, "undo": seen.undo}
+    return page(call, "operation.html", order=order, reason=timestamps.with_local_times(order.note) if failed else "", **values)
 
 
-def _read(ctx: Context, number: int) -> _Shown | None:
-    order = orders.find(ctx.ledger, number)
-    if order is None:
-        return None
-    items = overview(ctx, OverviewRequest(Query(name=order.names))).page.items
-    done = order.outcome is Outcome.DONE and order.verb is Verb.APPLY
-    undo = order.names if done and len(items) == len(order.names) and all(_still(ctx, order)) else ()
-    return _Shown(order, items, undo)
+def _read(ctx: Context, text: str) -> _Shown:
+    """Raises OrderUnknown."""
+    with ctx.ledger.reading():  # all of one moment
+        order = orders.named(ctx.ledger, text)
+        course = _course(ctx, order)
+        items = overview(ctx, OverviewRequest(Query(name=order.names))).page.items if order.names else ()
+        done = order.outcome is Outcome.DONE and order.verb is Verb.APPLY
+        undo = order.names if done and len(items) == len(order.names) and all(_still(ctx, order)) else ()
+    return _Shown(order, course, items, undo)
+
+
+def _course(ctx: Context, order: Order) -> Course:
+    if order.begun and order.ended:
+        failed = order.outcome is Outcome.FAILED
+        return Course(ending=history.ending(ctx.ledger, order.names, order.begun, order.ended) if failed else None)
+    operation = journal.unfinished(ctx.ledger) if order.begun else None
+    return Course(undoing=operation is not None and operation.id == order.operation and operation.phase is Phase.UNDOING)
 
 
 def _still(ctx: Context, order: Order) -> list[bool]:

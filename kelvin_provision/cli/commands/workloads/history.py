@@ -10,6 +10,7 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 
 _LIMIT = Option("--limit", metavar="N", min=1, help="Only the newest N lines.")
+_CODE = Option("--code", metavar="CODE", help="Only what belongs to the order with this code, which a page shows for the shift log.")
 _VERIFY = Option("--verify", help="Verify first that no line was changed or removed; exit with 65 if one was.")
 
 
@@ -18,6 +19,7 @@ def command(
     *,
     name: Annotated[list[str], names("Only these workloads, removed ones included.")],
     limit: Annotated[int | None, _LIMIT] = None,
+    code: Annotated[str | None, _CODE] = None,
     verify: Annotated[bool, _VERIFY] = False,
 ) -> Report:
     """Show what was done to workloads, when, by whom and how it ended.
@@ -32,7 +34,7 @@ def command(
     from kelvin_provision.queries.history import HistoryRequest, history
 
     with context_of(session) as ctx:
-        result = history(ctx, HistoryRequest(tuple(name or ()), verify=verify, newest=limit))
+        result = history(ctx, HistoryRequest(tuple(name or ()), verify=verify, newest=limit, order=code or ""))
     document = {"schema": SCHEMA, "command": "workloads history"} | result.to_json()
     workloads = tuple(dict.fromkeys(entry.workload for entry in result.entries))
     return Report("workloads history", document=document, table=table(result, evidence=session.verbose), names=workloads)
