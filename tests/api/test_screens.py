@@ -1,0 +1,69 @@
+"""Every page at every size, in both languages: nothing is wider than the screen, nothing too small for a finger, and no word of a button is broken."""
+
+import pytest
+
+from tests.kit.api import PASSWORD
+from tests.kit.chromium import SMALL, WITH_CHROMIUM, chromium  # noqa: F401  (a fixture)
+from tests.scene import scene
+
+pytestmark = [pytest.mark.slow, WITH_CHROMIUM]
+SIZES = [(320, 640), (360, 740), (1280, 800), (3840, 2160)]
+PAGES = (
+    "/ui/",
+    "/ui/workloads/motor-speed",
+    "/ui/workloads/opcua-bridge",
+    "/ui/workloads/vibration",
+    "/ui/workloads/boiler-feed/logs",
+    "/ui/activate?name=motor-speed",
+    "/ui/activate",
+    "/ui/stop?name=boiler-feed",
+    "/ui/history",
+    "/ui/nothing",
+)
+BROKEN = """() => {
+    const broken = [];
+    for (const each of document.querySelectorAll('button, .button, .sign, thead th, nav a')) {
+        if (each.closest('thead')?.clientWidth <= 1) continue; // for screen readers only
+        const texts = document.createTreeWalker(each, NodeFilter.SHOW_TEXT);
+        for (let text; (text = texts.nextNode()); ) for (const word of text.data.matchAll(/[\\p{L}]+/gu)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+}"""
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    with scene(tmp_path_factory.mktemp("scene")) as (_, client):
+        yield client
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: str(size[0]))
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_page_fits_every_screen_in_every_language(chromium, api, size, language):  # noqa: F811
+    view = {"width": size[0], "height": size[1]}
+    context = chromium.new_context(viewport=view, base_url=api.url, locale=language, extra_http_headers={"Accept-Language": language})
+    page = context.new_page()
+    trouble = {}
+
+    def look(where):
+        assert page.evaluate("document.documentElement.lang") == language
+        seen = page.evaluate("document.documentElement.scrollWidth > innerWidth"), page.evaluate(SMALL), page.evaluate(BROKEN)
+        if any(seen):
+            trouble[where] = seen
+
+    page.goto("/ui/login")
+    look("/ui/login")
+    page.fill("[name=username]", "operate")
+    page.fill("[name=password]", PASSWORD)
+    page.click("main button")
+    page.wait_for_selector("table.workloads")
+    for where in PAGES:
+        page.goto(where)
+        look(where)
+    context.close()
+    assert trouble == {}
