@@ -56,7 +56,7 @@ def box(place: Path, engine: Dockerd) -> Iterator[Context]:
         yield ctx
 
 
-def run_all(ctx: Context, folder: Path) -> None:
+def run_all(ctx: Context, folder: Path, count: int = WORKLOADS) -> None:
     """As the agent would have left it: staged, ready, applied."""
     image = web_image("idle")
     lock, blob = lock_of(image, IMAGE), blobs_in(folder / "blobs", image)
@@ -64,7 +64,7 @@ def run_all(ctx: Context, folder: Path) -> None:
         ctx.store.put(part, blob(part).read_bytes())
     ctx.runtime.load(lock, blob)
     payload = {"spec_version": "5.0.0", "type": "docker", "name": "idle", "title": "Idle", "description": "d" * 400, "version": "1.0.0"}
-    for number in range(WORKLOADS):
+    for number in range(count):
         name = f"idle-{number:02}"
         spec = Spec(
             name=name,
@@ -79,8 +79,8 @@ def run_all(ctx: Context, folder: Path) -> None:
         (revision,) = deploy.store(ctx, [spec])[0]
         ctx.ledger.set_locks(revision, (lock,))
         ctx.ledger.advance(revision, Ready())
-    for first in range(0, WORKLOADS, 10):
-        apply(ctx, ApplyRequest(tuple(f"idle-{number:02}" for number in range(first, first + 10))))
+    for first in range(0, count, 10):
+        apply(ctx, ApplyRequest(tuple(f"idle-{number:02}" for number in range(first, min(first + 10, count)))))
 
 
 def measured(folder: Path, state_dir: Path) -> tuple[float, float]:

@@ -138,7 +138,7 @@ def _is_unicode(text: str) -> bool:
 
 def _document(text: str) -> Any:
     """Raises ValueError; also for half a surrogate pair, which is JSON and no text."""
-    document = json.loads(text, parse_constant=_refuse)
+    document = _DECODER.decode(text)
     if "\\ud" in text or "\\uD" in text:
         json.dumps(document, ensure_ascii=False).encode()
     return document
@@ -146,3 +146,7 @@ def _document(text: str) -> Any:
 
 def _refuse(word: str) -> NoReturn:
     raise ValueError(word)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+"""Made once: a list has hundreds of documents, most of them small."""

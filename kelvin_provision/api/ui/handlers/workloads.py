@@ -22,6 +22,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.queries.listing import Cursor, Query
 from kelvin_provision.queries.overview import Overview, OverviewRequest, overview
 from kelvin_provision.spec.enums import State
+from kelvin_provision.status import Situation, of_staged
 
 PAGE_SIZE = 50
 _AGENT = solution(command("agent restart"))
@@ -88,6 +89,10 @@ def _warnings(_: Texts, box: _Box) -> list[str]:
 
 
 def ready_names(ctx: Context) -> tuple[str, ...]:
-    """What an apply of everything would take, what is held included; at most MOST_NAMES."""
-    items = overview(ctx, OverviewRequest(Query(staged=True, state=(State.READY,)), MOST_NAMES)).page.items
-    return tuple(item.name for item in items if item.staged and item.staged.ready and not item.staged.trouble)
+    """What an apply of everything would take, what is held included; at most MOST_NAMES. Reads no workload."""
+    return ctx.ledger.names_in(_is_ready)[:MOST_NAMES]
+
+
+def _is_ready(now: Situation | None) -> bool:
+    slot = now.staged if now else None
+    return slot is not None and slot.method.staged and of_staged(slot).state is State.READY and not slot.trouble
