@@ -33,7 +33,9 @@ FEW = 6
 """Workloads on the engine: how many there are does not matter to how soon a change is shown."""
 TELEPHONE = {"width": 360, "height": 740}
 _PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-_BYTES = "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce((sum, each) => sum + each.transferSize, 0)"
+_BYTES = (
+    """['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind)).reduce((sum, each) => sum + each.transferSize, 0)"""
+)
 _QUIET = "() => performance.getEntriesByType('resource').length >= 3"
 
 
@@ -46,7 +48,7 @@ def rows(folder: Path) -> Iterator[Row]:
     """The list of workloads: its first page of a thousand."""
     place = folder / "page"
     many(place / "state" / "ledger.db", WORKLOADS, staged=ROWS)
-    with browser() as chromium, served(place, "0.0.0.0:0") as api:  # noqa: S104  (only there it speaks TLS; as the box does at a site)
+    with browser() as chromium, served(place, "0.0.0.0:0") as api:  # only there it speaks TLS
         cold, warm, size = paints(chromium, f"https://127.0.0.1:{api.secure_port}")
         what = f"page of {ROWS} rows over TLS, processor slowed {SLOWED} times"
         yield Row(f"{what}: first paint", f"{cold:.2f} s", f"{warm:.2f} s", cold, 1.0, "s")
@@ -87,7 +89,9 @@ def served(place: Path, listen: str, **more: str) -> Iterator[ApiProcess]:
 def paints(chromium: Any, url: str) -> tuple[float, float, float]:
     """Medians in seconds of the first time and of the next, and kilobytes of the first."""
     state = session(chromium, url)
-    first, again, sizes = [], [], []
+    first: list[float] = []
+    again: list[float] = []
+    sizes: list[float] = []
     for _ in range(ROUNDS):
         context = chromium.new_context(viewport=TELEPHONE, ignore_https_errors=True, base_url=url, storage_state=state)
         page = context.new_page()

@@ -42,12 +42,13 @@ def uses() -> list[Use]:
     """Of templates, code, and the titles and next steps of what the API refuses."""
     found = [use for path in TEMPLATES for use in in_template(path.read_text("utf-8"), path.name)]
     found += [use for path in MODULES for use in in_module(path.read_text("utf-8"), path.name)]
-    return found + [
-        Use(text, None, "refusals.py")
-        for name, kind in KINDS.items()
-        for text in (kind.title, "" if name in rendering.FOR_PROGRAMS else kind.solution)
-        if text
-    ]
+    shown = [(KINDS[name].title, KINDS[name].solution if step else "") for name, step in rendering.REFUSED.items()]
+    return found + [Use(text, None, "refusals.py") for texts in shown for text in texts if text]
+
+
+def refused() -> set[str]:
+    """The names of refusals that the pages' own modules raise."""
+    return {name for path in MODULES for name in re.findall(r'\bRefusal\(\s*"([a-z-]+)"', path.read_text("utf-8"))}
 
 
 def in_module(source: str, where: str) -> Iterator[Use]:

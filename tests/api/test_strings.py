@@ -6,9 +6,10 @@ import pytest
 from markupsafe import Markup
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.ui import words
-from kelvin_provision.api.ui.strings.languages import ENGLISH, LANGUAGES, LONGEST, MOST, preferred
+from kelvin_provision.api.ui import rendering, words
+from kelvin_provision.api.ui.strings.languages import ENGLISH, LANGUAGES, preferred
 from kelvin_provision.api.ui.strings.texts import texts_in
+from kelvin_provision.api.ui.weights import LONGEST, MOST
 from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.queries.items import NOT_RUNNING
 from kelvin_provision.spec.enums import State
@@ -81,6 +82,10 @@ def test_every_state_order_and_outcome_has_its_word_and_in_english_that_of_the_p
     assert all(words.outcome(english, outcome).word for outcome in Outcome)
 
 
+def test_every_refusal_that_a_page_shows_has_its_title_in_the_table():
+    assert strings_table.refused() <= set(rendering.REFUSED)
+
+
 # --- a text ---------------------------------------------------------------------------------------
 
 
@@ -114,6 +119,7 @@ def test_values_are_never_read_as_places_or_as_html():
         ("de, en", "de"),
         ("en, de", "en"),
         ("de;q=0.5, de-CH, en;q=0.9", "de"),
+        ("de-1996", "de"),
         ("de-DE ;\tq=1.000 ,, en ; q=0.", "de"),
         ("de;q=1.001", "en"),
         ("de;q=0.1234", "en"),
@@ -145,7 +151,7 @@ def test_a_page_says_its_language_and_that_it_depends_on_the_browser(quiet, wher
         answer = browser.get(where, headers)
         assert (answer.headers["content-language"], answer.headers["vary"], answer.headers["cache-control"]) == (
             language,
-            "Accept-Language",
+            "Accept-Language, Accept-Encoding",
             "no-store",
         )
         assert "etag" not in answer.headers, "the tag would have to be that of the language"
@@ -176,4 +182,4 @@ def test_what_is_kept_by_a_browser_is_the_same_in_every_language(quiet):
     for part in text.split('"'):
         if part.startswith("/ui/assets/"):
             assert part in Browser(quiet).get("/ui/login").body.decode()
-            assert "vary" not in quiet.ask("GET", part).headers
+            assert quiet.ask("GET", part).headers["vary"] == "Accept-Encoding"

@@ -1,6 +1,7 @@
 """Pages, as a browser asks for them: every page and header, sessions, origins, levels. The browser itself is in test_browser."""
 
 import contextlib
+import gzip
 import http.client
 import importlib
 import inspect
@@ -24,6 +25,7 @@ from kelvin_provision.status import Verb
 from tests.kit.api import PASSWORD, cheap_users, serving
 from tests.kit.browser import Browser, as_level, plain
 from tests.kit.confirmation import CONFIRMED
+from tests.kit.events import Event, Listener, listening
 
 CONCRETE = {
     "{workload_name}": "pump",
@@ -512,9 +514,58 @@ def test_a_change_comes_to_an_open_page_at_once(box, api):
         connection.request("GET", "/ui/events", headers={"Cookie": f"kp={browser.cookie}"})
         with connection.getresponse() as stream:
             assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
-            assert [stream.readline() for _ in range(5)] == [b"retry: 3000\n", b"\n", b"event: changed\n", b"data: {}\n", b"\n"]
+            begin, version = [stream.readline() for _ in range(5)], _version(browser)
+            assert begin == [b"retry: 3000\n", b"\n", b"event: changed\n", b'data: {"version":"%s"}\n' % version, b"\n"]
             box.stop("fan")
             assert [stream.readline() for _ in range(3)] == [b"event: changed\n", b"data: {}\n", b"\n"]
             browser.post("/ui/logout")
             box.stop("pump")
             assert stream.read() == b"", "the session has ended"
+
+
+def _version(browser):
+    """Of the ledger that a page shows."""
+    return re.search(rb'data-version="([-0-9]+)"', browser.get("/ui/").body)[1]
+
+
+def test_a_page_that_listens_hears_of_changes_alone_and_beside_a_program(box, api):
+    """Looks for pages alone read no workload; with a program beside them, all are compared."""
+    cookie = {"Cookie": f"kp={as_level(api, Level.READ).cookie}"}
+    with contextlib.closing(api.connection()) as connection:
+        connection.request("GET", "/ui/events", headers=cookie)
+        with connection.getresponse() as stream:
+            page = Listener(stream)
+            assert page.next().data["version"]
+            box.stop("fan")
+            assert page.next() == Event("changed", {})
+            with listening(api) as program:
+                assert len([event for event in program.until("complete") if event.name == "workload"]) == 3
+                box.stop("pump")
+                assert page.next() == Event("changed", {})
+                assert program.next().data["name"] == "pump"
+
+
+@pytest.mark.parametrize(
+    ("header", "packed"),
+    [
+        ("gzip, deflate, br", True),
+        ("GZIP;q=0.1", True),
+        ("br, *", True),
+        ("", False),
+        ("br", False),
+        ("gzip;q=0", False),
+        ("*;q=0", False),
+        ("gzip;q=2", False),
+        ("gzip " * 300, False),
+    ],
+)
+def test_pages_and_assets_are_small_on_the_network_for_who_accepts_that(quiet, header, packed):
+    browser = as_level(quiet, Level.READ)
+    script = re.search(r'src="(/ui/assets/[^"]+)"', browser.get("/ui/").body.decode())[1]
+    for where in ("/ui/", script, "/ui/nothing"):
+        whole, answer = browser.get(where), browser.get(where, {"Accept-Encoding": header})
+        assert answer.headers["content-length"] == str(len(answer.body))
+        assert "Accept-Encoding" in answer.headers["vary"]
+        assert answer.headers.get("content-encoding") == ("gzip" if packed else None)
+        body = gzip.decompress(answer.body) if packed else answer.body
+        assert re.sub(rb'data-now="[^"]*"', b"", body) == re.sub(rb'data-now="[^"]*"', b"", whole.body)

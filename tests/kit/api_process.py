@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kelvin_provision.tls import files
@@ -16,7 +17,7 @@ from tests.kit.servers.process import dying_with_us
 ROOT = Path(__file__).parents[2]
 
 
-def environment(folder):
+def environment(folder: Path) -> dict[str, str]:
     """Of a command whose state is in `state` of this folder. Docker is the cluster, and does not answer."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     return kept | {
@@ -36,7 +37,15 @@ class ApiProcess:
 
     complaints = ""
 
-    def __init__(self, state_dir, environment, cwd, *words, flags=(), listen="127.0.0.1:0"):
+    def __init__(
+        self,
+        state_dir: Path,
+        environment: Mapping[str, str],
+        cwd: Path,
+        *words: str,
+        flags: Sequence[str] = (),
+        listen: str = "127.0.0.1:0",
+    ):
         self.state_dir = state_dir
         cheap_users(state_dir, lambda: "2026-11-23T00:00:00Z")
         command = [sys.executable, *flags, "-m", "kelvin_provision", "api", "serve", "--listen", listen, *words]
@@ -59,7 +68,7 @@ class ApiProcess:
     def url(self):
         return self.client.url
 
-    def end(self, number=signal.SIGTERM):
+    def end(self, number: int = signal.SIGTERM) -> int:
         """The exit code."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, number)

@@ -26,15 +26,15 @@ async def events(call: Call) -> Response:
     return streamed(feed, reader, lambda: _may_listen(call))
 
 
-def streamed(feed: Feed, reader: Reader, may_listen: Callable[[], bool], shown: Callable[[bytes], bytes] = lambda part: part) -> Response:
-    """What the reader gets, as `shown` has it. `may_listen` is asked before each part: a stream outlives a login."""
+def streamed(feed: Feed, reader: Reader, may_listen: Callable[[], bool], first: bytes = b"") -> Response:
+    """What the reader gets, after `first`. `may_listen` is asked before each part: a stream outlives a login."""
 
     async def parts() -> AsyncGenerator[bytes, None]:
-        yield b"retry: %d\n\n" % RETRY
+        yield b"retry: %d\n\n" % RETRY + first
         while part := await feed.part(reader):
             if not may_listen():
                 return
-            yield shown(part)
+            yield part
 
     return Streamed(parts(), MEDIA_TYPE, {"x-accel-buffering": "no"}, closed=lambda: feed.leave(reader))
 

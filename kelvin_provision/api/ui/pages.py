@@ -12,6 +12,7 @@ from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.routes.matching import Matching
 from kelvin_provision.api.services import Call, Services
 from kelvin_provision.api.ui import origin
+from kelvin_provision.api.ui.compression import compressed
 from kelvin_provision.api.ui.cookies import session_text
 from kelvin_provision.api.ui.rendering import HEADERS, failure, refusal_page, see_other
 from kelvin_provision.api.ui.table import PAGES, Page
@@ -35,6 +36,9 @@ class Pages:
         return known
 
     async def answer(self, request: Request, host: str, address: str) -> Response:
+        return compressed(request, await self._answer(request, host, address))
+
+    async def _answer(self, request: Request, host: str, address: str) -> Response:
         call = Call(request, self._services, host, address)
         try:
             page = self._matching.find(request.scope)
@@ -46,6 +50,7 @@ class Pages:
                 if call.caller is None:
                     return _to_login(request, by_script=page.endless or page.script or LIVE in request.headers)
                 call.caller.require(page.level)
+            request.state.version = self._services.box.version()  # before anything is read: what changes meanwhile is another
             return await page.answer(call)
         except Refusal as refusal:
             return refusal_page(call, refusal)

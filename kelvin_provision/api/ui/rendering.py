@@ -42,27 +42,15 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
-    "vary": "Accept-Language",
+    "vary": "Accept-Language, Accept-Encoding",
 }
 """With `no-referrer` browsers call the origin of a form `null`, also of our own: those that send no Sec-Fetch-Site could change nothing."""
-FOR_PROGRAMS = frozenset(
-    {
-        "bad-body",
-        "bad-query",
-        "bad-header",
-        "offset-mismatch",
-        "login-required",
-        "route-unknown",
-        "word-unknown",
-        "realm-unknown",
-        "method-refused",
-        "no-assets",
-        "not-available",
-        "body-too-large",
-        "query-too-long",
-    }
+_FOR_PEOPLE = (
+    "invalid-grant level-needed order-unknown other-origin too-many-attempts too-many-streams upload-busy upload-unfinished user-locked"
 )
-"""Refusals whose next step is one for who writes a program."""
+_FOR_PROGRAMS = "bad-body bad-header bad-http bad-query body-too-large method-refused offset-mismatch route-unknown"
+REFUSED = dict.fromkeys(_FOR_PEOPLE.split(), True) | dict.fromkeys(_FOR_PROGRAMS.split(), False)
+"""The refusals that a page may show, and whether their next step is one for people, or for who writes a program."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -100,11 +88,17 @@ def page(call: Call, template: str, status: int = 200, *, headers: dict[str, str
         "_": texts,
         "user": who.name if who else "",
         **{f"may_{level}": bool(who and who.level.allows(level)) for level in (Level.OPERATE, Level.DEPLOY, Level.ADMIN)},
+        "seen": version_text(getattr(call.request.state, "version", None)),
         "now": timestamps.rfc3339_now(),
     }
     text = environment().get_template(template).render(**common, **values)
     sent = {**HEADERS, "content-language": texts.language, **(headers or {})}
     return Response(text.encode("utf-8", "replace"), status, sent, "text/html")
+
+
+def version_text(version: object) -> str:
+    """That of the ledger which a page shows: an open page is as new as the stream of events says, or it is not."""
+    return "-".join(map(str, version)) if isinstance(version, tuple) else ""
 
 
 def see_other(path: str) -> Response:
@@ -115,7 +109,7 @@ def see_other(path: str) -> Response:
 def refusal_page(call: Call, refusal: Refusal) -> Response:
     """Title and next step are in the table of texts; what is wrong with this request is not."""
     kind = refusal.kind
-    hint = solution(refusal.solution or ("" if refusal.name in FOR_PROGRAMS else kind.solution))
+    hint = solution(refusal.solution or (kind.solution if REFUSED.get(refusal.name) else ""))
     values = {"title": kind.title, "text": refusal.description, "hint": hint, "evidence": ()}
     return page(call, "error.html", kind.status, headers=refusal.headers, ours=True, **values)
 

@@ -22,6 +22,7 @@ from kelvin_provision.quantity import parse_count
 from kelvin_provision.queries.changes import Change, Watching
 from kelvin_provision.queries.listing import Query
 from kelvin_provision.queries.overview import OverviewRequest, overview
+from kelvin_provision.spec.enums import State
 
 RETRY = 3000
 """Milliseconds after which a client whose stream was cut comes again."""
@@ -56,11 +57,16 @@ class _Event:
 
 @dataclass(eq=False)
 class Reader:
-    """One stream of `user`. `at` is the number of the last event that it had, None where it needs the whole list."""
+    """One stream of `user`. `at` is the number of the last event that it had, None where it needs the whole list.
+
+    `page`: it is only told that something has changed, `changed` whether it is to be told so.
+    """
 
     user: str
     names: frozenset[str]
     at: int | None
+    page: bool = False
+    changed: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
     progress: dict[str, bytes] = field(default_factory=dict)
     ended: bool = False
@@ -71,10 +77,14 @@ class Reader:
 
 @dataclass
 class _State:
-    """What is kept from look to look. The token tells its identifiers from those of another process, or of an earlier time."""
+    """What is kept from look to look. The token tells its identifiers from those of another process, or of an earlier time.
+
+    `compared` is the version of the ledger at which all workloads were compared last, `version` that of the last look of any kind.
+    """
 
     watching: Watching = field(default_factory=lambda: Watching(details=True))
     token: str = field(default_factory=lambda: secrets.token_hex(4))
+    compared: object = None
     version: object = None
     last: int = 0
     log: deque[_Event] = field(default_factory=deque)
@@ -115,25 +125,33 @@ class Feed:
     def __len__(self) -> int:
         return len(self._readers)
 
-    async def open(self, user: str, names: frozenset[str], last_identifier: str) -> Reader:
-        """A place for a stream; give it back with `leave`. Raises Refusal, and what looking at the ledger raises."""
+    @property
+    def version(self) -> object:
+        """That of the ledger at the last look, while anyone listens."""
+        return self._state.version
+
+    async def open(self, user: str, names: frozenset[str], last_identifier: str, *, page: bool = False) -> Reader:
+        """A place for a stream; give it back with `leave`. Raises Refusal, and what looking at the ledger raises.
+
+        For pages only, a look costs the same however many workloads there are: no workload is read but those that download.
+        """
         share = max(1, self._most // 2)
         if len(self._readers) >= self._most:
             raise Refusal("too-many-streams", f"{self._most} streams of events are open already (api.streams)")
         if sum(reader.user == user for reader in self._readers) >= share:
             raise Refusal("too-many-streams", f"{user} has {share} streams of events open already, half of what there is (api.streams)")
-        reader = Reader(user, names, None, ended=self._closed)
+        reader = Reader(user, names, None, page=page, ended=self._closed)
         self._readers.add(reader)
         if self._forgetting:
             self._forgetting.cancel()
         try:
-            if self._task is None:
+            if self._task is None or (not page and self._state.compared is None):
                 await self._look()
                 self._task = self._task or asyncio.ensure_future(self._follow())
         except BaseException:
             self.leave(reader)
             raise
-        reader.at = self._state.number(last_identifier)
+        reader.at, reader.changed = self._state.number(last_identifier), False
         return reader
 
     def leave(self, reader: Reader) -> None:
@@ -152,11 +170,17 @@ class Feed:
     async def part(self, reader: Reader) -> bytes:
         """What it has not had yet; a comment after a time without anything; empty at the end."""
         while not reader.ended:
-            if reader.at is None or not self._state.reaches(reader.at):
+            if reader.page:
+                reader.news.clear()
+                if reader.changed:
+                    reader.changed = False
+                    return framed("changed", b"{}")
+            elif reader.at is None or not self._state.reaches(reader.at):
                 return await self._whole(reader)
-            reader.news.clear()
-            if data := b"".join(self._taken(reader)):
-                return data
+            else:
+                reader.news.clear()
+                if data := b"".join(self._taken(reader)):
+                    return data
             try:
                 await asyncio.wait_for(reader.news.wait(), COMMENT)
             except TimeoutError:
@@ -197,24 +221,32 @@ class Feed:
     async def _look(self) -> None:
         async with self._lock:
             state, version = self._state, self._box.version()
-            if version != state.version:
-                first = state.version is None
+            changed = version != state.version
+            if version != state.compared and not all(reader.page for reader in self._readers):
                 changes, percents = await self._box.ask(_changed, state.watching)
-                if not first:
+                if state.compared is not None:
                     state.add(changes)
-                state.version = version
+                state.compared = version
+            elif changed:
+                percents = await self._box.ask(_downloads)
             elif state.percents:
                 percents = await self._box.ask(_percents, tuple(state.percents))
             else:
                 return
-            self._tell(percents)
+            state.version = version
+            self._tell(percents, changed=changed)
 
-    def _tell(self, percents: Mapping[str, int]) -> None:
+    def _tell(self, percents: Mapping[str, int], *, changed: bool) -> None:
         state = self._state
         moved = {name: percent for name, percent in percents.items() if state.percents.get(name) != percent}
         state.percents = percents
         progress = {name: _progress(name, percent) for name, percent in moved.items()}
         for reader in self._readers:
+            if reader.page:
+                reader.changed = reader.changed or changed or bool(moved)
+                if reader.changed:
+                    reader.news.set()
+                continue
             reader.progress |= {name: data for name, data in progress.items() if reader.wants(name)}
             if reader.progress or reader.at != state.last:
                 reader.news.set()
@@ -232,6 +264,10 @@ class Feed:
 def _changed(ctx: Context, watching: Watching) -> tuple[tuple[Change, ...], Mapping[str, int]]:
     seen = overview(ctx, OverviewRequest())
     return watching.take(seen), seen.percents
+
+
+def _downloads(ctx: Context) -> Mapping[str, int]:
+    return overview(ctx, OverviewRequest(Query(staged=True, state=(State.DOWNLOADING,)))).percents
 
 
 def _percents(ctx: Context, names: tuple[str, ...]) -> Mapping[str, int]:

@@ -4,7 +4,7 @@
   const body = document.body;
   const offline = document.getElementById("offline");
   const PAUSE = 700, POLL = 2000;
-  let source = null, timer = 0, asking = false, again = false;
+  let source = null, timer = 0, due = Infinity, last = -PAUSE, asking = false, again = false;
 
   // Make `old` like `fresh` in place, so that focus, scrolling and what is typed stay.
   const attributes = (old, fresh) => {
@@ -33,6 +33,7 @@
   const refresh = async () => {
     if (asking) { again = true; return; }
     asking = true;
+    last = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" }, cache: "no-store", redirect: "error" });
       if (answer.status === 401) { location.reload(); return; }
@@ -48,21 +49,24 @@
     if (again) { again = false; soon(); }
     if ("poll" in body.dataset) soon(POLL);
   };
-  const soon = (delay = PAUSE) => {
-    if (document.hidden) return;
+  // At once, but no more often than every PAUSE; what is due sooner already stays so.
+  const soon = (delay = 0) => {
+    const now = performance.now(), at = Math.max(now + delay, last + PAUSE);
+    if (document.hidden || at >= due) return;
     clearTimeout(timer);
-    timer = setTimeout(refresh, delay);
+    due = at;
+    timer = setTimeout(() => { due = Infinity; refresh(); }, at - now);
   };
   const listen = () => {
     if (source || !("live" in body.dataset)) return;
     source = new EventSource("/ui/events");
-    source.addEventListener("changed", () => soon());
+    source.addEventListener("changed", (event) => { if (JSON.parse(event.data).version !== body.dataset.version) soon(); });
     source.onerror = () => {
       if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(() => { if (!document.hidden) listen(); }, 5000); }
       soon();
     };
   };
-  const stop = () => { if (source) source.close(); source = null; clearTimeout(timer); };
+  const stop = () => { if (source) source.close(); source = null; due = Infinity; clearTimeout(timer); };
 
   const clock = () => {
     const seconds = Math.abs(Date.now() - Date.parse(body.dataset.now)) / 1000;

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from kelvin_provision.api.messages.documents import encoded
 from kelvin_provision.api.routes.events import streamed
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.cookies import session_text
+from kelvin_provision.api.ui.rendering import version_text
 from kelvin_provision.api.work.feed import framed
-
-CHANGED = framed("changed", b"{}")
 
 
 async def events(call: Call) -> Response:
-    """`changed` at the start, as the page may be old already, and after each change."""
+    """`changed` after each change, and at the start: with the version of what there is, as the page may be older."""
     feed = call.services.feed
-    reader = await feed.open(call.principal.name, frozenset(), "")
+    reader = await feed.open(call.principal.name, frozenset(), "", page=True)
     text, sessions = session_text(call.request), call.services.sessions
+    first = framed("changed", encoded({"version": version_text(feed.version)}))
 
     def may_listen() -> bool:
         return sessions.principal(text, call.address, touch=False) is not None
 
-    return streamed(feed, reader, may_listen, lambda part: part if part.startswith(b":") else CHANGED)
+    return streamed(feed, reader, may_listen, first)
