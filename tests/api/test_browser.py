@@ -108,7 +108,7 @@ def test_logs_and_what_an_activation_changes(box, person):
     who.press("link", "Back")
     who.press("link", "Activate 2.0.0")
     who.page.get_by_text("What changes").click()
-    sync_api.expect(who.page.locator("main")).to_contain_text("r.io/pump:1.0.0 → r.io/pump:2.0.0")
+    sync_api.expect(who.page.locator("main")).to_contain_text(re.compile("r.io/pump:1.0.0 .*→ r.io/pump:2.0.0"))
     who.look("changes")
 
 
