@@ -45,9 +45,7 @@ HEADERS = {
     "vary": "Accept-Language, Accept-Encoding",
 }
 """With `no-referrer` browsers call the origin of a form `null`, also of our own: those that send no Sec-Fetch-Site could change nothing."""
-_FOR_PEOPLE = (
-    "invalid-grant level-needed order-unknown other-origin too-many-attempts too-many-streams upload-busy upload-unfinished user-locked"
-)
+_FOR_PEOPLE = "invalid-grant level-needed other-origin too-many-attempts too-many-streams upload-busy upload-unfinished user-locked"
 _FOR_PROGRAMS = "bad-body bad-header bad-http bad-query body-too-large method-refused offset-mismatch route-unknown"
 REFUSED = dict.fromkeys(_FOR_PEOPLE.split(), True) | dict.fromkeys(_FOR_PROGRAMS.split(), False)
 """The refusals that a page may show, and whether their next step is one for people, or for who writes a program."""
