@@ -185,7 +185,7 @@ def _platform(value: Any) -> Platform:
     try:
         return Platform.parse(_text(value, "a platform"))
     except ValueError as error:
-        raise wrong(str(error)) from error
+        raise wrong("a platform has another form than linux/arm64") from error
 
 
 def _extent(value: Any) -> Extent:
