@@ -11,7 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # What the suite and the demo drive. Installed by us where we are root and there is apt; else the suites say what they miss.
 DISK_PACKAGES := e2fsprogs xfsprogs btrfs-progs
-TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl chromium $(DISK_PACKAGES)
+MEDIA_PACKAGES := fusefat dosfstools
+TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl chromium $(DISK_PACKAGES) $(MEDIA_PACKAGES)
 DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
 
 QUICK := tests/unit tests/cli tests/api tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py

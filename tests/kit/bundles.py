@@ -1,8 +1,9 @@
 """Small bundles, written from images in memory."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import encode
 from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, BundledImage, BundledLayer, Contents, Extent
 from kelvin_provision.bundles.writing import documents
-from kelvin_provision.bundles.writing.layout import SIGNATURES_AT, Draft, RequestDraft, place
+from kelvin_provision.bundles.writing.layout import SIGNATURES_AT, UNKNOWN, Draft, RequestDraft, place
+from kelvin_provision.bundles.writing.output import Place
 from kelvin_provision.bundles.writing.stream import head, pieces, sealed
+from kelvin_provision.bundles.writing.writer import Job
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from tests.kit.images import Image, index_of, sha256
@@ -137,3 +140,14 @@ def write(
     bundle = make(images, requests, **values)
     bundle.write(folder)
     return bundle
+
+
+def job(bundle: Bundle, folder: Path, **changes) -> Job:
+    """What writes the bundle there, as `bundle create` does."""
+    folder.mkdir(exist_ok=True)
+    contents = replace(bundle.contents, chunks=replace(bundle.contents.chunks, digest=UNKNOWN))
+    place_of = Place(folder, bundle.contents.name)
+    value = Job(
+        contents, lambda extent: io.BytesIO(bundle.blobs[extent.digest]), place_of, lambda _, there: there, lambda *_: None, lambda: False
+    )
+    return replace(value, **changes)

@@ -101,7 +101,8 @@ class OutputPart:
 
     def finish(self) -> None:
         with _to(self.path):
-            os.ftruncate(self.descriptor, self.size)
+            if os.fstat(self.descriptor).st_size != self.size:
+                os.ftruncate(self.descriptor, self.size)
             os.fsync(self.descriptor)
 
     def close(self) -> None:

@@ -20,7 +20,9 @@ def refuse_without_space(contents: Contents, place: Place, paths: Sequence[Path]
     """`paths` are the files that will be written. Raises NoSpace, with the numbers; CannotWrite where there is no such folder."""
     with writing_to(place.folder):
         stats = os.statvfs(place.folder)
-    block = stats.f_frsize or 4096
+    if not stats.f_blocks:
+        return  # it does not tell its size
+    block = stats.f_frsize
     needed = sum(-(-(size - allocated(path, size)) // block) * block for path, size in zip(paths, contents.parts, strict=True))
     free = stats.f_bavail * block
     if needed and needed + _MARGIN > free:

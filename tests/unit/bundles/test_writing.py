@@ -2,16 +2,16 @@
 
 import io
 import os
-from dataclasses import replace
 
 import pytest
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.writing import writer
 from kelvin_provision.bundles.writing.output import Place
-from kelvin_provision.bundles.writing.writer import Job, write
+from kelvin_provision.bundles.writing.writer import write
 from kelvin_provision.errors import BundleDamaged, CannotWrite, DigestMismatch, Interrupted, NoSpace
 from tests.kit import bundles, disks
+from tests.kit.bundles import job
 from tests.kit.images import random_image
 
 CHUNK = limits.CHUNK
@@ -25,23 +25,6 @@ def made(**values):
 @pytest.fixture(params=[0, CHUNK], ids=["one file", "parts"], scope="module")
 def bundle(request):
     return made(part_size=request.param)
-
-
-def job(bundle, folder, **changes):
-    folder.mkdir(exist_ok=True)
-    contents = replace(bundle.contents, chunks=replace(bundle.contents.chunks, digest="sha256:" + 64 * "0"))
-    value = Job(
-        contents, lambda extent: io.BytesIO(bundle.blobs[extent.digest]), Place(folder, "pump"), lambda _, before: before, report(), never
-    )
-    return replace(value, **changes)
-
-
-def never():
-    return False
-
-
-def report():
-    return lambda verb, done: None
 
 
 def on(folder):
