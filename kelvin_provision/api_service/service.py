@@ -116,7 +116,7 @@ def _installation(settings: Settings, config: Path | None, environ: Mapping[str,
         state_dir=settings.state_dir,
         addresses=settings.api.listen,
         environment=_without_logins_of_the_cluster(passed_on(environ, script=False)),
-        reads=(package, Path(sys.executable).resolve(), *(path for path in (config, tls.cert, tls.key) if path)),
+        reads=(package, Path(sys.executable).resolve(), *(path for path in (config, tls.cert, tls.key, *settings.trust.keys) if path)),
         denied=tuple(_denied(settings, environ)),
     )
 

@@ -92,11 +92,20 @@ def open_own(path: Path, flags: int) -> int:
 
 def read_own(path: Path) -> bytes:
     """The content of a file of our own, as `open_own` opens it. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    return read_regular(path, links=False)[0]
+
+
+def read_regular(path: Path, most: int = -1, *, links: bool) -> tuple[bytes, os.stat_result]:
+    """The content of a regular file, of at most so many bytes, and its status. Never waits, as a pipe would make it. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if links else os.O_NOFOLLOW))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most), status
+    finally:
+        os.close(descriptor)
 
 
 def private_folder(path: Path) -> Path:

@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 MEMORY, PROCESSOR = 512 << 20, 30
@@ -46,11 +47,12 @@ def main() -> int:
 
 
 def _limit() -> None:
-    """No file of its memory either: it has held a private key."""
+    """No file of its memory either: it has held a private key. A confined service may not set limits, and has its own."""
     for kind, limit in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, PROCESSOR), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]
         lower = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (lower, lower))
+        with suppress(OSError, ValueError):
+            resource.setrlimit(kind, (lower, lower))
 
 
 def verified(order: Mapping[str, Any], message: bytes) -> dict[str, Any]:

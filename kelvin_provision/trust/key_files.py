@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kelvin_provision.errors import CannotWrite, KeyInvalid
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.durable import sync_folder, write_durably, writing_to
+from kelvin_provision.files.durable import read_regular, sync_folder, write_durably, writing_to
 from kelvin_provision.hints import system
 from kelvin_provision.trust.computing import ask
 from kelvin_provision.trust.public_keys import LARGEST, InvalidKey, PublicKey, is_private, public_key_of_der, public_key_of_pem
@@ -101,13 +101,6 @@ def _is_protected(data: bytes) -> bool:
 
 def _content(path: Path) -> tuple[bytes, os.stat_result]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise KeyInvalid(f"{path}: it is not a regular file")
-            return os.read(descriptor, LARGEST + 1), status
-        finally:
-            os.close(descriptor)
+        return read_regular(path, LARGEST + 1, links=True)
     except OSError as error:
         raise KeyInvalid(f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from kelvin_provision.errors import FileUnreadable, SignatureMissing
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.durable import write_durably
+from kelvin_provision.files.durable import read_regular, write_durably
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.trust.computing import LARGEST_PAYLOAD
 from kelvin_provision.trust.dsse import LARGEST_DOCUMENT, REQUEST, document, entries_of, joined
@@ -65,10 +63,6 @@ def verify_file(path: Path, keys: Sequence[PublicKey]) -> VerifiedFile:
 def _read(path: Path, most: int) -> bytes:
     """At most one byte more than is allowed. A pipe or a device is no file to sign: it could not be read again."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return file.read(most + 1)
+        return read_regular(path, most + 1, links=True)[0]
     except OSError as error:
         raise FileUnreadable(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    raise FileUnreadable(f"{path}: it is not a regular file")

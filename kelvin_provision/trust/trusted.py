@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kelvin_provision.errors import TrustedKeyInvalid
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.durable import read_regular
 from kelvin_provision.hints import Hint, command, system
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.public_keys import LARGEST, InvalidKey, PublicKey, public_key_of_pem
@@ -65,17 +66,11 @@ def _read(path: Path) -> bytes:
     """As a file that only root, or the user who runs this, can have written. Raises TrustedKeyInvalid."""
     try:
         _refuse_folder(path.parent)
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        data, status = read_regular(path, LARGEST + 1, links=False)
     except OSError as error:
         raise _unreadable(path, error) from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _refused(path, "it is not a regular file")
-        _refuse_writers(path, status)
-        return os.read(descriptor, LARGEST + 1)
-    finally:
-        os.close(descriptor)
+    _refuse_writers(path, status)
+    return data
 
 
 def _refuse_folder(folder: Path) -> None:

@@ -193,3 +193,16 @@ def test_every_setting_can_be_set_to_its_own_default(site):
             name = key.name.replace("<host>", "r.io")
             assert run("config", "set", name, key.default).exit_code == 0, name
     assert run("config", "show").exit_code == 0
+
+
+def test_trusted_keys_are_set_before_what_must_be_signed(site):
+    refused = run("config", "set", "trust.require_signature", "request")
+    assert (refused.exit_code, "set trust.keys first" in refused.stderr, site.exists()) == (78, True, False)
+    run("config", "set", "trust.keys", "/etc/a.pub,/etc/b.pub").check()
+    run("config", "set", "trust.require_signature", "bundle,request").check()
+    assert site.read_text() == "trust:\n  keys: [/etc/a.pub, /etc/b.pub]\n  require_signature: [bundle, request]\n"
+    rows = {row["key"]: row["value"] for row in json.loads(run("config", "show", "--json").stdout)["settings"]}
+    assert (rows["trust.keys"], rows["trust.require_signature"]) == ("/etc/a.pub, /etc/b.pub", "bundle, request")
+    assert run("config", "unset", "trust.keys").exit_code == 78
+    run("config", "set", "trust.require_signature", "none").check()
+    assert "require_signature: []" in site.read_text()

@@ -22,6 +22,7 @@ from kelvin_provision.settings.model import (
     RuntimeSettings,
     Settings,
     TlsSettings,
+    TrustSettings,
 )
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Method
@@ -218,6 +219,30 @@ def test_hooks_run_as_root_so_their_place_comes_from_the_site_file_only(box):
     ]
 
 
+def test_who_is_believed_comes_from_the_site_file_only(box):
+    box.site.write_text("trust: {keys: [/etc/keys/anna.pub, ~/bert.pub], require_signature: [request, bundle, request]}")
+    trust = box.settings(is_root=True).trust
+    assert (trust.keys, trust.require_signature) == ((Path("/etc/keys/anna.pub"), Path.home() / "bert.pub"), ("request", "bundle"))
+    assert box.origin("trust.keys", is_root=True) == ("/etc/keys/anna.pub, ~/bert.pub", str(box.site))
+    for variable in ("KEYS", "REQUIRE_SIGNATURE"):
+        assert box.refused(is_root=True, **{f"KELVIN_PROVISION_TRUST__{variable}": "/home/eve/key"}) == [
+            f"KELVIN_PROVISION_TRUST__{variable}: not accepted from a variable; set it in /etc/kelvin-provision/config.yaml or with --config"
+        ]
+    box.user.write_text("trust: {keys: [/home/eve/key], require_signature: []}")
+    assert [line.partition(": ")[2] for line in box.refused()] == [
+        "not accepted in this file; set it in /etc/kelvin-provision/config.yaml or with --config"
+    ] * 2
+
+
+def test_without_keys_nothing_can_be_required(box):
+    assert box.settings().trust == TrustSettings((), None)
+    assert box.refused("trust: {require_signature: [bundle]}") == [
+        "trust.require_signature: there are no trust.keys, so no signature could be accepted; set trust.keys first"
+    ]
+    box.site.write_text("trust: {require_signature: []}")
+    assert box.settings().trust.require_signature == ()
+
+
 def test_a_window_that_never_opens_is_refused(box):
     assert box.refused("apply: {window: '02:00-02:00'}") == [
         "TMP/site.yaml, apply.window: expected different start and end times in a span; for always, 00:00-24:00, got '02:00-02:00'"
@@ -292,6 +317,10 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("state_dir: 5", ["TMP/site.yaml, state_dir: expected an absolute path, or one that begins with ~, got 5"]),
         ("cluster: {type: k8s}", ["TMP/site.yaml, cluster.type: expected auto, kubernetes or docker, got 'k8s'"]),
         ("cluster: {namespace: A}", ["TMP/site.yaml, cluster.namespace: expected lower-case letters, digits and '-', at most 63 characters, got 'A'"]),
+        ("trust: {keys: /k}", ["TMP/site.yaml, trust.keys: expected a list of at most 32 absolute paths, got '/k'"]),
+        ("trust: {keys: [k]}", ["TMP/site.yaml, trust.keys: expected an absolute path, or one that begins with ~, got a list"]),
+        (f"trust: {{keys: [{', '.join(['/k'] * 33)}]}}", ["TMP/site.yaml, trust.keys: expected a list of at most 32 absolute paths, got a list"]),
+        ("trust: {require_signature: [image]}", ["TMP/site.yaml, trust.require_signature: expected a list of bundle and request, got a list"]),
         ("cluster: {name: ''}", ["TMP/site.yaml, cluster.name: expected text, got ''"]),
         ("download: {parallel: 17}", ["TMP/site.yaml, download.parallel: expected an integer from 1 to 16, or auto, got 17"]),
         ("download: {rate: 2Mbit}", [f"TMP/site.yaml, download.rate: expected a size of at least 1 kB, such as {BYTES}, got '2Mbit'"]),

@@ -12,12 +12,12 @@ MOST_BYTES = 4 << 20
 
 def signatures(path: Path, given: Path | None) -> bytes | None:
     """Those in the file that is given, which must be there, or of the one beside the request."""
+    from kelvin_provision.files.durable import read_regular
     from kelvin_provision.trust.dsse import LARGEST_DOCUMENT
 
     beside = given or path.with_name(f"{path.name}.sig")
     try:
-        with beside.open("rb") as file:
-            return file.read(LARGEST_DOCUMENT + 1)
+        return read_regular(beside, LARGEST_DOCUMENT + 1, links=True)[0]
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not given:
             return None
