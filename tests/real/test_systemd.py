@@ -1,5 +1,6 @@
 """The services on a box with a real systemd: what they reach, what they survive, and who starts the agent."""
 
+import base64
 import json
 import textwrap
 
@@ -8,15 +9,17 @@ import pytest
 from tests.kit.api import PASSWORD
 from tests.kit.requests import deployable
 from tests.kit.servers.systemd import LIBRARIES, PROJECT, SystemdBox, why_not
+from tests.kit.signing import key_pair, signatures
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 AGENT, API = "kelvin-provision-agent.service", "kelvin-provision-api.service"
 URL = "http://127.0.0.1:30000"
 CLIENT = f"""
 import json, sys, urllib.error, urllib.parse, urllib.request
-def ask(method, path, body=None, token=None):
+def ask(method, path, body=None, token=None, **headers):
     data = json.dumps(body).encode() if isinstance(body, dict) else body
-    request = urllib.request.Request("{URL}" + path, data, {{"Authorization": "Bearer " + token}} if token else {{}}, method=method)
+    headers |= {{"Authorization": "Bearer " + token}} if token else {{}}
+    request = urllib.request.Request("{URL}" + path, data, {{name.replace("_", "-"): text for name, text in headers.items()}}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read().decode()
@@ -155,6 +158,32 @@ def test_one_that_hangs_is_restarted(box):
     box.out("kill", "-STOP", str(before))
     box.until(lambda: box.main_pid(API) not in {0, before} and healthy(box))
     assert "Watchdog timeout" in box.out("journalctl", "-u", API, "--no-pager", "-n", "30")
+
+
+def test_the_confined_service_verifies_signatures(box):
+    """It may neither set limits nor leave its folders, and its child has a child."""
+    assert box.tool("agent", "install").returncode == 0
+    anna, content = key_pair(), json.dumps(deployable("signed")).encode()
+    box.out(
+        "sh", "-c", f"install -d /etc/kelvin-provision/keys && printf '%s' '{anna[1].pem.decode()}' >/etc/kelvin-provision/keys/anna.pub"
+    )
+    for setting in (["trust.keys", "/etc/kelvin-provision/keys/anna.pub"], ["trust.require_signature", "request"]):
+        assert box.tool("config", "set", *setting).returncode == 0
+    try:
+        header = base64.b64encode(signatures(anna, content)).decode()
+        code = f"""
+            token, answers = login(), []
+            for headers in ({{}}, {{"X_Kelvin_Signature": {header!r}}}):
+                answers.append(ask("POST", "/api/v4/workloads/deploy", {content!r}, token, **headers))
+            print(json.dumps(answers))
+        """
+        (status, refused), (done, text) = client(box, code)
+        assert (status, "signature-missing" in refused, done) == (400, True, 201), text
+        assert "signed by anna" in box.tool("workloads", "history", "signed").stdout
+        assert "trusted: anna" in box.tool("doctor").stdout
+    finally:
+        for name in ("require_signature", "keys"):
+            box.tool("config", "unset", f"trust.{name}")
 
 
 def test_other_machines_reach_port_443_with_tls_and_the_screen_shows_the_address(box):
