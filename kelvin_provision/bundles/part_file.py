@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from kelvin_provision.errors import BundleInvalid, FileUnreadable, MediumGone, ProvisionError
 
 GONE = {errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOMEDIUM, errno.ENOTCONN, errno.ESHUTDOWN, errno.ETIMEDOUT}
 """The medium is not there any more. EIO may also be one bad place of it."""
+BLOCK = 1 << 20
+"""Bytes of one read."""
 _MISSING = {errno.ENOENT, errno.ENOTDIR}
 
 
@@ -91,5 +94,15 @@ class PartFile:
                 raise MediumGone(f"{self.path} ends at {offset + done} bytes by now; it had {self.size}")
             done += count
 
+    @property
+    def answers(self) -> bool:
+        """Whether its first bytes can still be read from the medium: then another place that cannot be read is a bad one."""
+        try:
+            os.posix_fadvise(self.descriptor, 0, BLOCK, os.POSIX_FADV_DONTNEED)
+            return bool(os.pread(self.descriptor, 1, 0))
+        except OSError:
+            return False
+
     def close(self) -> None:
-        os.close(self.descriptor)
+        with suppress(OSError):  # a medium that is gone says so once more; the descriptor is closed all the same
+            os.close(self.descriptor)

@@ -9,12 +9,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
-from kelvin_provision.bundles.part_file import PartFile
+from kelvin_provision.bundles.part_file import BLOCK, PartFile
 from kelvin_provision.errors import BundleDamaged, MediumGone
 from kelvin_provision.fast_dataclass import dataclass
-
-BLOCK = 1 << 20
-"""Bytes of one read."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +87,10 @@ class Parts:
             what = "cut off" if file.size < expected else "of another bundle"
             raise BundleDamaged(f"{file.path} is {what}: it has {file.size} bytes, and the bundle says {expected}")
         return file
+
+    def answers(self, offset: int) -> bool:
+        """Whether the file that has this byte can be read elsewhere."""
+        return all(self.file(number).answers for number, _, _ in self.pieces(offset, 1))
 
     def pieces(self, offset: int, size: int) -> Iterator[tuple[int, int, int]]:
         """The number of the part, the offset in it and the bytes in it, for each part that has some of the range."""

@@ -24,8 +24,6 @@ from kelvin_provision.fast_dataclass import dataclass
 TASK = "the bundle"
 MOST = 1000
 """Bad places that are named; the others are counted."""
-_IN_A_ROW = 16
-"""After so many chunks that cannot be read, the medium is gone."""
 _MIB = 1 << 20
 CHANGED, UNREADABLE = "changed", "cannot be read"
 
@@ -103,7 +101,6 @@ class _Verification:
         self._bad_chunks = 0
         self._broken: set[int] = set()
         self._unreadable: set[int] = set()
-        self._in_a_row = 0
         self._done = self._total = 0
 
     def run(self, head: Head) -> VerifyResult:
@@ -149,17 +146,14 @@ class _Verification:
         return hashes
 
     def _read(self, offset: int, view: memoryview) -> None:
-        """A few places that cannot be read are bad places; many in a row are a medium that is gone."""
+        """A place that cannot be read is a bad one, unless the medium is gone."""
         try:
             self._bundle.parts.read_into(view, offset)
         except MediumGone as error:
             cause = error.__cause__
-            self._in_a_row += 1
-            if not isinstance(cause, OSError) or cause.errno != errno.EIO or self._in_a_row > _IN_A_ROW:
+            if not isinstance(cause, OSError) or cause.errno != errno.EIO or not self._bundle.parts.answers(offset):
                 raise
             self._unreadable.add(offset)
-        else:
-            self._in_a_row = 0
 
     def _check(self, offset: int, view: memoryview, hashes: bytes) -> None:
         number = offset // limits.CHUNK - self._contents.chunks.end // limits.CHUNK
