@@ -26,7 +26,12 @@ def trouble(error: OSError, path: Path) -> ProvisionError:
         return MediumGone(f"{path} is not there")
     if error.errno in {errno.EACCES, errno.EPERM}:
         return FileUnreadable(f"{path}: {reason}")
-    return MediumGone(f"{path} cannot be read: {reason}")
+    return _unread(error, path)
+
+
+def _unread(error: OSError, path: Path) -> MediumGone:
+    """Of a file that is open: whatever the reason is called, it is the medium's."""
+    return MediumGone(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
 
 
 class PartFile:
@@ -75,7 +80,7 @@ class PartFile:
         try:
             data = os.pread(self.descriptor, size, offset)
         except OSError as error:
-            raise trouble(error, self.path) from error
+            raise _unread(error, self.path) from error
         if len(data) == size:
             return data
         buffer = bytearray(size)
@@ -89,7 +94,7 @@ class PartFile:
             try:
                 count = os.preadv(self.descriptor, [view[done:]], offset + done)
             except OSError as error:
-                raise trouble(error, self.path) from error
+                raise _unread(error, self.path) from error
             if not count:
                 raise MediumGone(f"{self.path} ends at {offset + done} bytes by now; it had {self.size}")
             done += count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.head_check import first_difference
 from kelvin_provision.bundles.model import Contents, Extent
 from kelvin_provision.bundles.opening import Head
+from kelvin_provision.bundles.part_file import GONE
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.bundles.writing import pipeline
 from kelvin_provision.bundles.writing.filling import spans
@@ -151,7 +151,7 @@ class _Verification:
             self._bundle.parts.read_into(view, offset)
         except MediumGone as error:
             cause = error.__cause__
-            if not isinstance(cause, OSError) or cause.errno != errno.EIO or not self._bundle.parts.answers(offset):
+            if not isinstance(cause, OSError) or cause.errno in GONE or not self._bundle.parts.answers(offset):
                 raise
             self._unreadable.add(offset)
 
