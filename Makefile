@@ -1,6 +1,6 @@
 # `make demo` shows the program's main job on real parts; `make test` runs everything that this machine can run.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check quick cover test servers powercut kills fuzz long demo bench docs clean
+.PHONY: help setup packages check quick cover test servers powercut kills fuzz long demo bench screenshots docs clean
 
 VENV   ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -75,6 +75,10 @@ demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two min
 bench: $(STAMP) ## ratios against what one would use instead
 	@./demo/packages $(TEST_PACKAGES) wrk
 	$(PYTHON) -m bench $(ARGS)
+
+screenshots: $(STAMP) ## take the pictures of the documents again: the pages in a browser, the commands in a terminal
+	@./demo/packages chromium tmux
+	$(PYTHON) -m tests.screenshots
 
 docs: $(STAMP) ## rewrite the generated pages, manuals and completions
 	$(PYTHON) -m kelvin_provision.cli.docs.pages

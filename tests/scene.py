@@ -1,11 +1,14 @@
 """A box as a technician may meet it, for pictures: what runs, what is ready, what downloads, what has failed; the API and an agent beside it."""
 
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from kelvin_provision.errors import RegistryUnreachable
+from kelvin_provision.ledger.ledger import utc_now
 from tests.kit.agent_thread import agent
 from tests.kit.api import serving
 from tests.kit.box import Box
+from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
 
@@ -19,7 +22,14 @@ TITLES = {
 }
 RUNNING = ("boiler-feed", "camera-gate-2", "motor-speed", "opcua-bridge", "pump-control")
 LINES = [f"speed {1440 + number % 7} rpm, temperature {61 + number % 3} C" for number in range(8)]
-WHY = "CrashLoopBackOff: back-off 40s restarting failed container=app: licence file /etc/licence.key: no such file"
+WHY = "CrashLoopBackOff: licence.key: no such file"
+
+
+class Seen(FakeCluster):
+    """It is looked at now."""
+
+    def observe(self):
+        return {name: replace(observation, seen=utc_now()) for name, observation in super().observe().items()}
 
 
 class Slow(FakeSource):
@@ -36,6 +46,7 @@ class Slow(FakeSource):
 
 
 def fill(box):
+    box.cluster = Seen()
     box.deploy(*RUNNING)
     box.turn()
     box.command_apply(*RUNNING)
@@ -56,6 +67,7 @@ def fill(box):
     with box.ledger.writing() as db:
         for name, title in TITLES.items():
             db.execute("UPDATE workloads SET title = ? WHERE name = ?", (title, name))
+
 
 
 @contextmanager
