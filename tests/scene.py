@@ -69,7 +69,6 @@ def fill(box):
             db.execute("UPDATE workloads SET title = ? WHERE name = ?", (title, name))
 
 
-
 @contextmanager
 def scene(folder, *, secure=False):
     """Yields the box and a client of its API."""

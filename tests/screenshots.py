@@ -1,5 +1,6 @@
 """The pictures of the documents: `python -m tests.screenshots [FOLDER]`. A real browser and a real terminal, on a box that is made for them."""
 
+import io
 import os
 import subprocess
 import sys
@@ -109,7 +110,7 @@ def terminal(place: Path) -> str:
         text = tmux("capture-pane", "-e", "-p").rstrip().removesuffix("$").rstrip()
     finally:
         tmux("kill-server")
-    console = Console(record=True, width=columns, file=open(os.devnull, "w"), force_terminal=True, color_system="truecolor")  # noqa: SIM115
+    console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi(text), soft_wrap=True)
     return console.export_svg(title=f"root@{BOX}", code_format=SVG)
 

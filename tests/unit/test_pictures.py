@@ -14,7 +14,9 @@ SHOWN = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
 
 
 def test_every_picture_is_shown_by_a_document_and_small():
-    shown = {(page.parent / path).resolve() for page in (ROOT / "README.md", ROOT / "docs/ui.md") for path in SHOWN.findall(page.read_text())}
+    shown = {
+        (page.parent / path).resolve() for page in (ROOT / "README.md", ROOT / "docs/ui.md") for path in SHOWN.findall(page.read_text())
+    }
     assert shown == set(screenshots.FOLDER.iterdir())
     assert [path.name for path in shown if path.stat().st_size > screenshots.LARGEST] == []
     for path in shown:
