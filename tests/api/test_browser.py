@@ -9,6 +9,7 @@ import pytest
 from tests.kit.agent_thread import agent
 from tests.kit.api import PASSWORD, serving
 from tests.kit.chromium import BOX, LAPTOP, PHONE, WITH_CHROMIUM, chromium, person, sync_api
+from tests.kit.servers.line import Line
 from tests.kit.waiting import until
 
 __all__ = ["chromium", "person"]
@@ -78,6 +79,17 @@ def test_an_open_list_shows_what_another_door_does(box, person):
     who.look("read")
 
 
+def test_a_list_in_which_something_happens_all_the_time_shows_it_meanwhile(box, person):
+    who = person(LAPTOP)
+    who.login("read")
+    until(lambda: who.row("pump").is_visible())
+    before = who.page.locator("tbody tr").count()
+    for number in range(16):
+        box.deploy(f"new-{number}")
+        who.page.wait_for_timeout(250)
+    assert who.page.locator("tbody tr").count() > before + 4
+
+
 def test_what_is_typed_and_where_the_focus_is_survives_an_update(box, person):
     who = person(LAPTOP)
     who.login()
@@ -133,6 +145,21 @@ def test_an_open_page_says_that_the_box_is_gone_and_comes_back(box, person, serv
     who.context.set_offline(False)
     who.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     sync_api.expect(who.page.locator("#offline")).to_be_hidden()
+
+
+def test_a_page_whose_connection_died_without_a_word_catches_up_after_its_sleep(box, person, served):
+    with Line(served.port) as line:
+        who = person(LAPTOP, url=f"http://127.0.0.1:{line.port}")
+        who.page.clock.install()
+        who.login("read")
+        until(lambda: len(served.services.feed) == 1, 10)
+        line.die()
+        box.stop("fan")
+        line.revive()
+        who.page.wait_for_timeout(2000)
+        assert "Running" in who.row("fan").inner_text(), "nobody told it"
+        who.page.clock.fast_forward("01:00")
+        sync_api.expect(who.row("fan")).to_contain_text("Stopped", timeout=20_000)  # the browser's idle connections are dead, too
 
 
 def test_the_stream_of_a_page_ends_with_it(person, served):

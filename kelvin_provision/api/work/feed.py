@@ -168,7 +168,7 @@ class Feed:
                 pending.cancel()
 
     async def part(self, reader: Reader) -> bytes:
-        """What it has not had yet; a comment after a time without anything; empty at the end."""
+        """What it has not had yet; a sign of life after a time without anything; empty at the end."""
         while not reader.ended:
             if reader.page:
                 reader.news.clear()
@@ -184,7 +184,7 @@ class Feed:
             try:
                 await asyncio.wait_for(reader.news.wait(), COMMENT)
             except TimeoutError:
-                return b":\n\n"
+                return framed("alive", b"{}") if reader.page else b":\n\n"  # no script gets to see a comment
         return b""
 
     def _taken(self, reader: Reader) -> Iterator[bytes]:

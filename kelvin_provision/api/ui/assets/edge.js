@@ -3,8 +3,8 @@
 (() => {
   const body = document.body;
   const offline = document.getElementById("offline");
-  const PAUSE = 700, POLL = 2000;
-  let source = null, timer = 0, due = Infinity, last = -PAUSE, asking = false, again = false;
+  const PAUSE = 700, POLL = 2000, ANSWER = 5000, SILENCE = 40000;
+  let source = null, timer = 0, due = Infinity, last = -PAUSE, asking = null, again = false, heard = 0;
 
   // Make `old` like `fresh` in place, so that focus, scrolling and what is typed stay.
   const attributes = (old, fresh) => {
@@ -32,10 +32,10 @@
 
   const refresh = async () => {
     if (asking) { again = true; return; }
-    asking = true;
+    const limit = asking = new AbortController(), end = setTimeout(() => limit.abort(), ANSWER);
     last = performance.now();
     try {
-      const answer = await fetch(location.href, { headers: { "X-Live": "1" }, cache: "no-store", redirect: "error" });
+      const answer = await fetch(location.href, { headers: { "X-Live": "1" }, cache: "no-store", redirect: "error", signal: limit.signal });
       if (answer.status === 401) { location.reload(); return; }
       if (answer.status >= 500) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -45,8 +45,10 @@
       offline.hidden = true;
       clock();
     } catch { offline.hidden = false; }
-    asking = false;
+    clearTimeout(end);
+    asking = null;
     if (again) { again = false; soon(); }
+    else if (!offline.hidden) soon(POLL);
     if ("poll" in body.dataset) soon(POLL);
   };
   // At once, but no more often than every PAUSE; what is due sooner already stays so.
@@ -60,13 +62,21 @@
   const listen = () => {
     if (source || !("live" in body.dataset)) return;
     source = new EventSource("/ui/events");
-    source.addEventListener("changed", (event) => { if (JSON.parse(event.data).version !== body.dataset.version) soon(); });
+    heard = Date.now() - SILENCE + ANSWER; // the first word comes at once
+    source.addEventListener("alive", () => { heard = Date.now(); });
+    source.addEventListener("changed", (event) => { heard = Date.now(); if (JSON.parse(event.data).version !== body.dataset.version) soon(); });
     source.onerror = () => {
       if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(() => { if (!document.hidden) listen(); }, 5000); }
       soon();
     };
   };
   const stop = () => { if (source) source.close(); source = null; due = Infinity; clearTimeout(timer); };
+  // A connection may die without a word, as while a laptop sleeps. The box says something at least every 15 s.
+  setInterval(() => {
+    if (!source || Math.abs(Date.now() - heard) < SILENCE) return;
+    if (asking) asking.abort();
+    stop(); listen(); refresh();
+  }, 2000);
 
   const clock = () => {
     const seconds = Math.abs(Date.now() - Date.parse(body.dataset.now)) / 1000;
