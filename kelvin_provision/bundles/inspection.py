@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +94,14 @@ def missing_warning(missing: tuple[int, ...]) -> str:
     """Empty if all parts are here."""
     if not missing:
         return ""
-    numbers = ", ".join(map(str, missing))
+    numbers = ", ".join(f"{first} to {last}" if last > first else str(first) for first, last in _ranges(missing))
     return f"part {numbers} is not here" if len(missing) == 1 else f"parts {numbers} are not here"
+
+
+def _ranges(numbers: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in group]
+        yield run[0], run[-1]
 
 
 def inspect(place: BundlePlace, trust: TrustSettings) -> InspectResult:

@@ -9,8 +9,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Mapping
-from itertools import count, islice, takewhile
+from itertools import islice
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
@@ -44,8 +43,8 @@ def find(place: Path, *others: Path) -> BundleFiles:
     files = _find(place)
     for other in others:
         more = _find(other, files.name)
-        if more.whole or files.whole:
-            raise BundleInvalid(f"{place} and {other} are two bundles: only parts can be at several places")
+        if more.whole or files.whole or more.name != files.name:
+            raise BundleInvalid(f"{place} and {other} are two bundles: only parts of one can be at several places")
         files = BundleFiles(files.name, {**more.paths, **files.paths})
     return files
 
@@ -115,8 +114,7 @@ def read_head(files: BundleFiles) -> Head:
     if 1 not in files.paths:
         hint = "insert the medium with part 1; what was copied is kept"
         raise MediumGone(f"part 1 of the bundle {files.name}, which has the table of contents, is not here", hint=hint)
-    numbers = list(takewhile(files.paths.__contains__, count(1)))
-    with _sized(files, numbers) as parts:
+    with _first_parts(files) as parts:
         start = _exactly(parts, 0, CONTENTS_AT)
         if _member(start, SIGNATURES_AT) != (_SIGNATURES, limits.SIGNATURES):
             raise BundleInvalid(f"{files.paths[1]} is not a bundle")
@@ -127,10 +125,12 @@ def read_head(files: BundleFiles) -> Head:
     return Head(start[SIGNATURES_AT : SIGNATURES_AT + limits.SIGNATURES], contents, digest_of(contents))
 
 
-def _sized(files: BundleFiles, numbers: list[int]) -> Parts:
-    """The parts as they are, whose sizes nothing is known of yet."""
-    sizes: Mapping[int, int] = {number: _size(files.paths[number]) for number in numbers}
-    return Parts(files, list(sizes.values()))
+def _first_parts(files: BundleFiles) -> Parts:
+    """As many as the longest head needs, as they are: nothing is known of their sizes yet."""
+    sizes: list[int] = []
+    while len(sizes) + 1 in files.paths and sum(sizes) < CONTENTS_AT + limits.CONTENTS:
+        sizes.append(_size(files.paths[len(sizes) + 1]))
+    return Parts(files, sizes)
 
 
 def _size(path: Path) -> int:

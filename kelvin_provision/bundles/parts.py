@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import accumulate
@@ -97,10 +98,12 @@ class Parts:
         end = offset + size
         if offset < 0 or size < 0 or end > self._starts[-1]:
             raise BundleDamaged(f"the bundle {self.files.name} has {self._starts[-1]} bytes, and {end} are needed")
-        for number, (start, stop) in enumerate(zip(self._starts, self._starts[1:], strict=False), 1):
-            if start < end and stop > offset:
-                first = max(start, offset)
-                yield number, first - start, min(stop, end) - first
+        number = bisect_right(self._starts, offset)
+        while offset < end:
+            stop = min(self._starts[number], end)
+            if stop > offset:
+                yield number, offset - self._starts[number - 1], stop - offset
+            offset, number = stop, number + 1
 
     def read(self, offset: int, size: int) -> Iterator[bytes]:
         """The range in blocks of at most `BLOCK` bytes."""

@@ -442,7 +442,7 @@ def test_the_medium_with_the_first_part_is_inserted(box, stick, tmp_path):
     (stick / "north.kpb.001").rename(other / "north.kpb.001")
     gone = error(box, "bundle", "verify", str(stick))
     assert (gone["code"], gone["hint"]) == ("medium-gone", "insert the medium with part 1; what was copied is kept")
-    assert "parts 2, 3 are not here" in box.run("bundle", "verify", str(other)).stderr
+    assert "parts 2 to 3 are not here" in box.run("bundle", "verify", str(other)).stderr
     assert box.run("bundle", "verify", str(other), str(stick)).exit_code == 0
 
 

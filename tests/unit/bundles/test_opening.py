@@ -10,6 +10,7 @@ import pytest
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode
+from kelvin_provision.bundles.inspection import missing_warning
 from kelvin_provision.bundles.opening import candidates, find, open_bundle, read_head
 from kelvin_provision.bundles.part_file import PartFile, trouble
 from kelvin_provision.bundles.parts import BLOCK, BundleFiles, Parts
@@ -117,7 +118,29 @@ def test_parts_on_several_media_are_one_bundle(tmp_path):
         assert b"".join(bundle.read(0, contents.total)) == small(part=20_000).data
     written(tmp_path / "second", "other")
     with pytest.raises(BundleInvalid, match="two bundles"):
+        find(tmp_path, written(tmp_path / "third", "stranger", part=20_000)[0][0])
+    with pytest.raises(BundleInvalid, match="two bundles"):
         find(tmp_path, second / "other.kpb")
+
+
+def test_only_the_parts_that_have_the_table_are_opened_for_it(tmp_path):
+    files, _ = written(tmp_path, part=9 * BLOCK, layers=(os.urandom(30 * BLOCK),))
+    files[3].unlink()
+    files[3].symlink_to("/dev/zero")
+    assert read_head(find(tmp_path)).contents
+
+
+@pytest.mark.parametrize(
+    ("missing", "text"),
+    [
+        ((), ""),
+        ((2,), "part 2 is not here"),
+        ((1, 3), "parts 1, 3 are not here"),
+        ((2, 3, 4, 7, 9, 10), "parts 2 to 4, 7, 9 to 10 are not here"),
+    ],
+)
+def test_parts_that_are_not_here_are_said_in_few_words(missing, text):
+    assert missing_warning(missing) == text
 
 
 # --- incomplete, cut off, mixed ---------------------------------------------------------------------------
