@@ -13,6 +13,7 @@ from kelvin_provision.bundles.model import IN_BOX, BundledImage, BundledRequest,
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.errors import BundleDamaged, MediumGone, RequestRefused
+from kelvin_provision.hints import command
 
 if TYPE_CHECKING:
     from kelvin_provision.bundles.parts import BundleFiles
@@ -198,7 +199,9 @@ class BundleVerified:
         count = self.result.bad_chunks
         chunks = f"{count} of {self.result.chunks} chunks" if count else "a part of it"
         text = f"the bundle {self.accepted.contents.name} is damaged: {chunks}"
-        return BundleDamaged(text, hint="copy the files that are named to the medium again", evidence=[place.text for place in bad])
+        by_hand = "copy the named files again, or repair them at the desk"
+        hint = command("bundle create", "FILE", "--to", "PLACE", "--repair", instruction=by_hand)
+        return BundleDamaged(text, hint=hint, evidence=[place.text for place in bad])
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -420,12 +420,30 @@ def test_what_is_no_bundle_is_copied_again(box, stick):
     assert box.run("bundle", "inspect", str(stick)).exit_code == 0
 
 
+def test_damage_is_repaired_at_the_desk(box, tmp_path):
+    image = random_image([5_000_000])
+    box.source.images |= {"r.io/fan:1.0.0": image, f"r.io/fan:1.0.0@{image.digest}": image}
+    file, stick = request(tmp_path / "fan.json"), tmp_path / "made"
+    stick.mkdir()
+    assert box.run("bundle", "create", file, "--to", str(stick)).exit_code == 0
+    (part,) = stick.iterdir()
+    data = part.read_bytes()
+    part.chmod(0o644)
+    part.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    damaged = error(box, "bundle", "verify", str(stick))
+    assert (damaged["code"], damaged["hint"].startswith("copy the named files again, or repair them")) == ("bundle-damaged", True)
+    assert typed(box, damaged["hint"][damaged["hint"].index("kelvin") :], FILE=file, PLACE=str(stick)).exit_code == 0
+    assert part.read_bytes() == data
+    assert box.run("bundle", "verify", str(stick)).exit_code == 0
+
+
 def test_damage_names_the_files_to_copy_again(box, stick):
     part = stick / "north.kpb.002"
     data = part.read_bytes()
     part.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     damaged = error(box, "bundle", "verify", str(stick))
-    assert (damaged["code"], damaged["hint"]) == ("bundle-damaged", "copy the files that are named to the medium again")
+    repair = "copy the named files again, or repair them at the desk: kelvin-provision bundle create FILE --to PLACE --repair"
+    assert (damaged["code"], damaged["hint"]) == ("bundle-damaged", repair)
     assert damaged["evidence"][0].startswith(f"{part}, MiB 0 to 3: changed")
     part.write_bytes(data)
     assert box.run("bundle", "verify", str(stick)).exit_code == 0
