@@ -1,4 +1,4 @@
-"""Bundles: `verify` beside `openssl dgst -sha256` of the same file, and `inspect` of one with 20,000 blobs."""
+"""Bundles: `create` (creating.py), `verify` beside `openssl dgst -sha256` of the same file, and `inspect` of one with 20,000 blobs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import creating
 from bench.measure import Row, paired, program, require, run
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import BundledImage, BundledLayer
@@ -23,10 +24,11 @@ PLATFORM = Platform("linux", "amd64")
 
 
 def missing() -> str:
-    return "" if shutil.which("openssl") else "openssl is not installed"
+    return creating.missing() or ("" if shutil.which("openssl") else "openssl is not installed")
 
 
 def rows(folder: Path) -> Iterator[Row]:
+    yield from creating.rows(folder)
     yield from verifying(folder)
     yield from inspecting(folder)
 

@@ -1,16 +1,21 @@
 """bundle create and bundle sign: what is printed and written, from a registry in memory, a store and an OCI layout."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import PAYLOAD_TYPE
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.errors import ClusterMissing, RuntimeUnreachable
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.trust.dsse import entries_of
+from kelvin_provision.trust.requests import RequestFile
+from kelvin_provision.usecases.bundles import create as usecase
 from tests.kit import disks
 from tests.kit.box import Box
 from tests.kit.images import OCI_INDEX, index_of, random_image, sha256
@@ -180,6 +185,18 @@ def test_what_a_bundle_needed_stays_until_the_next_one(box, stick, tmp_path):
     assert (stored(pump), stored(valve)) == ({False}, {True})
 
 
+def test_garbage_collection_of_another_process_takes_nothing_of_it(box, stick, tmp_path):
+    collections = []
+
+    def collect(event):
+        collections.append(box.store.collect_garbage([]))
+
+    file = RequestFile("pump.json", Path(request(tmp_path)).read_bytes())
+    usecase.create(replace(box.ctx, progress=collect), usecase.CreateRequest((file,), stick))
+    assert len(collections) > 3
+    assert box.run("bundle", "verify", str(stick)).exit_code == 0
+
+
 def test_a_blob_that_changed_in_the_store_is_fetched_again(box, stick, tmp_path):
     create(box, request(tmp_path), "--to", stick).check()
     right = on(stick)
@@ -188,8 +205,6 @@ def test_a_blob_that_changed_in_the_store_is_fetched_again(box, stick, tmp_path)
     stats = path.stat()
     with path.open("r+b") as file:
         file.write(b"rot")
-    import os
-
     os.utime(path, ns=(stats.st_atime_ns, stats.st_mtime_ns))
     (stick / "pump-1.0.0.kpb").unlink()
     create(box, request(tmp_path), "--to", stick).check()
@@ -276,13 +291,12 @@ def test_options_that_are_wrong(box, tmp_path, monkeypatch, words, code, text):
     assert not list(tmp_path.glob("*.kpb"))
 
 
-def test_on_fat_it_is_cut_where_fat_ends():
-    """By the type of the filesystem, which is told."""
-    from kelvin_provision.bundles import limits
-    from kelvin_provision.files.mounts import is_fat
-
-    assert limits.FAT_PART < 1 << 32
-    assert [is_fat(kind) for kind in ("vfat", "msdos", "fusefat", "exfat", "ext4", "")] == [True, True, True, False, False, False]
+@pytest.mark.parametrize(("kind", "size"), [("vfat", limits.FAT_PART), ("msdos", limits.FAT_PART), ("exfat", 0), ("ext4", 0)])
+def test_on_fat_it_is_cut_where_fat_ends(stick, tmp_path, kind, size):
+    """By the kernel's table of mounts."""
+    table = tmp_path / "mountinfo"
+    table.write_text(f"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 8:17 / {stick} rw,nosuid shared:7 - {kind} /dev/sdb1 rw\n")
+    assert usecase.part_size_of(usecase.CreateRequest((), stick, mounts=table), stick) == size < 1 << 32
 
 
 @pytest.fixture

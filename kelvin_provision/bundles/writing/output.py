@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import stat
@@ -11,7 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import accumulate
 from pathlib import Path
 
-from kelvin_provision.errors import CannotWrite
+from kelvin_provision.errors import CannotWrite, Locked
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import open_own, sync_folder, writing_to
 
@@ -58,6 +59,7 @@ class OutputPart:
         self.kept = self.written = 0
         with _to(path):
             self.descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
+            _refuse_second(self.descriptor, path)
             self._before = os.fstat(self.descriptor).st_size
         self._unsynced = 0
         self.drop_cache()
@@ -159,6 +161,17 @@ class Output:
             first, last = max(start, offset), min(stop, offset + size)
             if first < last:
                 yield number, first - start, first - offset, last - offset
+
+
+def _refuse_second(descriptor: int, path: Path) -> None:
+    """Raises Locked while another process writes the file. A filesystem without locks does without."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise Locked(f"{path} is being written by another process", hint="wait until that has ended") from None
+    except OSError:
+        return
 
 
 def allocated(path: Path, size: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from kelvin_provision.bundles import limits
 
-BUFFERS = 3
+BUFFERS = 2
 """Chunks in memory at a time."""
 
 

@@ -115,7 +115,7 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
             platforms,
             boxes=request.boxes,
             serial=request.serial or 0,
-            part_size=_part_size(request, place),
+            part_size=part_size_of(request, place.folder),
         )
         contents = drafting.placed(draft)
         _refuse_without_space(contents, place)
@@ -176,10 +176,10 @@ def _name(request: CreateRequest, place: Place) -> str:
     return _valid(request.name or place.name)
 
 
-def _part_size(request: CreateRequest, place: Place) -> int:
+def part_size_of(request: CreateRequest, folder: Path) -> int:
     """Whole chunks, so that each has its bytes in one file."""
     if request.part_size is None:
-        return limits.FAT_PART if mounts.is_fat(mounts.filesystem_type(place.folder, request.mounts)) else 0
+        return limits.FAT_PART if mounts.is_fat(mounts.filesystem_type(folder, request.mounts)) else 0
     if 0 < request.part_size < limits.CHUNK:
         raise UsageRefused(f"parts of {request.part_size} bytes are too small", hint="--part-size 4MiB or more; 0 for one file")
     return request.part_size // limits.CHUNK * limits.CHUNK

@@ -9,7 +9,7 @@ from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.writing import writer
 from kelvin_provision.bundles.writing.output import Place
 from kelvin_provision.bundles.writing.writer import write
-from kelvin_provision.errors import BundleDamaged, CannotWrite, DigestMismatch, Interrupted, NoSpace
+from kelvin_provision.errors import BundleDamaged, CannotWrite, DigestMismatch, Interrupted, Locked, NoSpace
 from tests.kit import bundles, disks
 from tests.kit.bundles import job
 from tests.kit.images import random_image
@@ -139,6 +139,32 @@ def test_content_that_changed_in_the_store_is_never_under_a_name(bundle, tmp_pat
         assert all(name.startswith(".") for name in on(tmp_path))
     write(job(bundle, tmp_path))
     assert whole(tmp_path) == bundle.data
+
+
+def test_two_writers_at_one_place(bundle, tmp_path):
+    """The second one is refused, and the first one goes on."""
+
+    def second(verb, done):
+        with pytest.raises(Locked, match="is being written by another process"):
+            write(job(bundle, tmp_path))
+
+    write(job(bundle, tmp_path, report=second))
+    assert whole(tmp_path) == bundle.data
+
+
+def test_a_link_at_the_place_is_not_followed(bundle, tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    for number in range(1, len(bundle.contents.parts) + 1):
+        Place(stick, "pump").final(number, len(bundle.contents.parts)).symlink_to(mine)
+    write(job(bundle, stick))
+    assert whole(stick) == bundle.data
+    Place(stick, "pump").unfinished(1, len(bundle.contents.parts)).symlink_to(mine)
+    with pytest.raises(CannotWrite):
+        write(job(bundle, stick))
+    assert mine.read_text() == "mine"
 
 
 def test_it_stops_when_it_should(bundle, tmp_path):
