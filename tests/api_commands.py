@@ -67,6 +67,7 @@ NONE = {
     "key verify": "a deploy with signatures is verified when it is sent; without one there is nothing to verify on a box",
     "bundle create": "is done at a desk, on a medium that is there",
     "bundle sign": SIGNING,
+    "bundle import": "reads a medium at the box",
     "config set": "settings say whom this box trusts and where it listens: files of its administrator, which the API cannot write",
     "config unset": "as `config set`",
     "completion": "is for a shell",

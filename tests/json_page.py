@@ -167,6 +167,11 @@ EXAMPLES = (
     Example("config set", ("config", "set", "keep_revisions", "3")),
     Example("config unset", ("config", "unset", "keep_revisions")),
     Example("config path", ("config", "path")),
+    Example(
+        "bundle import",
+        ("bundle", "import", "north.kpb", "--yes"),
+        about="Also the envelope. `running` and `staged` are versions that are on the box before, `elsewhere` images that the bundle does not have:",
+    ),
     Example("support-bundle", ("support-bundle", "-o", "bundle.tar.gz")),
     Example("explain", ("explain",)),
     Example("explain, a state", ("explain", "ready")),

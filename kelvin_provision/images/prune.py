@@ -13,6 +13,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.images import local_names
 from kelvin_provision.images.inventory import orphans as find_orphans
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.media import kept
 from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
 from kelvin_provision.spec.identity import is_among
@@ -64,26 +65,27 @@ class Freed:
 
 def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, keep: int, orphans: bool) -> PrunePlan:
     """With `orphans`, also images with our label that this ledger does not know, such as those of a deleted state directory."""
-    kept, beyond = ledger.kept_locks(keep=keep), ledger.beyond(keep)
-    store_bytes, unneeded = store.reclaimable(kept, quarantined=True), ledger.unneeded_images(keep=keep)
+    needed, beyond = ledger.kept_locks(keep=keep), ledger.beyond(keep)
+    store_bytes, unneeded = store.reclaimable(needed, quarantined=True), ledger.unneeded_images(keep=keep)
     try:
         owned, storage = runtime().owned(), runtime().storage()
     except ProvisionError as error:
         return PrunePlan(beyond, store_bytes=store_bytes, runtime_error=error)
     images = tuple(lock for lock in unneeded if is_among(lock, owned))
     unknown = find_orphans(ledger.known_images(), owned) if orphans else ()
-    return PrunePlan(beyond, images, unknown, store_bytes, _runtime_bytes(images, kept, store, storage))
+    return PrunePlan(beyond, images, unknown, store_bytes, _runtime_bytes(images, needed, store, storage))
 
 
-def _runtime_bytes(locks: tuple[ImageLock, ...], kept: tuple[ImageLock, ...], store: Store, storage: ImageStorage) -> int:
+def _runtime_bytes(locks: tuple[ImageLock, ...], needed: tuple[ImageLock, ...], store: Store, storage: ImageStorage) -> int:
     """The space that these images use in the runtime and share with no kept image."""
     filesystems = space.survey(store.root, ImageStorage(storage.unpacked, storage.compressed), NO_HEADROOM)
-    return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=kept))
+    return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=needed))
 
 
 def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, keep: int) -> Freed:
     """The caller holds the operator lock. The store is freed even where the runtime does not answer."""
     ledger.forget_beyond(keep)
+    _forget_bundles(ledger, store)
     freed = store.collect_garbage(ledger.kept_locks(), quarantined=True)
     if plan.runtime_error is not None:
         return Freed(freed, frozenset())
@@ -113,8 +115,17 @@ def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]
     for lock in unneeded:
         if not is_among(lock, owned):
             ledger.forget_image(lock)
+    _forget_bundles(ledger, store)
     busy = store.is_leased()
     freed = store.collect_garbage(ledger.kept_locks())
     if not busy and not ledger.unneeded_images():
         ledger.no_garbage(garbage)
     return freed
+
+
+def _forget_bundles(ledger: Ledger, store: Store) -> None:
+    """Those that nothing on this box came from any more, with their tables of contents. In one transaction, as an import stores them."""
+    if ledger.unneeded_bundles():
+        with ledger.writing():
+            ledger.forget_bundles()
+            kept.forget_others(store.root, {bundle.digest for bundle in ledger.bundles()})

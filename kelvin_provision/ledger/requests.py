@@ -69,16 +69,17 @@ def accept(
         return Accepted(revisions, (*removed, *order_rows.cancel_moved(db, names, actor=actor, now=ledger.clock())))
 
 
-def import_bundles(ledger: Ledger, bundles: Sequence[Brought], batch: str, *, actor: str) -> Accepted:
-    """Store what bundles bring, and the bundles and their media, all or none. A bundle that is known keeps what it brought before."""
+def import_bundle(
+    ledger: Ledger, brought: Brought, batch: str, *, actor: str, signed: Mapping[str, str] = MappingProxyType({})
+) -> Accepted:
+    """Store what a bundle brings, and the bundle and its media, all or nothing. One that is known keeps what it brought before."""
     with ledger.writing() as db:
-        accepted = []
-        for brought in bundles:
-            _store(db, brought.bundle)
-            if brought.specs:
-                accepted.append(accept(ledger, brought.specs, batch, actor=actor, brought=brought))
-        revisions = {revision.workload: revision for some in accepted for revision in some.revisions}
-        return Accepted(tuple(revisions.values()), tuple(order for some in accepted for order in some.cancelled))
+        _store(db, brought.bundle)
+        if brought.bundle.images:
+            count = len(brought.bundle.images)
+            detail = f"{count} image{'' if count == 1 else 's'} without a request, {brought.bundle.origin}"
+            append(db, Entry(ledger.clock(), actor, "bundle import", "", None, "accepted", detail))
+        return accept(ledger, brought.specs, batch, actor=actor, brought=brought, signed=signed)
 
 
 def _store(db: sqlite3.Connection, bundle: ImportedBundle) -> None:

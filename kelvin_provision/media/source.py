@@ -44,11 +44,9 @@ class BundleSource:
         last: ProvisionError = ImageNotFound(f"{reference}: no bundle has it")
         for known in self._ledger.bundles():
             contents = self._contents(known)
-            images = images_of(contents, reference) if contents else ()
-            if contents and images:
+            if contents and images_of(contents, reference):
                 try:
-                    documents = _Documents(contents, images, partial(self._document, known, contents))
-                    return resolve(documents, reference, platform, support)
+                    return resolve_bundled(contents, partial(self._document, known, contents), reference, platform, support)
                 except (MediumGone, PlatformMissing) as error:
                     last = error
         raise last
@@ -131,6 +129,26 @@ class _Documents:
         if expected is not None and len(data) != expected.size:
             raise DigestMismatch(f"{image}: {digest} has {len(data)} bytes, expected {expected.size}")
         return data
+
+
+def resolve_bundled(
+    contents: Contents, document: Callable[[str], bytes], reference: Reference, platform: Platform, support: ImageSupport = ANYTHING
+) -> Resolved:
+    """The lock as a registry would give it. `document` returns verified bytes by digest.
+
+    Raises ImageNotFound, BundleInvalid where the table of contents says otherwise than its manifest, and what `document` and
+    `registry.resolve` raise.
+    """
+    images = images_of(contents, reference)
+    if not images:
+        raise ImageNotFound(f"{reference}: the bundle {contents.name} does not have it")
+    resolved = resolve(_Documents(contents, images, document), reference, platform, support)
+    lock = resolved.lock
+    described = next((image for image in images if image.manifest == lock.manifest.digest), None)
+    layers = tuple((layer.digest, layer.size) for layer in lock.layers)
+    if described is None or described.config != lock.config.digest or layers != tuple((one.digest, one.size) for one in described.layers):
+        raise BundleInvalid(f"{reference}: the table of contents of the bundle describes another image than its manifest")
+    return resolved
 
 
 def images_of(contents: Contents, reference: Reference) -> tuple[BundledImage, ...]:

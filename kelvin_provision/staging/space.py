@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from kelvin_provision.errors import NoSpace, ProvisionError, RuntimeUnreachable
 from kelvin_provision.files.hashing import sha256_hex
@@ -49,12 +50,17 @@ def survey(store: Path, keeping: ImageStorage, headroom: Headroom) -> Filesystem
 
 
 def space_requests(
-    locks: Sequence[ImageLock], filesystems: Filesystems, *, present: Callable[[Descriptor], int], loaded: Sequence[ImageLock] = ()
+    locks: Sequence[ImageLock],
+    filesystems: Filesystems,
+    *,
+    present: Callable[[Descriptor], int],
+    loaded: Sequence[ImageLock] = (),
+    unpacked: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[SpaceRequest, ...]:
     """The space that these images need in the store and in the runtime; `present` tells how many bytes of a blob the store has.
 
-    Images in `loaded` are in the runtime: they need nothing, and what they share with `locks` is there. Pure. What is written to an
-    unknown filesystem is left out.
+    Images in `loaded` are in the runtime: they need nothing, and what they share with `locks` is there. `unpacked` has sizes of layers
+    without compression, by digest, where they are known. Pure. What is written to an unknown filesystem is left out.
     """
     requests = [request for lock in locks for request in _store_requests(lock, filesystems.store, present)]
     loaded_names, loaded_blobs = {lock.name for lock in loaded}, {blob.digest for lock in loaded for blob in lock.blobs()}
@@ -67,7 +73,7 @@ def space_requests(
             requests += [SpaceRequest(f"runtime {blob.digest}", filesystem.device, blob.size) for blob in blobs]
         if filesystem := filesystems.unpacked:
             layers = ((chain, layer) for chain, layer in layer_chains(lock) if chain not in loaded_chains)
-            requests += [_unpacked_request(chain, layer, filesystem) for chain, layer in layers]
+            requests += [_unpacked_request(chain, layer, filesystem, unpacked.get(layer.digest)) for chain, layer in layers]
         if filesystem := filesystems.temporary:
             requests.append(SpaceRequest(ARCHIVE, filesystem.device, lock.size))  # images are loaded one by one: the largest counts
     return merged(requests)
@@ -78,7 +84,9 @@ def _store_requests(lock: ImageLock, filesystem: Filesystem | None, present: Cal
         yield from (SpaceRequest(blob.digest, filesystem.device, blob.size - present(blob)) for blob in lock.blobs())
 
 
-def _unpacked_request(chain: str, layer: Descriptor, filesystem: Filesystem) -> SpaceRequest:
+def _unpacked_request(chain: str, layer: Descriptor, filesystem: Filesystem, known: int | None) -> SpaceRequest:
+    if known is not None:
+        return SpaceRequest(f"unpacked {chain}", filesystem.device, known)
     compressed = COMPRESSIONS.get(layer.media_type) != ""
     size = layer.size * (UNPACK_FACTOR if compressed else 1)
     return SpaceRequest(f"unpacked {chain}", filesystem.device, size, exact=not compressed)

@@ -19,6 +19,7 @@ from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import origins, space
 from kelvin_provision.staging.background import run_at_low_priority
 from kelvin_provision.staging.download import fetch, resolved
@@ -146,7 +147,7 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
     tools.ledger.advance(revision, Resolving())
     references = list(dict.fromkeys(Reference.parse(text) for text in images_of(revision.spec)))
     info = tools.runtime.info()
-    _refuse_digests(revision, info)
+    refuse_digests(revision.spec, info)
     source = WithMedia(tools.source, tools.media, bundled=revision.bundle is not None)
     with resolved(source, tools.store, references, info.platform, info.support) as locks:
         for lock in locks:
@@ -155,8 +156,9 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
         yield locks
 
 
-def _refuse_digests(revision: Revision, info: RuntimeInfo) -> None:
-    for image in revision.spec.images if not info.finds_by_digest else ():
+def refuse_digests(spec: Spec, info: RuntimeInfo) -> None:
+    """Raises ImageUnsupported."""
+    for image in spec.images if not info.finds_by_digest else ():
         if Reference.parse(image).local_name is None:
             raise ImageUnsupported(
                 f"{image}: in `images` of the request, and {info.name} finds no imported image by its digest",

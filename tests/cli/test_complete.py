@@ -71,6 +71,7 @@ def words(*line):
         (["workloads", "deploy", "-f", "req"], [":files"]),
         (["workloads", "deploy", "--manifest="], [":files"]),
         (["bundle", "verify", "nor"], [":files"]),
+        (["bundle", "import", "--im"], ["--images-only"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["explain", "pending_a"], ["pending_apply"]),
         (["explain", "ready", ""], []),

@@ -59,6 +59,7 @@ def test_the_commands_are_those_of_the_design():
         "bundle sign",
         "bundle inspect",
         "bundle verify",
+        "bundle import",
         "agent run",
         "agent status",
         "agent start",

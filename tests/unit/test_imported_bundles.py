@@ -35,8 +35,8 @@ def ledger(tmp_path):
         yield opened
 
 
-def brought(ledger, *bundles):
-    return requests.import_bundles(ledger, bundles, os.urandom(4).hex(), actor="anna")
+def brought(ledger, bundle):
+    return requests.import_bundle(ledger, bundle, os.urandom(4).hex(), actor="anna")
 
 
 def test_a_bundle_is_stored_with_its_medium_its_revisions_and_their_locks(ledger):
@@ -57,9 +57,9 @@ def test_each_revision_has_a_line_with_bundle_signer_and_medium(ledger):
     assert f"from bundle update {digest(2)}, not signed, on" in unsigned.detail
 
 
-def test_nothing_is_stored_when_one_of_several_bundles_cannot_be(ledger):
+def test_nothing_is_stored_when_one_request_cannot_be(ledger):
     with pytest.raises(AttributeError):
-        brought(ledger, Brought(bundle(), (spec("pump"),)), Brought(bundle(2), (None,)))
+        brought(ledger, Brought(bundle(), (spec("pump"), None)))
     assert ledger.bundles() == ()
     assert ledger.names() == []
 
@@ -79,6 +79,11 @@ def test_images_without_a_revision_are_kept_until_they_are_pruned(ledger):
     ledger.forget_beyond(2)
     assert ledger.kept_locks() == ()
     assert ledger.unneeded_bundles() == (digest(1),)
+    (line,) = history(ledger)
+    assert (line.workload, line.detail) == (
+        "",
+        f"1 image without a request, from bundle update {digest(1)}, signed by desk, on {STICK.place}",
+    )
 
 
 def test_a_bundle_is_forgotten_after_the_last_revision_that_it_brought(ledger):
@@ -91,7 +96,8 @@ def test_a_bundle_is_forgotten_after_the_last_revision_that_it_brought(ledger):
 
 
 def test_a_bundle_that_cannot_be_read_is_found_and_keeps_no_other_from_being_used(ledger):
-    brought(ledger, Brought(bundle()), Brought(bundle(2, images=(LOCK,))))
+    brought(ledger, Brought(bundle()))
+    brought(ledger, Brought(bundle(2, images=(LOCK,))))
     with ledger.writing() as db:
         db.execute("UPDATE bundles SET signers = '{', images = '[1]' WHERE digest = ?", (digest(1),))
     assert [found.digest for found in ledger.bundles()] == [digest(2)]

@@ -54,7 +54,7 @@ class World:
         kept.keep(self.state, bundle.digest, bundle.table)
         media = tuple(map(self.mounts.medium_of, places))
         known = ImportedBundle(bundle.digest, bundle.contents.name, 0, (), "2026-11-28T09:00:00Z", "anna", media, (LOCK,))
-        requests.import_bundles(self.ledger, [Brought(known)], "batch", actor="anna")
+        requests.import_bundle(self.ledger, Brought(known), "batch", actor="anna")
 
 
 @pytest.fixture

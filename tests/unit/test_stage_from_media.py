@@ -45,7 +45,7 @@ def brought(box, stick, image, *, locks=True, **values):
     known = ImportedBundle(bundle.digest, "bundle", 0, (), "2026-11-28T09:00:00Z", "anna", (Mounts().medium_of(place),))
     lock = lock_of(image, REFERENCE)
     asked = replace(spec("pump"), image=REFERENCE)
-    requests.import_bundles(box.ledger, [Brought(known, (asked,), {"pump": (lock,)} if locks else {})], "batch", actor="anna")
+    requests.import_bundle(box.ledger, Brought(known, (asked,), {"pump": (lock,)} if locks else {}), "batch", actor="anna")
     return bundle
 
 

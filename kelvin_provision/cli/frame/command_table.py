@@ -7,6 +7,7 @@ dataclasses would take longer than completing a name.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from keyword import iskeyword
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -61,9 +62,11 @@ def takes_value(word: str) -> bool:
 
 
 def _group(name: str, summary: str, lines: Mapping[str, str]) -> Group:
-    return Group(
-        summary, MappingProxyType({line: Command(f"{_COMMANDS}.{name}.{line.replace('-', '_')}", text) for line, text in lines.items()})
-    )
+    return Group(summary, MappingProxyType({line: Command(f"{_COMMANDS}.{name}.{_module(line)}", text) for line, text in lines.items()}))
+
+
+def _module(line: str) -> str:
+    return f"{line}_" if iskeyword(line) else line.replace("-", "_")
 
 
 ENTRIES: Entries = MappingProxyType(
@@ -106,6 +109,7 @@ ENTRIES: Entries = MappingProxyType(
                 "sign": "Add a signature to a bundle, in place.",
                 "inspect": "Show what a bundle has, for whom it is, and who signed it.",
                 "verify": "Read every byte of a bundle, and name the bad places.",
+                "import": "Bring requests and images from a medium to this box.",
             },
         ),
         "agent": _group(

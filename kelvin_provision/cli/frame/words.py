@@ -17,7 +17,8 @@ from kelvin_provision.hints import Hint, command
 CHANGING = frozenset(
     {
         "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
-        "workloads rollback", "workloads undeploy", "images prune", "agent run", "agent install", "agent uninstall", "agent start",
+        "workloads rollback", "workloads undeploy", "images prune", "bundle import", "agent run",
+        "agent install", "agent uninstall", "agent start",
         "agent stop", "agent restart", "api serve", "api install", "api uninstall", "api user add", "api user passwd", "api user remove",
         "api user unlock", "api cert renew", "api token create", "api token revoke", "config set", "config unset",
     }

@@ -1,0 +1,120 @@
+"""Import a bundle: what was planned is stored. Layers stay on the medium; staging reads them there."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kelvin_provision.bundles.opening import open_bundle
+from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ProvisionError, TransferStopped
+from kelvin_provision.ledger import requests
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.reading.bundles import ImportedBundle
+from kelvin_provision.ledger.requests import Accepted, Brought
+from kelvin_provision.media import kept
+from kelvin_provision.media.mounts import Mounts
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.staging.download import fetch
+from kelvin_provision.staging.media import copy_from_media
+from kelvin_provision.staging.transfer import Transfer
+from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest, plan
+from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
+
+__all__ = ["ImportPlan", "ImportRequest", "ImportResult", "carry_out", "plan"]
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """`images` were brought in without a request, and are kept until `images prune`."""
+
+    plan: ImportPlan
+    revisions: tuple[Revision, ...]
+    images: tuple[ImageLock, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        accepted = [{"workload": revision.workload, "revision": revision.number} for revision in self.revisions]
+        return self.plan.to_json() | {"accepted": accepted, "kept_images": [str(lock.reference) for lock in self.images]}
+
+
+def carry_out(ctx: Context, plan: ImportPlan) -> ImportResult:
+    """Documents of images first, then everything in one commit: a crash before it has stored nothing that counts.
+
+    Requests are those that the plan has read. Images without a request are copied at once. Raises BundleDamaged, MediumGone, NoSpace,
+    SignatureMissing, TransferStopped, AgentSilent (everything is stored then).
+    """
+    locks = tuple(dict.fromkeys((*plan.kept, *(lock for some in plan.locks.values() for lock in some))))
+    with ctx.sanitizer.errors():
+        brought = _brought(ctx, plan)
+        with ctx.store.lease(locks):
+            _store_documents(ctx, plan, locks)
+            stored = _stored(ctx, plan, brought)
+            if plan.kept:
+                _copy(ctx, plan.kept)
+    woken = wake(ctx) if stored.revisions or plan.head is None else ()
+    reboot = () if not stored.revisions or ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)
+    warnings = (*plan.warnings, *requests.cancellations(stored.cancelled), *woken, *reboot)
+    return ImportResult(plan, stored.revisions, plan.kept, warnings)
+
+
+def _stored(ctx: Context, plan: ImportPlan, brought: Brought) -> Accepted:
+    """The table of contents is written within the transaction: who removes those of forgotten bundles holds one, too."""
+    with ctx.ledger.writing():
+        if plan.head is not None:
+            kept.keep(ctx.settings.state_dir, plan.digest, plan.head.contents)
+        return requests.import_bundle(ctx.ledger, brought, uuid.uuid4().hex, actor=ctx.actor, signed=plan.requests.signed or {})
+
+
+def _brought(ctx: Context, plan: ImportPlan) -> Brought:
+    mounts = Mounts()
+    bundle = ImportedBundle(
+        digest=plan.digest,
+        name=plan.contents.name,
+        serial=plan.contents.serial,
+        signers=tuple(signer.text for signer in plan.accepted.signers),
+        imported=ctx.ledger.clock(),
+        actor=ctx.actor,
+        media=tuple(mounts.medium_of(path) for path in plan.files.paths.values()),
+        images=plan.kept,
+    )
+    if plan.head is None:
+        (known,) = ctx.ledger.bundles([plan.digest])
+        bundle = replace(known, media=bundle.media, images=())
+    return Brought(bundle, plan.requests.specs, plan.locks)
+
+
+def _store_documents(ctx: Context, plan: ImportPlan, locks: tuple[ImageLock, ...]) -> None:
+    """Indexes, manifests and configs, so that nothing but layers has to be waited for."""
+    if plan.head is None or not locks:
+        return
+    with open_bundle(plan.files, plan.head, plan.contents) as bundle:
+        for lock in locks:
+            for document in (lock.index, lock.manifest, lock.config):
+                if document is not None:
+                    _put(ctx, bundle, document)
+
+
+def _put(ctx: Context, bundle: Bundle, document: Descriptor) -> None:
+    if not ctx.store.has(document):
+        ctx.store.layout.create()
+        ctx.store.put(document, bundle.document(document.digest))
+
+
+def _copy(ctx: Context, images: tuple[ImageLock, ...]) -> None:
+    """From the medium, and what it cannot give from the registry. What was copied is kept in any case, and the same import continues."""
+    trouble = copy_from_media(ctx.media, ctx.store, images, progress=ctx.progress, stop=ctx.stop)
+    try:
+        backoff = replace(ctx.timings.staging, deadline=0.0)
+        fetch(Transfer(ctx.source, ctx.store, ctx.progress, ctx.stop, backoff), images)
+    except TransferStopped:
+        raise
+    except ProvisionError as error:
+        if trouble is None:
+            raise
+        raise trouble from error
+    for lock in images:
+        ctx.store.tag(lock)
