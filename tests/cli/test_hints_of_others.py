@@ -410,6 +410,20 @@ def test_a_bundle_that_is_not_there_is_found_by_its_folder_or_file(box, stick, t
     assert [box.run("bundle", "inspect", path).exit_code for path in several["evidence"]] == [0, 0]
 
 
+def test_a_bundle_for_another_box_is_made_again_at_the_desk(box, tmp_path):
+    bundles.write(tmp_path / "other", {"r.io/pump:1": random_image([100])}, name="north", boxes=("line-2",))
+    other = error(box, "bundle", "import", str(tmp_path / "other"), "--yes")
+    assert (other["code"], other["hint"]) == ("bundle-unsuitable", "make a bundle for this box at the desk")
+    image = random_image([100, 200])
+    layer = json.loads(image.manifest)["layers"][0]["digest"]
+    bundles.write(tmp_path / "parts", {"r.io/pump:1": image}, name="south", absent=(layer,))
+    lacking = error(box, "bundle", "import", str(tmp_path / "parts"), "--images-only", "--yes")
+    assert lacking["code"] == "bundle-unsuitable"
+    assert "kelvin-provision bundle create REQUEST --to PLACE" in lacking["hint"]
+    bundles.write(tmp_path / "whole", {"r.io/pump:1": image}, name="south")
+    assert box.run("bundle", "import", str(tmp_path / "whole"), "--images-only", "--yes").exit_code == 0
+
+
 def test_what_is_no_bundle_is_copied_again(box, stick):
     part = stick / "north.kpb.001"
     data = part.read_bytes()

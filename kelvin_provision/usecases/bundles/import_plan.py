@@ -201,7 +201,7 @@ def _refuse_lacking(ctx: Context, contents: Contents, images: Sequence[ImageLock
             lacking.append(layer.digest)
     if lacking:
         count = f"{len(lacking)} layer{'' if len(lacking) == 1 else 's'}"
-        hint = command("bundle create", *("-f", "REQUEST", "-o", "PLACE"), instruction="make one with all layers at the desk")
+        hint = command("bundle create", *("REQUEST", "--to", "PLACE"), instruction="make one with all layers at the desk")
         raise BundleUnsuitable(
             f"the bundle {contents.name} needs {count} that this box does not have", hint=hint, evidence=lacking[:_NAMED]
         )

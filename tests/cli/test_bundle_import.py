@@ -1,0 +1,83 @@
+"""`bundle import` at the terminal: what it shows, what it asks, and what the lists say while a stick is away."""
+
+import json
+
+import pytest
+
+from kelvin_provision.errors import RegistryUnreachable
+from tests.kit import bundles
+from tests.kit.box import Box
+from tests.kit.images import random_image
+
+REGISTRY = "registry.example.com:5000"
+IMAGE = random_image([4000, 50_000])
+REQUEST = {
+    "name": "pump",
+    "title": "Pump",
+    "app_name": "pump",
+    "app_version": "1.0.0",
+    "staged": True,
+    "instantly_apply": False,
+    "payload": {"spec_version": "5.0.0", "type": "docker", "name": "pump", "title": "Pump", "description": "Speed", "version": "1.0.0"},
+}
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", REGISTRY)
+    box = Box(tmp_path / "state", registry=REGISTRY)
+    box.source.down = RegistryUnreachable("no route to host")
+    yield box
+    box.close()
+
+
+@pytest.fixture
+def stick(tmp_path):
+    bundles.write(tmp_path / "stick", {f"{REGISTRY}/pump:1.0.0": IMAGE}, [json.dumps(REQUEST).encode()], name="north")
+    return tmp_path / "stick"
+
+
+def test_without_a_terminal_it_says_what_it_would_do_and_stores_nothing(box, stick):
+    result = box.ended("bundle", "import", str(stick), "--json", code=2)
+    error = json.loads(result.stdout)["error"]
+    assert error["code"] == "confirmation-needed"
+    assert error["evidence"][0] == "pump: pump new -> 1.0.0, staged-only"
+    assert "this will import the bundle north, signed by nobody: 1 image, " in error["message"]
+    assert box.ledger.names() == []
+
+
+def test_what_was_imported_is_staged_and_applied_without_a_network(box, stick):
+    result = box.ended("bundle", "import", str(stick), "--yes")
+    assert "pump" in result.stdout
+    assert "the bundle is not signed" in result.stderr
+    box.turn()
+    box.ended("workloads", "apply", "pump")
+    shown = json.loads(box.ended("workloads", "show", "pump", "--json").stdout)
+    assert [image["source"] for image in shown["images"]] == ["bundle"]
+    entries = json.loads(box.ended("workloads", "history", "pump", "--json").stdout)["entries"]
+    assert [entry["action"] for entry in entries] == ["bundle import", "apply"]
+    assert f"on {stick}/north.kpb" in entries[0]["detail"]
+
+
+def test_a_stick_that_is_away_is_named_by_every_command(box, stick):
+    box.ended("bundle", "import", str(stick), "--yes")
+    stick.rename(stick.with_name("away"))
+    box.turn()
+    for words in (("list", "--staged"), ("show", "pump"), ("list",)):
+        result = box.ended("workloads", *words)
+        assert "waits for the stick north" in " ".join((result.stdout + result.stderr).split()), words
+    waited = box.run("workloads", "wait", "pump", "--for", "ready", "--timeout", "0.1")
+    assert "waits for the stick north" in waited.stderr
+
+
+def test_images_alone_are_kept_and_pruned(box, stick):
+    result = json.loads(box.ended("bundle", "import", str(stick), "--images-only", "--yes", "--json").stdout)
+    assert [len(result["kept_images"]), result["accepted"], box.ledger.names()] == [1, [], []]
+    assert json.loads(box.ended("images", "prune", "--yes", "--json").stdout)["items"][0]["outcome"] == "freed"
+
+
+def test_a_digest_that_was_read_out_is_compared(box, stick):
+    other = json.loads(box.ended("bundle", "import", str(stick), "--yes", "--expect", "0" * 64, "--json", code=65).stdout)
+    assert other["error"]["code"] == "expected-other"
+    digest = json.loads(box.ended("bundle", "inspect", str(stick), "--json").stdout)["digest"]
+    assert "not signed" not in box.ended("bundle", "import", str(stick), "--yes", "--expect", digest).stderr
