@@ -146,7 +146,11 @@ def resolve_bundled(
     lock = resolved.lock
     described = next((image for image in images if image.manifest == lock.manifest.digest), None)
     layers = tuple((layer.digest, layer.size) for layer in lock.layers)
-    if described is None or described.config != lock.config.digest or layers != tuple((one.digest, one.size) for one in described.layers):
+    if (
+        described is None
+        or described.config != lock.config.digest
+        or layers != tuple((layer.digest, layer.size) for layer in described.layers)
+    ):
         raise BundleInvalid(f"{reference}: the table of contents of the bundle describes another image than its manifest")
     return resolved
 

@@ -42,7 +42,7 @@ def test_without_a_terminal_it_says_what_it_would_do_and_stores_nothing(box, sti
     error = json.loads(result.stdout)["error"]
     assert error["code"] == "confirmation-needed"
     assert error["evidence"][0] == "pump: pump new -> 1.0.0, staged-only"
-    assert "this will import the bundle north, signed by nobody: 1 image, " in error["message"]
+    assert "this will import the bundle north, not signed: 1 image, " in error["message"]
     assert box.ledger.names() == []
 
 

@@ -50,10 +50,10 @@ def command(
 
 
 def _question(planned: ImportPlan) -> str:
-    signers = ", ".join(signer.text for signer in planned.accepted.signers) or "nobody"
+    signers = ", ".join(signer.text for signer in planned.accepted.signers)
     count = len(planned.images)
     images = f"{count} image{'' if count == 1 else 's'}, {format_bytes(planned.new_bytes)} of them new"
-    return f"this will import the bundle {planned.contents.name}, signed by {signers}: {images}"
+    return f"this will import the bundle {planned.contents.name}, {f'signed by {signers}' if signers else 'not signed'}: {images}"
 
 
 def _lines(planned: ImportPlan) -> list[str]:
