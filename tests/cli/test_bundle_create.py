@@ -106,6 +106,8 @@ def test_several_platforms_of_one_index(box, stick, tmp_path):
     words = ["--from", layout, "--platform", "linux/amd64", "--platform", "linux/arm64"]
     create(box, request(tmp_path), "--to", stick, *words).check()
     contents = opened(stick).contents
+    create(box, request(tmp_path), "--to", tmp_path / "state", *words, "--platform", "linux/arm64/v8").check()
+    assert opened(tmp_path / "state").contents.images == contents.images, "one image is bundled once"
     assert [(str(image.platform), image.manifest) for image in contents.images] == [(p, image.digest) for p, image in images.items()]
     assert {image.index for image in contents.images} == {sha256(index_of(images))}
 

@@ -16,6 +16,8 @@ from kelvin_provision.errors import CannotWrite, Locked
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import open_own, sync_folder, writing_to
 
+_OPEN = 4
+"""Parts that stay open beside the first one and the one in use; a process may have a thousand files, and so may a bundle."""
 SYNCED = 64 << 20
 """Bytes after which the medium is waited for: progress is that of the medium then, and not that of memory."""
 
@@ -51,12 +53,11 @@ class Place:
 
 
 class OutputPart:
-    """One part. `kept` is how many bytes were there already and right, `written` how many were not."""
+    """One part, open."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.path = path
         self.size = size
-        self.kept = self.written = 0
         with _to(path):
             self.descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
             _refuse_second(self.descriptor, path)
@@ -70,20 +71,19 @@ class OutputPart:
             os.fsync(self.descriptor)
             os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def put(self, offset: int, view: memoryview) -> None:
-        """Written only where the medium has something else."""
+    def put(self, offset: int, view: memoryview) -> bool:
+        """Written only where the medium has something else; False where it has not."""
         if offset + len(view) <= self._before and self._has(offset, view):
-            self.kept += len(view)
-            return
+            return False
         with _to(self.path):
             done = 0
             while done < len(view):
                 done += os.pwrite(self.descriptor, view[done:], offset + done)
-            self.written += len(view)
             self._unsynced += len(view)
             if self._unsynced >= SYNCED:
                 os.fdatasync(self.descriptor)
                 self._unsynced = 0
+        return True
 
     def _has(self, offset: int, view: memoryview) -> bool:
         try:
@@ -112,25 +112,28 @@ class OutputPart:
 
 
 class Output:
-    """All parts as one range of absolute offsets. They are opened when they are first needed."""
+    """All parts as one range of absolute offsets. `kept` bytes were there already and right, `written` were not.
+
+    Few are open at a time; the first one stays open, and with it the lock on the place.
+    """
 
     def __init__(self, paths: Sequence[Path], sizes: Sequence[int]) -> None:
         self.paths = tuple(paths)
         self._sizes = tuple(sizes)
         self._starts = (0, *accumulate(sizes))
         self._open: dict[int, OutputPart] = {}
+        self.kept = self.written = 0
 
-    @property
-    def kept(self) -> int:
-        return sum(part.kept for part in self._open.values())
-
-    @property
-    def written(self) -> int:
-        return sum(part.written for part in self._open.values())
+    def lock(self) -> None:
+        """For this process, until it is closed. Raises Locked."""
+        self._part(0)
 
     def put(self, offset: int, view: memoryview) -> None:
         for number, start, begin, end in self._pieces(offset, len(view)):
-            self._part(number).put(start, view[begin:end])
+            if self._part(number).put(start, view[begin:end]):
+                self.written += end - begin
+            else:
+                self.kept += end - begin
 
     def read_into(self, offset: int, view: memoryview) -> None:
         for number, start, begin, end in self._pieces(offset, len(view)):
@@ -152,6 +155,8 @@ class Output:
 
     def _part(self, number: int) -> OutputPart:
         if number not in self._open:
+            for other in [other for other in self._open if other][: max(len(self._open) - _OPEN, 0)]:
+                self._open.pop(other).close()
             self._open[number] = OutputPart(self.paths[number], self._sizes[number])
         return self._open[number]
 

@@ -67,6 +67,7 @@ def write(job: Job) -> Written:
     paths, before = _paths(job, finals)
     refuse_without_space(contents, place, paths)
     with closing(Output(paths, contents.parts)) as output:
+        output.lock()
         hashes = _each_chunk(job, "writing", output.put)
         contents = sealed(contents, hashes)
         table = encode(contents)

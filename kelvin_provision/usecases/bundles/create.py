@@ -231,7 +231,7 @@ def _selection(checked: Accepted, platforms: tuple[Platform, ...], before: Conte
     """For a repair by the digests of the bundle: a tag may have moved."""
     names = dict.fromkeys(Reference.parse(text) for spec in checked.specs for text in images_of(spec))
     pinned = {replace(image.reference, digest=None): image.reference for image in before.images} if before else {}
-    return [(pinned.get(name, name), platform) for platform in platforms for name in names]
+    return [(pinned.get(name, name), platform) for name in names for platform in platforms]
 
 
 # --- bytes ----------------------------------------------------------------------------------------------

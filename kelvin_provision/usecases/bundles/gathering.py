@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -63,10 +63,12 @@ def gathered(ctx: Context, source: str, selection: Selection) -> Iterator[Images
 def _from_registries(ctx: Context, selection: Selection) -> Iterator[Images]:
     store = ctx.store
     with ExitStack() as stack:
-        locks: list[ImageLock] = []
+        by_platform: dict[tuple[Reference, Platform], ImageLock] = {}
         for platform in dict.fromkeys(platform for _, platform in selection):
             references = [reference for reference, other in selection if other == platform]
-            locks += stack.enter_context(resolved(ctx.source, store, references, platform))
+            locked = stack.enter_context(resolved(ctx.source, store, references, platform))
+            by_platform |= {(reference, platform): lock for reference, lock in zip(references, locked, strict=True)}
+        locks = _each_once(by_platform[chosen] for chosen in selection)
 
         def bring() -> None:
             limits = limits_of(ctx.settings.download, ctx.ledger)
@@ -83,7 +85,12 @@ def _from_registries(ctx: Context, selection: Selection) -> Iterator[Images]:
         def opened(extent: Extent) -> BinaryIO:
             return FileSlice(store.path(extent.digest), Descriptor("", extent.digest, extent.size)).open()
 
-        yield Images(tuple(locks), bring, opened, renew, forget)
+        yield Images(locks, bring, opened, renew, forget)
+
+
+def _each_once(locks: Iterable[ImageLock]) -> tuple[ImageLock, ...]:
+    """Two platforms can have one image."""
+    return tuple({(str(lock.reference), lock.manifest.digest): lock for lock in locks}.values())
 
 
 @contextmanager
@@ -91,7 +98,7 @@ def _from_layout(ctx: Context, folder: Path, selection: Selection) -> Iterator[I
     """Blobs are read where they are. Each is hashed when it is written."""
     with ctx.sanitizer.errors():
         layout = LayoutFolder(folder)
-        locks = tuple(layout.resolve(reference, platform).lock for reference, platform in selection)
+        locks = _each_once(layout.resolve(reference, platform).lock for reference, platform in selection)
 
     def check() -> None:
         for lock in locks:

@@ -2,12 +2,14 @@
 
 import io
 import os
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.writing import writer
-from kelvin_provision.bundles.writing.output import Place
+from kelvin_provision.bundles.writing.output import Output, Place
 from kelvin_provision.bundles.writing.writer import write
 from kelvin_provision.errors import BundleDamaged, CannotWrite, DigestMismatch, Interrupted, Locked, NoSpace
 from tests.kit import bundles, disks
@@ -150,6 +152,20 @@ def test_two_writers_at_one_place(bundle, tmp_path):
 
     write(job(bundle, tmp_path, report=second))
     assert whole(tmp_path) == bundle.data
+
+
+def test_a_thousand_parts_are_not_a_thousand_open_files(tmp_path):
+    count, data = 999, os.urandom(9_990)
+    with closing(Output([tmp_path / f"{number:03}" for number in range(count)], [10] * count)) as output:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for start in range(0, len(data), 100):
+            output.put(start, memoryview(data)[start : start + 100])
+        output.finish()
+        again = bytearray(len(data))
+        output.read_into(0, memoryview(again))
+        assert len(list(Path("/proc/self/fd").iterdir())) - before < 10
+    assert (again, output.written) == (data, len(data))
+    assert b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir())) == data
 
 
 def test_a_link_at_the_place_is_not_followed(bundle, tmp_path):
