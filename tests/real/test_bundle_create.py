@@ -97,6 +97,23 @@ def test_containerd_imports_it_as_it_is(desk, registry, images, containerd, tmp_
         assert (images["alone"].digest in rows) == (apps == 2)
 
 
+@pytest.mark.docker
+def test_docker_loads_it_as_it_is(desk, registry, images, dockerd, tmp_path):
+    import docker
+
+    desk(tmp_path, "--platform", "linux/amd64")
+    client = docker.DockerClient(dockerd)
+    try:
+        with (tmp_path / "pump.kpb").open("rb") as file:
+            client.images.load(file)
+        names = {f"{registry}/{app}:1.0.0": image for app, image in ((APP, images["linux/amd64"]), (f"{APP}-alone", images["alone"]))}
+        for name, image in names.items():
+            assert client.images.get(name).id == json.loads(image.manifest)["config"]["digest"]
+            client.images.remove(name)
+    finally:
+        client.close()
+
+
 @pytest.fixture
 def fat(tmp_path):
     """A FAT filesystem in a file, without a kernel that knows it."""
