@@ -91,10 +91,12 @@ def make(
     part_size: int = 0,
     absent: Sequence[str] = (),
     request_signatures: Sequence[bytes | None] = (),
+    leave_out: Sequence[str] = (),
     **values,
 ) -> Bundle:
-    """A bundle of these images by reference, and of these requests. More values of a `Draft` by name."""
+    """A bundle of these images by reference, and of these requests. Platforms to `leave_out` are in indexes only. More values of a `Draft` by name."""
     parts = [part for reference, image in (images or {}).items() for part in bundled(reference, image, absent)]
+    parts = [part for part in parts if str(part[0].platform) not in leave_out]
     blobs = {digest: data for _, _, held in parts for digest, data in held.items()}
     values = {
         "platforms": tuple(dict.fromkeys(image.platform for image, _, _ in parts)) or (AMD64,),

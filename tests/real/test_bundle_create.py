@@ -1,4 +1,4 @@
-"""bundle create with real parts: images of a registry, and what skopeo, containerd, tar and a FAT filesystem make of the result."""
+"""bundle create with real parts: images of a registry, and what skopeo, tar and a FAT filesystem make of the result. Runtimes: tests/contract."""
 
 import json
 import os
@@ -82,36 +82,6 @@ def test_an_oci_layout_of_skopeo_gives_the_same_bundle(desk, registry, tmp_path)
         folder.mkdir()
         desk(folder, "--platform", "linux/amd64", "--platform", NARROW, *words, apps=1)
     assert (tmp_path / "a/pump.kpb").read_bytes() == (tmp_path / "b/pump.kpb").read_bytes()
-
-
-@pytest.mark.containerd
-def test_containerd_imports_it_as_it_is(desk, registry, images, containerd, tmp_path):
-    for namespace, platforms, apps in (
-        ("one", ["--platform", "linux/amd64"], 2),
-        ("two", ["--platform", "linux/amd64", "--platform", NARROW], 1),
-    ):
-        desk(tmp_path, *platforms, apps=apps)
-        shell("ctr", "-a", containerd, "-n", namespace, "images", "import", tmp_path / "pump.kpb")
-        rows = shell("ctr", "-a", containerd, "-n", namespace, "images", "ls")
-        assert f"{registry}/{APP}:1.0.0" in rows
-        assert (images["alone"].digest in rows) == (apps == 2)
-
-
-@pytest.mark.docker
-def test_docker_loads_it_as_it_is(desk, registry, images, dockerd, tmp_path):
-    import docker
-
-    desk(tmp_path, "--platform", "linux/amd64")
-    client = docker.DockerClient(dockerd)
-    try:
-        with (tmp_path / "pump.kpb").open("rb") as file:
-            client.images.load(file)
-        names = {f"{registry}/{app}:1.0.0": image for app, image in ((APP, images["linux/amd64"]), (f"{APP}-alone", images["alone"]))}
-        for name, image in names.items():
-            assert client.images.get(name).id == json.loads(image.manifest)["config"]["digest"]
-            client.images.remove(name)
-    finally:
-        client.close()
 
 
 @pytest.fixture
