@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import creating
@@ -47,6 +48,8 @@ def verifying(folder: Path) -> Iterator[Row]:
 
     a, b, ratio = paired(ours, other, ROUNDS)
     yield Row(f"bundle verify of {SIZE // MIB} MiB / openssl dgst -sha256", f"{a:.2f} s", f"{b:.2f} s", ratio, 1.1)
+    peak = _peak(program("bundle", "verify", str(path), "--quiet"))
+    yield Row("  peak memory", f"{peak:.0f} MiB", "", peak, 64, " MiB")
     path.unlink()
 
 
@@ -54,6 +57,8 @@ def inspecting(folder: Path) -> Iterator[Row]:
     path = _written(folder / "many", _draft(BLOBS // (LAYERS + 2), LAYERS, 1))
     spent = min(run(program("bundle", "inspect", str(path), "--json")) for _ in range(ROUNDS))
     yield Row(f"bundle inspect of {BLOBS} blobs", f"{spent:.2f} s", "", spent, 0.5, " s")
+    peak = _peak(program("bundle", "inspect", str(path), "--json"))
+    yield Row("  peak memory", f"{peak:.0f} MiB", "", peak, 64, " MiB")
     path.unlink()
 
 
@@ -91,6 +96,14 @@ def _written(folder: Path, draft: Draft) -> Path:
         file.seek(0)
         file.write(head(sealed(contents, hashes), hashes))
     return path
+
+
+def _peak(command: Sequence[str]) -> float:
+    """MiB."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    require(status == 0, f"{command} ended with {status}")
+    return usage.ru_maxrss / 1024
 
 
 def _drop(path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import PAYLOAD_TYPE, Contents
-from kelvin_provision.bundles.opening import Head
+from kelvin_provision.bundles.opening import Head, refuse_overlap
 from kelvin_provision.errors import SignatureMissing, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.settings.model import TrustSettings
@@ -50,7 +50,9 @@ def accept(head: Head, trust: TrustSettings, expect: str = "") -> Accepted:
     if expect:
         refuse_other(expect, head.digest)
     verified = _verified(head, trust)
-    return Accepted(decode(head.contents), head.digest, verified.signers, verified.unknown, expected=bool(expect))
+    contents = decode(head.contents)
+    refuse_overlap(head, contents)
+    return Accepted(contents, head.digest, verified.signers, verified.unknown, expected=bool(expect))
 
 
 def _verified(head: Head, trust: TrustSettings) -> Verified:

@@ -17,6 +17,7 @@ from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.part_file import PartFile, trouble
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.bundles.rules import wrong
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
 from kelvin_provision.errors import BundleDamaged, BundleInvalid, BundleMissing, MediumGone
 from kelvin_provision.fast_dataclass import dataclass
@@ -158,7 +159,12 @@ def _member(start: bytes, content: int) -> tuple[bytes, int]:
 
 
 def open_bundle(files: BundleFiles, head: Head, contents: Contents) -> Bundle:
-    """`contents` is what `head.contents` says. Raises BundleInvalid if it lies about where the head ends. Reads nothing yet."""
-    if contents.chunks.offset < head.end:
-        raise BundleInvalid("the table of contents of the bundle is not valid: members lie in the table itself")
+    """`contents` is what `head.contents` says. Raises BundleInvalid. Reads nothing yet."""
+    refuse_overlap(head, contents)
     return Bundle(files, head.digest, contents)
+
+
+def refuse_overlap(head: Head, contents: Contents) -> None:
+    """Raises BundleInvalid for a table of contents that lies about where it ends itself."""
+    if contents.chunks.offset < head.end:
+        raise wrong("members lie in the table itself")
