@@ -268,6 +268,9 @@ def test_without_space_nothing_is_downloaded(box, stick, tmp_path):
         assert result.exit_code == 73
         assert f"{stick} needs 800 KiB for this bundle and has 300 KiB free" in result.stderr
         assert on(stick) == {}
+        create(box, request(tmp_path), "--to", stick, "--no-images", "--name", "pump-1.0.0").check()
+        result = create(box, request(tmp_path), "--to", stick)
+        assert (result.exit_code, "remove what it replaces" in result.stderr) == (73, True)
     assert box.source.served == []
 
 

@@ -17,7 +17,7 @@ from kelvin_provision.bundles.writing.filling import Content
 from kelvin_provision.bundles.writing.layout import Draft
 from kelvin_provision.bundles.writing.output import Place
 from kelvin_provision.bundles.writing.space import refuse_without_space
-from kelvin_provision.bundles.writing.writer import Job, Written, write
+from kelvin_provision.bundles.writing.writer import Job, Written, head_at, is_same, write
 from kelvin_provision.context import Context
 from kelvin_provision.errors import BundleDiffers, BundleMissing, CannotWrite, DigestMismatch, ProvisionError, UsageRefused
 from kelvin_provision.events import Advanced, Finished, Note, Started
@@ -186,10 +186,12 @@ def part_size_of(request: CreateRequest, folder: Path) -> int:
 
 
 def _refuse_without_space(contents: Contents, place: Place) -> None:
-    """Before anything is downloaded. A bundle that is there may be this one: then the writer counts."""
+    """Before anything is downloaded. Another bundle of the name stays until this one is there; the writer counts once more."""
     count = len(contents.parts)
     finals = [place.final(number, count) for number in range(1, count + 1)]
-    paths = [final if final.exists() else place.unfinished(number, count) for number, final in enumerate(finals, 1)]
+    head = head_at(finals)
+    replaces = finals[0].exists() and not (head and is_same(head, contents))
+    paths = [place.unfinished(number, count) if replaces or not final.exists() else final for number, final in enumerate(finals, 1)]
     refuse_without_space(contents, place, paths)
 
 
