@@ -16,7 +16,8 @@ from kelvin_provision.settings.model import Settings
 from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.trust.requests import RequestFile
 from kelvin_provision.usecases.bundles import create as usecase
-from tests.kit import disks
+from kelvin_provision.usecases.bundles import placing
+from tests.kit import bundles, disks
 from tests.kit.box import Box
 from tests.kit.images import OCI_INDEX, index_of, random_image, sha256
 
@@ -246,6 +247,20 @@ def test_repair_writes_what_is_wrong_also_when_the_tag_has_moved(box, stick, tmp
     assert json.loads(result.stdout)["bundle"]["written"] < 1 << 20
 
 
+def test_what_another_version_of_this_program_made_is_repaired(box, stick, tmp_path):
+    """What is not given is as it was."""
+    path = request(tmp_path)
+    earlier = bundles.make(
+        requests=[Path(path).read_bytes()], name="pump-1.0.0", made_by="kelvin-provision 0.1", serial=4, boxes=("north",)
+    )
+    earlier.write(stick)
+    with (stick / "pump-1.0.0.kpb").open("r+b") as file:
+        file.seek(-5_000, os.SEEK_END)
+        file.write(b"damage")
+    create(box, path, "--to", stick, "--repair").check()
+    assert on(stick) == {"pump-1.0.0.kpb": earlier.data}
+
+
 def test_repair_of_another_bundle_or_none_is_refused(box, stick, tmp_path):
     assert create(box, request(tmp_path), "--to", stick, "--repair").exit_code == 66
     create(box, request(tmp_path), "--to", stick).check()
@@ -301,7 +316,7 @@ def test_on_fat_it_is_cut_where_fat_ends(stick, tmp_path, kind, size):
     """By the kernel's table of mounts."""
     table = tmp_path / "mountinfo"
     table.write_text(f"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 8:17 / {stick} rw,nosuid shared:7 - {kind} /dev/sdb1 rw\n")
-    assert usecase.part_size_of(usecase.CreateRequest((), stick, mounts=table), stick) == size < 1 << 32
+    assert placing.part_size_of(None, stick, table) == size < 1 << 32
 
 
 @pytest.fixture

@@ -9,22 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import Contents, Extent
 from kelvin_provision.bundles.opening import candidates, read_head
 from kelvin_provision.bundles.writing.filling import Content
 from kelvin_provision.bundles.writing.layout import Draft
 from kelvin_provision.bundles.writing.output import Place
-from kelvin_provision.bundles.writing.space import refuse_without_space
-from kelvin_provision.bundles.writing.writer import Job, Written, head_at, is_same, write
+from kelvin_provision.bundles.writing.writer import Job, Written, write
 from kelvin_provision.context import Context
-from kelvin_provision.errors import BundleDiffers, BundleMissing, CannotWrite, DigestMismatch, ProvisionError, UsageRefused
+from kelvin_provision.errors import BundleDiffers, BundleMissing, DigestMismatch, ProvisionError, UsageRefused
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files import mounts
 from kelvin_provision.files.hashing import digest_of
-from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.images import images_of
@@ -33,7 +30,7 @@ from kelvin_provision.spec.request.accept import Accepted
 from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.trust.requests import RequestFile
 from kelvin_provision.usecases import deploy
-from kelvin_provision.usecases.bundles import drafting
+from kelvin_provision.usecases.bundles import drafting, placing
 from kelvin_provision.usecases.bundles.gathering import REGISTRY, Images, gathered
 from kelvin_provision.usecases.bundles.signing import Signer, check, signatures_with
 
@@ -102,24 +99,25 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
     """
     checked = checked_requests(ctx.settings, request)
     check(request.signer)
-    place = _place(request, checked)
+    place = placing.place_of(request.place, request.name or drafting.default_name(checked.specs))
     before = _before(place) if request.repair else None
     request = _as_before(request, before) if before else request
     platforms = request.platforms or (Platform.of_this_host(),)
     selection = _selection(checked, platforms, before) if request.with_images else []
     with gathered(ctx, request.source, selection) if selection else nullcontext(_NOTHING) as images:
         draft = drafting.drafted(
-            _name(request, place),
+            request.name or place.name,
             request.files,
             images.locks,
             platforms,
             boxes=request.boxes,
             serial=request.serial or 0,
-            part_size=part_size_of(request, place.folder),
+            part_size=placing.part_size_of(request.part_size, place.folder, request.mounts),
+            made_by=before.made_by if before else drafting.MADE_BY,
         )
         contents = drafting.placed(draft)
-        _refuse_without_space(contents, place)
-        ctx.progress(Note(_size(contents, place)))
+        placing.refuse_without_space(contents, place)
+        ctx.progress(Note(placing.described(contents, place)))
         images.fetch()
         job = Job(
             contents,
@@ -154,54 +152,6 @@ def checked_requests(settings: Settings, request: CreateRequest) -> Accepted:
     return deploy.accepted(settings, deploy.DeployRequest(documents, request.allow_latest), has_secret=lambda _: True)
 
 
-# --- the place ------------------------------------------------------------------------------------------
-
-
-def _place(request: CreateRequest, checked: Accepted) -> Place:
-    path = request.place
-    if path.is_dir():
-        return Place(path, _valid(request.name or drafting.default_name(checked.specs)))
-    if path.suffix == ".kpb" and path.parent.is_dir():
-        return Place(path.parent, _valid(path.stem))
-    raise CannotWrite(f"{path} is not a folder", hint="name a folder of the medium, or a file NAME.kpb in one")
-
-
-def _valid(name: str) -> str:
-    if not drafting.NAME.fullmatch(name):
-        raise UsageRefused(f"{name!r} cannot be the name of a bundle", hint="use letters, digits, dots, hyphens and underscores")
-    return name
-
-
-def _name(request: CreateRequest, place: Place) -> str:
-    return _valid(request.name or place.name)
-
-
-def part_size_of(request: CreateRequest, folder: Path) -> int:
-    """Whole chunks, so that each has its bytes in one file."""
-    if request.part_size is None:
-        return limits.FAT_PART if mounts.is_fat(mounts.filesystem_type(folder, request.mounts)) else 0
-    if 0 < request.part_size < limits.CHUNK:
-        raise UsageRefused(f"parts of {request.part_size} bytes are too small", hint="--part-size 4MiB or more; 0 for one file")
-    return request.part_size // limits.CHUNK * limits.CHUNK
-
-
-def _refuse_without_space(contents: Contents, place: Place) -> None:
-    """Before anything is downloaded. Another bundle of the name stays until this one is there; the writer counts once more."""
-    count = len(contents.parts)
-    finals = [place.final(number, count) for number in range(1, count + 1)]
-    head = head_at(finals)
-    replaces = finals[0].exists() and not (head and is_same(head, contents))
-    paths = [place.unfinished(number, count) if replaces or not final.exists() else final for number, final in enumerate(finals, 1)]
-    refuse_without_space(contents, place, paths)
-
-
-def _size(contents: Contents, place: Place) -> str:
-    count = len({image.reference for image in contents.images})
-    images = f"{count} image{'' if count == 1 else 's'}"
-    parts = f" in {len(contents.parts)} parts" if len(contents.parts) > 1 else ""
-    return f"bundle {contents.name}: {images}, {format_bytes(contents.total)} ({contents.total} bytes){parts} to {place.folder}"
-
-
 # --- a bundle that is there -----------------------------------------------------------------------------
 
 
@@ -225,6 +175,7 @@ def _as_before(request: CreateRequest, before: Contents) -> CreateRequest:
         name=before.name,
         serial=before.serial if request.serial is None else request.serial,
         boxes=request.boxes or before.boxes,
+        with_images=bool(before.images),
         part_size=before.parts[0] if len(before.parts) > 1 else 0,
     )
 

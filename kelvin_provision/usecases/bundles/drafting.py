@@ -22,7 +22,7 @@ from kelvin_provision.store.space import UNPACK_FACTOR
 from kelvin_provision.trust.requests import RequestFile
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_MADE_BY = f"kelvin-provision {__version__}"
+MADE_BY = f"kelvin-provision {__version__}"
 
 
 def default_name(specs: Sequence[Spec]) -> str:
@@ -34,13 +34,13 @@ def default_name(specs: Sequence[Spec]) -> str:
 
 def drafted(
     name: str, files: Sequence[RequestFile], locks: Sequence[ImageLock], platforms: Sequence[Platform], *, boxes: Sequence[str] = (),
-    serial: int = 0, part_size: int = 0,
+    serial: int = 0, part_size: int = 0, made_by: str = MADE_BY,
 ) -> Draft:  # fmt: skip
     images = [(bundled(lock), lock.index or lock.manifest) for lock in locks]
     described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
     return Draft(
         name=name,
-        made_by=_MADE_BY,
+        made_by=made_by,
         platforms=tuple(platforms),
         requests=tuple(_request(number, file) for number, file in enumerate(files, 1)),
         images=tuple(image for image, _ in images),

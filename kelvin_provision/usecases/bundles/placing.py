@@ -1,0 +1,58 @@
+"""Where a bundle is written, how it is cut there, and whether it fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.model import Contents
+from kelvin_provision.bundles.writing import space
+from kelvin_provision.bundles.writing.output import Place
+from kelvin_provision.bundles.writing.writer import head_at, is_same
+from kelvin_provision.errors import CannotWrite, UsageRefused
+from kelvin_provision.files import mounts
+from kelvin_provision.quantity import format_bytes
+from kelvin_provision.usecases.bundles import drafting
+
+
+def place_of(path: Path, name: str) -> Place:
+    """A folder, where the file is called after the bundle, or the file. Raises CannotWrite, UsageRefused for a name that cannot be one."""
+    if path.is_dir():
+        return Place(path, _valid(name))
+    if path.suffix == ".kpb" and path.parent.is_dir():
+        _valid(name)
+        return Place(path.parent, _valid(path.stem))
+    raise CannotWrite(f"{path} is not a folder", hint="name a folder of the medium, or a file NAME.kpb in one")
+
+
+def _valid(name: str) -> str:
+    if not drafting.NAME.fullmatch(name):
+        raise UsageRefused(f"{name!r} cannot be the name of a bundle", hint="use letters, digits, dots, hyphens and underscores")
+    return name
+
+
+def part_size_of(size: int | None, folder: Path, table: Path = mounts.TABLE) -> int:
+    """Whole chunks, so that each has its bytes in one file; 0 for one file. Without a size: what the filesystem takes."""
+    if size is None:
+        return limits.FAT_PART if mounts.is_fat(mounts.filesystem_type(folder, table)) else 0
+    if 0 < size < limits.CHUNK:
+        raise UsageRefused(f"parts of {size} bytes are too small", hint="--part-size 4MiB or more; 0 for one file")
+    return size // limits.CHUNK * limits.CHUNK
+
+
+def refuse_without_space(contents: Contents, place: Place) -> None:
+    """Before anything is downloaded. Another bundle of the name stays until this one is there; the writer counts once more."""
+    count = len(contents.parts)
+    finals = [place.final(number, count) for number in range(1, count + 1)]
+    head = head_at(finals)
+    replaces = finals[0].exists() and not (head and is_same(head, contents))
+    paths = [place.unfinished(number, count) if replaces or not final.exists() else final for number, final in enumerate(finals, 1)]
+    space.refuse_without_space(contents, place, paths)
+
+
+def described(contents: Contents, place: Place) -> str:
+    """For people, before the first byte."""
+    count = len({image.reference for image in contents.images})
+    images = f"{count} image{'' if count == 1 else 's'}"
+    parts = f" in {len(contents.parts)} parts" if len(contents.parts) > 1 else ""
+    return f"bundle {contents.name}: {images}, {format_bytes(contents.total)} ({contents.total} bytes){parts} to {place.folder}"
