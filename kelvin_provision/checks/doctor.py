@@ -16,7 +16,7 @@ from kelvin_provision.agent import queue
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.systemd import service
 from kelvin_provision.check_result import CheckFinding, CheckResult, ok
-from kelvin_provision.checks import api, certificates, cluster_plan, host, node, registries, state, trust
+from kelvin_provision.checks import api, certificates, cluster_plan, host, media, node, registries, state, trust
 from kelvin_provision.checks.box import filesystems
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.configuration import Configuration
@@ -92,6 +92,7 @@ CHECKS = (
     ),
     *api.CHECKS,
     trust.CHECK,
+    media.CHECK,
     Check("runtime", "Runtime", "Images are imported into it, and containers start from it.", node.runtime, ("runtime",)),
     Check(
         "short-names",
@@ -142,6 +143,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "configuration": Fact(lambda: configuration),
         "now": Fact(timestamps.now),
         "trust": trust.fact(ctx.settings.trust),
+        "media": media.fact(ctx),
         "clock": Fact(lambda: _clock(ctx, time.time(), newest(ctx.ledger) if opened() else None)),
         "paths": Fact(lambda: tuple(_places(ctx))),
         "filesystems": Fact(lambda: tuple(filesystems(ctx, images))),

@@ -1,6 +1,7 @@
 """`bundle import` at the terminal: what it shows, what it asks, and what the lists say while a stick is away."""
 
 import json
+import tarfile
 
 import pytest
 
@@ -81,3 +82,34 @@ def test_a_digest_that_was_read_out_is_compared(box, stick):
     assert other["error"]["code"] == "expected-other"
     digest = json.loads(box.ended("bundle", "inspect", str(stick), "--json").stdout)["digest"]
     assert "not signed" not in box.ended("bundle", "import", str(stick), "--yes", "--expect", digest).stderr
+
+
+def media(box):
+    """Exit code aside: the fakes have no certificates."""
+    checks = json.loads(box.run("doctor", "--json").stdout)["checks"]
+    return [(check["status"], check["found"]) for check in checks if check["id"] == "media"]
+
+
+def test_doctor_knows_the_media_and_whether_they_are_here(box, stick):
+    assert media(box) == [("ok", "no bundles were imported")]
+    box.ended("bundle", "import", str(stick), "--yes")
+    ((status, text),) = media(box)
+    assert (status, text.endswith("not signed: here; pump needs it until it is ready")) == ("ok", True)
+    away = stick.rename(stick.with_name("away"))
+    ((status, text),) = media(box)
+    assert (status, text.endswith("not signed: it is not here, and pump waits for it")) == ("warning", True)
+    away.rename(stick)
+    box.turn()
+    ((status, text),) = media(box)
+    assert (status, text.endswith("all that was needed of it is on this box")) == ("ok", True)
+
+
+def test_the_support_bundle_has_bundles_signers_and_media(box, stick, tmp_path):
+    box.ended("bundle", "import", str(stick), "--yes")
+    box.ended("support-bundle", "-o", str(tmp_path / "support.tar.gz"))
+    with tarfile.open(tmp_path / "support.tar.gz") as archive:
+        name = next(name for name in archive.getnames() if name.endswith("ledger.jsonl"))
+        rows = [json.loads(line) for line in archive.extractfile(name).read().splitlines()]
+    (bundle,) = [row for row in rows if row["table"] == "bundles"]
+    (medium,) = [row for row in rows if row["table"] == "media"]
+    assert (bundle["name"], bundle["signers"], medium["place"]) == ("north", [], f"{stick}/north.kpb")

@@ -1,0 +1,47 @@
+"""From a desk to a box that reaches no registry, on real parts: a bundle is made, the registry ends, and the sticks are all there is."""
+
+import json
+import os
+import time
+
+import pytest
+
+from tests.kit.images import SERVE, UNIQUE, program, push
+from tests.kit.real_box import Box
+from tests.kit.servers.registry import docker_registry
+from tests.kit.waiting import until
+
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
+APP = f"stick-{UNIQUE}"
+
+
+def test_a_box_without_a_registry_is_served_by_two_sticks_one_after_the_other(box, tmp_path):
+    first, second, desk = tmp_path / "first", tmp_path / "second", tmp_path / "desk"
+    for folder in (first, second, desk):
+        folder.mkdir()
+    with docker_registry(tmp_path / "desk-registry") as host:
+        push(host, APP, "1.0.0", program(SERVE, {"www/index.html": b"here\n", "large": os.urandom(6 << 20)}))
+        at_desk = Box(desk, host, {}, APP)
+        at_desk.run("bundle", "create", at_desk.request("pump", "1.0.0"), "--to", str(first), "--name", "north", "--part-size", "4MiB")
+    later = first / "north.kpb.002"
+    assert later.exists()
+    later.rename(second / later.name)
+    digest = box.json("bundle", "inspect", str(first))["digest"]
+    box.environment["KELVIN_PROVISION_REGISTRY"] = host  # it has ended
+
+    accepted = box.json("bundle", "import", str(first), "--yes", "--expect", digest)["accepted"]
+    assert [item["workload"] for item in accepted] == ["pump"]
+    until(lambda: "waits for the stick north, part 2" in json.dumps(box.json("workloads", "list")["data"]), seconds=60)
+    for file in first.iterdir():
+        file.unlink()
+    box.run("bundle", "import", str(second), "--yes")
+    began = time.monotonic()
+    box.run("workloads", "wait", "pump", "--for", "ready", "--timeout", "100")
+    assert time.monotonic() - began < 60
+    later = second / later.name
+    later.unlink()
+    box.run("workloads", "apply", "pump")
+    assert box.states() == {"pump": ("1.0.0", "running", None)}
+    assert [image["source"] for image in box.json("workloads", "show", "pump")["images"]] == ["bundle"]
+    (line,) = [entry for entry in box.json("workloads", "history", "pump")["entries"] if entry["action"] == "bundle import"]
+    assert f"{digest}, not signed, on {first}/north.kpb.001" in line["detail"]
