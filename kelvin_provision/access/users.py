@@ -95,6 +95,13 @@ class Users:
             users[name] = replace(user, password=fresh, generation=generation, changed=self._clock())
             return users[name]
 
+    def set_level(self, name: str, level: Level, line: Confirmation) -> User:
+        """It counts for the next request of the user. Raises UserUnknown."""
+        self.get(name)
+        with self._records.changing(line) as users:
+            users[name] = replace(self._in(users, name), level=level, changed=self._clock())
+            return users[name]
+
     def end_sessions(self, name: str, line: Confirmation) -> User:
         """Ends all tokens of the user. Raises UserUnknown."""
         with self._records.changing(line) as users:

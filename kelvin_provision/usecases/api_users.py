@@ -69,6 +69,11 @@ def set_password(ctx: Context, name: str, password: str) -> User:
     return users_of(ctx).set_password(name, password, Line(ctx, "api user passwd", name))
 
 
+def set_level(ctx: Context, name: str, level: Level) -> User:
+    """It counts at once, also for sessions and tokens that the user has. Raises UserUnknown."""
+    return users_of(ctx).set_level(name, level, Line(ctx, "api user level", f"{name}, {level}"))
+
+
 def end_sessions(ctx: Context, name: str, why: str) -> User:
     """Ends all tokens of the user. Raises UserUnknown."""
     return users_of(ctx).end_sessions(name, Line(ctx, "api logout", f"every session of {name}: {why}"))

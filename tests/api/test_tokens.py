@@ -200,11 +200,15 @@ def test_an_administrator_manages_users_over_the_api(box, api):
     assert api.post(f"{USERS}/bert/passwd", {"password": "Changed123"}).status == 204
     assert (api.ask("GET", LIST, token=first).status, api.login("bert", "Changed123").status) == (401, 200)
     assert api.post(f"{USERS}/bert/unlock").status == 204
+    second = api.login("bert", "Changed123").json["access_token"]
+    assert api.ask("GET", LIST, token=second).status == 200
+    assert api.post(f"{USERS}/bert/level", {"level": "admin"}).status == 204
+    assert api.ask("GET", USERS, token=second).status == 200
     assert [user["name"] for user in api.get(USERS, Level.ADMIN).json["users"]] == ["admin", "bert", "deploy", "operate", "read"]
     answer = api.ask("DELETE", f"{USERS}/bert", token=api.as_level(Level.ADMIN))
     assert (answer.status, answer.json) == (200, {"tokens": []})
     assert api.login("bert", "Changed123").status == 401
-    for action, detail in (("add", "bert, deploy"), ("passwd", "bert"), ("unlock", "bert"), ("remove", "bert")):
+    for action, detail in (("add", "bert, deploy"), ("passwd", "bert"), ("unlock", "bert"), ("level", "bert, admin"), ("remove", "bert")):
         assert lines(box, f"api user {action}") == [("admin@127.0.0.1 via api", detail)]
     assert not any("nother123" in str(line) for line in history.history(box.ledger))
 
@@ -249,6 +253,8 @@ def test_who_removes_a_user_hears_which_tokens_of_that_user_go_on(box, api):
         (f"{USERS}/bert/passwd", {"password": PASSWORD}, 404, "user-unknown"),
         (f"{USERS}/admin/passwd", {"password": "weak"}, 400, "password-refused"),
         (f"{USERS}/bert/unlock", {}, 404, "user-unknown"),
+        (f"{USERS}/bert/level", {"level": "read"}, 404, "user-unknown"),
+        (f"{USERS}/admin/level", {"level": "root"}, 400, "bad-body"),
         (TOKENS, {"name": "line-3", "level": "read", "for": "400d"}, 400, "bad-body"),
         (TOKENS, {"name": "line-3", "level": "read", "for": 90}, 400, "bad-body"),
         (TOKENS, {"name": "line 3", "level": "read"}, 400, "usage"),

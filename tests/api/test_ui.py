@@ -28,6 +28,8 @@ from tests.kit.confirmation import CONFIRMED
 from tests.kit.events import Event, Listener, listening
 
 CONCRETE = {
+    "{user}": "absent",
+    "{token}": "absent",
     "{workload_name}": "pump",
     "{order}": "1",
     "{digest}": "x",

@@ -75,6 +75,7 @@ def test_the_commands_are_those_of_the_design():
         "api cert renew",
         "api cert export-ca",
         "api user add",
+        "api user level",
         "api user list",
         "api user passwd",
         "api user remove",

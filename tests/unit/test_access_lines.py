@@ -22,6 +22,7 @@ from tests.kit.box import Box
 CHANGES = {
     "api user add": lambda ctx: api_users.add(ctx, "bert", PASSWORD, Level.READ),
     "api user passwd": lambda ctx: api_users.set_password(ctx, "anna", "Another123"),
+    "api user level": lambda ctx: api_users.set_level(ctx, "anna", Level.READ),
     "api user unlock": lambda ctx: api_users.unlock(ctx, "anna"),
     "api user remove": lambda ctx: api_users.remove(ctx, "anna"),
     "api token create": lambda ctx: api_tokens.create(ctx, TokenRequest("line-4", Level.READ, 3600.0, "http://127.0.0.1")),
@@ -51,7 +52,7 @@ def files(box):
 
 
 def known(box):
-    return {user.name: (user.generation, user.unlocked) for user in api_users.users_of(box.ctx).all()}, {
+    return {user.name: (user.generation, user.unlocked, user.level) for user in api_users.users_of(box.ctx).all()}, {
         item.token.name for item in api_tokens.listed(box.ctx)
     }
 

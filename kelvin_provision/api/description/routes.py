@@ -148,6 +148,8 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     access.users: Described(answers.USERS),
     access.add_user: Described(answers.USER_ADDED, body=bodies.ADD_USER, example=ADD_USER_EXAMPLE),
     access.set_password: Described(body=bodies.PASSWORD, example=PASSWORD_EXAMPLE),
+    access.change_password: Described(body=bodies.OWN_PASSWORD, example={"password": "Secret123", "new_password": "Another123"}),
+    access.set_level: Described(body=bodies.USER_LEVEL, example={"level": "read"}),
     access.unlock_user: Described(body=bodies.NOTHING, optional=True),
     access.remove_user: Described(answers.USER_REMOVED),
     access.tokens: Described(answers.TOKENS_LISTED),

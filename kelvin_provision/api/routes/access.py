@@ -35,13 +35,33 @@ async def add_user(call: Call) -> Response:
     body = await content(call.request)
     document = object_with(parsed_object(body), ("name", "password", "level"))
     name, password, level = _text(document, "name"), _text(document, "password"), _level(document)
-    return answer(await _once(call, body, lambda ctx: {"user": _user(api_users.add(ctx, name, password, level))}), 201)
+    return answer(await once(call, call.digest(body), lambda ctx: {"user": _user(api_users.add(ctx, name, password, level))}), 201)
 
 
 async def set_password(call: Call) -> Response:
     body = await content(call.request)
     name, password = _path(call, "user"), _text(object_with(parsed_object(body), ("password",)), "password")
-    await _once(call, body, lambda ctx: api_users.set_password(ctx, name, password))
+    await once(call, call.digest(body), lambda ctx: api_users.set_password(ctx, name, password))
+    return empty(204)
+
+
+async def change_password(call: Call) -> Response:
+    """The user's own, with the present one. All tokens of the user end."""
+    fields = object_with(parsed_object(await content(call.request)), ("password", "new_password"))
+    await changed_password(call, "api", _text(fields, "password"), _text(fields, "new_password"))
+    return empty(204)
+
+
+async def changed_password(call: Call, door: str, password: str, new_password: str) -> User:
+    """A wrong present password slows down and is in the history, as at a login. Raises Refusal, PasswordRefused."""
+    user = await call.services.authenticator.login(call.principal.name, password, call.address, door)
+    return await call.box.act(call.principal.actor, api_users.set_password, user.name, new_password)
+
+
+async def set_level(call: Call) -> Response:
+    body = await content(call.request)
+    name, level = _path(call, "user"), _level(object_with(parsed_object(body), ("level",)))
+    await once(call, call.digest(body), lambda ctx: api_users.set_level(ctx, name, level))
     return empty(204)
 
 
@@ -54,7 +74,7 @@ async def unlock_user(call: Call) -> Response:
 
 async def remove_user(call: Call) -> Response:
     name = _path(call, "user")
-    return answer(await _once(call, b"", lambda ctx: _removed(api_users.remove(ctx, name))))
+    return answer(await once(call, call.digest(b""), lambda ctx: _removed(api_users.remove(ctx, name))))
 
 
 async def tokens(call: Call) -> Response:
@@ -74,18 +94,17 @@ async def create_token(call: Call) -> Response:
         created = api_tokens.create(ctx, request)
         return {"token": created.item.to_json(), "access_token": created.text}
 
-    return answer(await _once(call, body, create), 201)
+    return answer(await once(call, call.digest(body), create), 201)
 
 
 async def revoke_token(call: Call) -> Response:
     name = _path(call, "token")
-    await _once(call, b"", lambda ctx: api_tokens.revoke(ctx, name))
+    await once(call, call.digest(b""), lambda ctx: api_tokens.revoke(ctx, name))
     return empty(204)
 
 
-async def _once(call: Call, body: bytes, change: Callable[[Context], Any]) -> Any:
+async def once(call: Call, key: str, change: Callable[[Context], Any]) -> Any:
     """A repetition of the same user within a minute gets the same answer, unless users or tokens were changed in between."""
-    key = call.digest(body)
 
     def work(ctx: Context) -> Any:
         files = (api_users.users_of(ctx), api_tokens.tokens_of(ctx))

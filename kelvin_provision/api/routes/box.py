@@ -6,7 +6,7 @@ What needs cluster or runtime is asked of the agent.
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -110,9 +110,13 @@ async def prune(call: Call) -> Response:
 async def support_bundle(call: Call) -> Response:
     """Without a byte of it ever on a disk of the API."""
     object_with(parsed_object(await content(call.request)), ())
+    return await made_bundle(call, {})
+
+
+async def made_bundle(call: Call, headers: Mapping[str, str]) -> Response:
     lines = job(call.box, "support-bundle", {})
     name = (await anext(lines))["progress"]["name"]
-    return Streamed(_unpacked(lines), GZIP, {"content-disposition": f'attachment; filename="{name}.tar.gz"'})
+    return Streamed(_unpacked(lines), GZIP, {**headers, "content-disposition": f'attachment; filename="{name}.tar.gz"'})
 
 
 async def _unpacked(lines: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:

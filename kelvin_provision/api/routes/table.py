@@ -203,9 +203,14 @@ ROWS: tuple[Row, ...] = (
         *("POST", f"{_MEDIA}/{{bundle}}/verify", Level.DEPLOY, bundles.verify_medium, (200,), (404,)),
         summary="read every byte of a bundle on a medium: progress, then the result",
     ),
+    Row(
+        *("POST", "/edge/v1/password", Level.READ, access.change_password, (204,), ()),
+        summary="another password of the user who asks, with the present one; it ends all tokens of the user",
+    ),
     Row("GET", _USERS, Level.ADMIN, access.users, summary="the users of the API"),
     Row("POST", _USERS, Level.ADMIN, access.add_user, (201,), (), "add a user"),
     Row("POST", f"{_USERS}/{{user}}/passwd", Level.ADMIN, access.set_password, (204,), (404,), "another password, which ends all tokens"),
+    Row("POST", f"{_USERS}/{{user}}/level", Level.ADMIN, access.set_level, (204,), (404,), "another level, at once"),
     Row("POST", f"{_USERS}/{{user}}/unlock", Level.ADMIN, access.unlock_user, (204,), (404,), "lift a lock-out after failed logins"),
     Row(
         "DELETE",

@@ -37,6 +37,7 @@ class Page:
 
 
 _ONE = "/ui/workloads/{workload_name}"
+_USER = "/ui/users/{user}"
 _UPLOAD = "/ui/uploads/{upload}"
 _CHANGES = ("activate", "undo", "stop", "start")
 
@@ -52,8 +53,8 @@ PAGES: tuple[Page, ...] = (
     Page("GET", f"{_ONE}/diff", Level.READ, "diff.shown"),
     Page("GET", f"{_ONE}/logs", Level.READ, "logs.shown"),
     Page("GET", f"{_ONE}/logs.txt", Level.READ, "logs.as_file"),
-    Page("POST", f"{_ONE}/hold", Level.OPERATE, "holding.hold"),
-    Page("POST", f"{_ONE}/release", Level.OPERATE, "holding.release"),
+    Page("POST", f"{_ONE}/hold", Level.OPERATE, "scheduling.hold"),
+    Page("POST", f"{_ONE}/release", Level.OPERATE, "scheduling.release"),
     Page("GET", "/ui/operations/{order}", Level.READ, "operation.shown"),
     Page("GET", "/ui/history", Level.READ, "history.listed"),
     Page("GET", "/ui/uploads", Level.DEPLOY, "uploads.listed"),
@@ -63,6 +64,22 @@ PAGES: tuple[Page, ...] = (
     Page("POST", f"{_UPLOAD}/remove", Level.DEPLOY, "uploads.remove"),
     Page("GET", "/ui/media", Level.DEPLOY, "media.listed"),
     Page("GET", "/ui/media/{bundle}", Level.DEPLOY, "media.shown"),
+    Page("GET", "/ui/account", Level.READ, "users.account"),
+    Page("POST", "/ui/account", Level.READ, "users.change_password"),
+    Page("GET", "/ui/users", Level.ADMIN, "users.listed"),
+    Page("POST", "/ui/users", Level.ADMIN, "users.add"),
+    Page("GET", _USER, Level.ADMIN, "users.shown"),
+    Page("POST", f"{_USER}/level", Level.ADMIN, "users.set_level"),
+    Page("POST", f"{_USER}/password", Level.ADMIN, "users.set_password"),
+    Page("POST", f"{_USER}/unlock", Level.ADMIN, "users.unlock"),
+    Page("POST", f"{_USER}/remove", Level.ADMIN, "users.remove"),
+    Page("GET", "/ui/tokens", Level.ADMIN, "tokens.listed"),
+    Page("POST", "/ui/tokens", Level.ADMIN, "tokens.create"),
+    Page("POST", "/ui/tokens/{token}/revoke", Level.ADMIN, "tokens.revoke"),
+    Page("GET", "/ui/box", Level.READ, "box.shown"),
+    Page("GET", "/ui/box/doctor", Level.READ, "box.doctor"),
+    Page("GET", "/ui/box/images", Level.READ, "box.images"),
+    Page("POST", "/ui/box/support-bundle", Level.ADMIN, "box.support_bundle"),
     Page("GET", "/ui/events", Level.READ, "live.events", endless=True),
     *(Page("GET", f"/ui/{change}", Level.OPERATE, "changes.confirm") for change in _CHANGES),
     *(Page("POST", f"/ui/{change}", Level.OPERATE, "changes.carry_out") for change in _CHANGES),

@@ -153,6 +153,7 @@ ENTRIES: Entries = MappingProxyType(
                         "The users of the API.",
                         {
                             "add": "Add a user of the API.",
+                            "level": "Set the level of a user.",
                             "list": "List the users of the API with their levels.",
                             "passwd": "Set the password of a user, and end all of the user's tokens.",
                             "remove": "Remove a user of the API, and end all of the user's tokens.",

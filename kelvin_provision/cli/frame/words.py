@@ -20,7 +20,7 @@ CHANGING = frozenset(
         "workloads rollback", "workloads undeploy", "images prune", "bundle import", "agent run",
         "agent install", "agent uninstall", "agent start",
         "agent stop", "agent restart", "api serve", "api install", "api uninstall", "api user add", "api user passwd", "api user remove",
-        "api user unlock", "api cert renew", "api token create", "api token revoke", "config set", "config unset",
+        "api user unlock", "api user level", "api cert renew", "api token create", "api token revoke", "config set", "config unset",
     }
 )  # fmt: skip
 _CUTOFF = 0.7

@@ -90,6 +90,7 @@
   document.addEventListener("submit", (event) => {
     const button = event.target.method === "post" && event.target.querySelector("button");
     if (button) setTimeout(() => { button.disabled = true; });
+    if (button && "download" in event.target.dataset) setTimeout(() => { button.disabled = false; }, 5000);
   });
   addEventListener("pageshow", (event) => {
     for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;

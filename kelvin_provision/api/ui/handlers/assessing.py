@@ -40,7 +40,7 @@ def shown(diff: Any = None, check: Any = None) -> dict[str, Any]:
         "problems": _problems(checks),
         "errors": any(line["status"] == "error" for line in checks),
         "checked": sum(line["status"] != "skipped" for line in checks),
-        "silent": next((_why(each) for each in (check, diff) if isinstance(each, BaseException)), ""),
+        "silent": next((why_silent(each) for each in (check, diff) if isinstance(each, BaseException)), ""),
     }
 
 
@@ -61,7 +61,7 @@ def _problems(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(problems.values())
 
 
-def _why(error: BaseException) -> str:
+def why_silent(error: BaseException) -> str:
     if isinstance(error, ProvisionError):
         return str(error)
     if isinstance(error, TimeoutError):

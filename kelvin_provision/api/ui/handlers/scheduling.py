@@ -1,16 +1,19 @@
-"""An activation at a time, and its end: the form is on the page that confirms an activation. The time is that of the box."""
+"""When a workload is activated: at a time of the box, which can be cancelled, and not at all while it is held."""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
 from kelvin_provision import local_times
+from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.routes.edge import LONGEST_REASON
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.forms import Form, form_of
 from kelvin_provision.api.ui.rendering import see_other
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NothingStaged
 from kelvin_provision.ledger.model import Order
+from kelvin_provision.usecases import hold as holding
 from kelvin_provision.usecases import schedule as scheduling
 from kelvin_provision.usecases.schedule import ScheduleRequest
 
@@ -35,3 +38,20 @@ async def cancel(call: Call) -> Response:
     name = (await form_of(call, ("name",)))["name"]
     await call.box.act(call.principal.actor, scheduling.cancel, [name])
     return see_other(f"/ui/workloads/{name}")
+
+
+# --- holds ----------------------------------------------------------------------------------------
+
+
+async def hold(call: Call) -> Response:
+    reason = (await form_of(call, ("reason",)))["reason"]
+    if len(reason) > LONGEST_REASON:
+        raise Refusal("bad-body", f"a reason may have {LONGEST_REASON} characters", "write a shorter one")
+    await call.box.act(call.principal.actor, holding.hold, [call.name], reason)
+    return see_other(f"/ui/workloads/{call.name}")
+
+
+async def release(call: Call) -> Response:
+    await form_of(call, ())
+    await call.box.act(call.principal.actor, holding.release, [call.name])
+    return see_other(f"/ui/workloads/{call.name}")

@@ -1,0 +1,87 @@
+"""The box itself: agent, disk, certificates; its health, its images, and the file for support, which the agent is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from kelvin_provision.api.messages.documents import solution
+from kelvin_provision.api.messages.parameters import flag, refuse_unknown
+from kelvin_provision.api.routes.box import DOCTOR, made_bundle
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.ui.forms import form_of
+from kelvin_provision.api.ui.handlers.assessing import PATIENCE, why_silent
+from kelvin_provision.api.ui.rendering import HEADERS, page
+from kelvin_provision.api.ui.strings.texts import texts_of
+from kelvin_provision.api.ui.words import title_of
+from kelvin_provision.api.work.asking import asked, result_of_job
+from kelvin_provision.checks import box as queries
+from kelvin_provision.checks.box import BoxResult, Counts
+from kelvin_provision.context import Context
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.hints import command
+from kelvin_provision.queries.agent import AgentStatus
+from kelvin_provision.queries.agent import agent as agent_of
+from kelvin_provision.tls.x509 import Certificate
+from kelvin_provision.usecases.api_certificate import usable
+
+_AGENT = solution(command("agent start"))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """`authority` is None where the certificate is that of the site."""
+
+    box: BoxResult
+    agent: AgentStatus
+    certificate: Certificate | None
+    authority: Certificate | None
+    days: int
+
+
+async def shown(call: Call) -> Response:
+    """At once: what the agent would have to be asked for is on pages of its own, but for the filesystem of images."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    counted = await call.box.cached("counts", queries.counts)
+    seen, _ = await call.box.ask(_read, counted), texts_of(call.request)
+    disk, silent = await _disk(call) if seen.box.agent else (None, "")
+    orders = [(order, title_of(_, order)) for order in seen.agent.orders]
+    return page(call, "box.html", seen=seen, disk=disk, silent=silent, orders=orders, start=_AGENT)
+
+
+def _read(ctx: Context, counted: Counts) -> _Shown:
+    served = usable(ctx.settings)
+    leaf = served.chain.leaf if served else None
+    authority = served.authority.leaf if served and served.authority else None
+    return _Shown(queries.box(ctx, counted), agent_of(ctx), leaf, authority, (leaf.ends - ctx.now).days if leaf else 0)
+
+
+async def _disk(call: Call) -> tuple[dict[str, Any] | None, str]:
+    """With images, from the agent; else why not."""
+    try:
+        return await asyncio.wait_for(asked(call.box, "disk", {}), PATIENCE), ""
+    except (ProvisionError, TimeoutError) as error:
+        return None, why_silent(error)
+
+
+async def doctor(call: Call) -> Response:
+    """All checks of `doctor`, by a job of the agent; with `online`, the registries too."""
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("online",))
+    online = flag(query, "online") or False
+    result = await result_of_job(call.box, "doctor", {"online": online}, DOCTOR)
+    return page(call, "doctor.html", counts=result["counts"], checks=result["checks"], online=online)
+
+
+async def images(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    result, disk = await asked(call.box, "images", {}), await asked(call.box, "disk", {})
+    return page(call, "images.html", images=result["images"], store=disk["store"], warnings=result["warnings"])
+
+
+async def support_bundle(call: Call) -> Response:
+    await form_of(call, ())
+    return await made_bundle(call, HEADERS)
