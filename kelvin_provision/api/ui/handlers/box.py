@@ -46,10 +46,10 @@ async def shown(call: Call) -> Response:
     """At once: what the agent would have to be asked for is on pages of its own, but for the filesystem of images."""
     refuse_unknown(call.request.query_params.keys(), ())
     counted = await call.box.cached("counts", queries.counts)
-    seen, _ = await call.box.ask(_read, counted), texts_of(call.request)
-    disk, silent = await _disk(call) if seen.box.agent else (None, "")
-    orders = [(order, title_of(_, order)) for order in seen.agent.orders]
-    return page(call, "box.html", seen=seen, disk=disk, silent=silent, orders=orders, start=_AGENT)
+    facts, _ = await call.box.ask(_read, counted), texts_of(call.request)
+    disk, silent = await _disk(call) if facts.box.agent else (None, "")
+    orders = [(order, title_of(_, order)) for order in facts.agent.orders]
+    return page(call, "box.html", facts=facts, disk=disk, silent=silent, orders=orders, start=_AGENT)
 
 
 def _read(ctx: Context, counted: Counts) -> _Shown:
