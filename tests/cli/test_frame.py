@@ -33,6 +33,7 @@ Commands:
   bundle          Requests and images on removable media.
   agent           The background process that downloads and applies.
   api             The REST API of this box.
+  key             Keys and signatures.
   config          The settings.
   doctor          Check the health of this box, and say what to do.
   support-bundle  Pack everything known about this box, without its secrets.

@@ -8,7 +8,7 @@ from tests.kit.cli import run
 
 READING = {
     "workloads diff", "workloads list", "workloads show", "workloads check", "workloads wait", "workloads history", "workloads logs",
-    "images list", "images verify", "bundle inspect", "bundle verify", "agent status", "api status", "api cert show", "api cert export-ca", "api user list", "api token list", "config show", "config path", "doctor",
+    "images list", "images verify", "bundle inspect", "bundle verify", "key show", "key verify", "agent status", "api status", "api cert show", "api cert export-ca", "api user list", "api token list", "config show", "config path", "doctor",
     "support-bundle", "explain", "completion",
 }  # fmt: skip
 READING_WORDS = [
@@ -94,6 +94,10 @@ def test_the_table_says_of_each_word_whether_it_changes_something():
         ("api start", "kelvin-provision api serve"),
         ("images remove x", "kelvin-provision images prune"),
         ("bundle show /media/stick", "kelvin-provision bundle inspect /media/stick"),
+        ("bundle make request.json", "kelvin-provision bundle create request.json --to PLACE"),
+        ("bundle load /media/stick", "kelvin-provision bundle import /media/stick"),
+        ("key new", "kelvin-provision key generate NAME"),
+        ("key print anna.key", "kelvin-provision key show anna.key"),
         ("bundle check", "kelvin-provision bundle verify PLACE"),
         ("config get registry", "kelvin-provision config show"),
         ("config list", "kelvin-provision config show"),

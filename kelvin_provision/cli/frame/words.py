@@ -17,8 +17,8 @@ from kelvin_provision.hints import Hint, command
 CHANGING = frozenset(
     {
         "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
-        "workloads rollback", "workloads undeploy", "images prune", "bundle import", "agent run",
-        "agent install", "agent uninstall", "agent start",
+        "workloads rollback", "workloads undeploy", "images prune", "bundle create", "bundle sign", "bundle import",
+        "key generate", "key sign", "agent run", "agent install", "agent uninstall", "agent start",
         "agent stop", "agent restart", "api serve", "api install", "api uninstall", "api user add", "api user passwd", "api user remove",
         "api user unlock", "api user level", "api cert renew", "api token create", "api token revoke", "config set", "config unset",
     }
@@ -121,7 +121,15 @@ WORDS: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
         "bundle": {
             **dict.fromkeys(("ls", "list", "get", "show", "info", "view", "cat", "describe"), _reading("bundle inspect", "PLACE")),
             **dict.fromkeys(("check", "fsck", "scrub", "test", "validate"), _reading("bundle verify", "PLACE")),
+            **dict.fromkeys(("make", "new", "build", "pack", "save", "write"), _changing("bundle create", "FILE", "--to", "PLACE")),
+            **dict.fromkeys(("load", "add", "install", "restore", "unpack"), _changing("bundle import", "PLACE")),
             "help": _reading("bundle --help"),
+        },
+        "key": {
+            **dict.fromkeys(("ls", "list", "get", "info", "print", "fingerprint", "public"), _reading("key show", "FILE")),
+            **dict.fromkeys(("check", "validate", "test"), _reading("key verify", "FILE")),
+            **dict.fromkeys(("new", "create", "make", "gen", "add"), _changing("key generate", "NAME")),
+            "help": _reading("key --help"),
         },
         "agent": {
             **dict.fromkeys(("ls", "ps", "list", "get", "show", "info", "log", "logs", "ping"), _reading("agent status")),
