@@ -7,10 +7,16 @@ import subprocess
 
 import pytest
 
+from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.opening import find, read_head
+from kelvin_provision.bundles.writing.writer import write
+from kelvin_provision.errors import CannotWrite
+from kelvin_provision.files.mounts import filesystem_type, is_fat
+from tests.kit import bundles
 from tests.kit.cli import run
 from tests.kit.images import UNIQUE, make_image, push, push_index, random_image, tar_of
+from tests.kit.sticks import Stick, needs_fat
 
 APP = f"desk-{UNIQUE}"
 NARROW = "linux/arm/v7"
@@ -85,33 +91,40 @@ def test_an_oci_layout_of_skopeo_gives_the_same_bundle(desk, registry, tmp_path)
 
 
 @pytest.fixture
-def fat(tmp_path):
-    """A FAT filesystem in a file, without a kernel that knows it."""
-    for program in ("fusefat", "mkfs.vfat"):
-        if not shutil.which(program):
-            pytest.skip(f"{program} is not installed")
-    image, place = tmp_path / "fat.img", tmp_path / "fat"
-    with image.open("wb") as file:
-        file.truncate(64 << 20)
-    shell("mkfs.vfat", "-F", "32", image)
-    place.mkdir()
-    try:
-        shell("fusefat", "-o", "rw+", image, place)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"fusefat does not mount here: {error.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+def stick(tmp_path):
+    with Stick(tmp_path / "stick") as stick:
+        stick.insert(writable=True)
+        yield stick
 
 
-def test_on_fat(desk, fat, tmp_path):
+@needs_fat
+def test_on_fat(desk, stick, tmp_path):
     """It is known by its type, written, read back past the cache, and gets its name there."""
-    from kelvin_provision.bundles import limits
-    from kelvin_provision.files.mounts import filesystem_type, is_fat
-
-    assert is_fat(filesystem_type(fat))
-    desk(fat, "--platform", "linux/amd64", "--part-size", "4MiB")
+    assert is_fat(filesystem_type(stick.folder))
+    desk(stick.folder, "--platform", "linux/amd64", "--part-size", "4MiB")
     desk(tmp_path, "--platform", "linux/amd64", "--part-size", "4MiB")
-    parts = sorted(path.name for path in fat.iterdir())
+    stick.pull()
+    stick.insert()
+    parts = sorted(path.name for path in stick.folder.iterdir())
     assert parts == ["pump.kpb.001", "pump.kpb.002"]
-    assert [(fat / name).read_bytes() for name in parts] == [(tmp_path / name).read_bytes() for name in parts]
-    assert decode(read_head(find(fat)).contents).parts[0] == limits.CHUNK
+    assert [(stick.folder / name).read_bytes() for name in parts] == [(tmp_path / name).read_bytes() for name in parts]
+    assert decode(read_head(find(stick.folder)).contents).parts[0] == limits.CHUNK
+
+
+@needs_fat
+@pytest.mark.slow
+def test_pulled_out_while_it_is_written(stick):
+    """Said at once, nothing has its name, and it goes on when the stick is in again."""
+    bundle = bundles.make({"r.io/pump:1": random_image([3 * limits.CHUNK])}, name="pump", part_size=limits.CHUNK)
+
+    def pull(verb, done):
+        if (verb, done) == ("writing", 2 * limits.CHUNK):
+            stick.pull()
+
+    with pytest.raises(CannotWrite):
+        write(bundles.job(bundle, stick.folder, report=pull))
+    assert list(stick.folder.iterdir()) == [], "nothing is written to the disk of the desk, where the stick was"
+    stick.insert(writable=True)
+    assert all(path.name.startswith(".") for path in stick.folder.iterdir())
+    write(bundles.job(bundle, stick.folder))
+    assert b"".join(path.read_bytes() for path in sorted(stick.folder.iterdir())) == bundle.data

@@ -55,11 +55,13 @@ class Place:
 class OutputPart:
     """One part, open."""
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, device: int) -> None:
+        """`device` is that of the folder: once the medium is pulled out, the same path is on a disk of the desk."""
         self.path = path
         self.size = size
         with _to(path):
             self.descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
+            _refuse_other_medium(self.descriptor, path, device)
             _refuse_second(self.descriptor, path)
             self._before = os.fstat(self.descriptor).st_size
         self._unsynced = 0
@@ -108,7 +110,9 @@ class OutputPart:
             os.fsync(self.descriptor)
 
     def close(self) -> None:
-        os.close(self.descriptor)
+        """What is gone says so, but was synced before, or has failed already."""
+        with suppress(OSError):
+            os.close(self.descriptor)
 
 
 class Output:
@@ -121,6 +125,7 @@ class Output:
         self.paths = tuple(paths)
         self._sizes = tuple(sizes)
         self._starts = (0, *accumulate(sizes))
+        self._device = _device_of(paths[0].parent)
         self._open: dict[int, OutputPart] = {}
         self.kept = self.written = 0
 
@@ -157,7 +162,7 @@ class Output:
         if number not in self._open:
             for other in [other for other in self._open if other][: max(len(self._open) - _OPEN, 0)]:
                 self._open.pop(other).close()
-            self._open[number] = OutputPart(self.paths[number], self._sizes[number])
+            self._open[number] = OutputPart(self.paths[number], self._sizes[number], self._device)
         return self._open[number]
 
     def _pieces(self, offset: int, size: int) -> Iterator[tuple[int, int, int, int]]:
@@ -166,6 +171,22 @@ class Output:
             first, last = max(start, offset), min(stop, offset + size)
             if first < last:
                 yield number, first - start, first - offset, last - offset
+
+
+def _device_of(folder: Path) -> int:
+    with _to(folder):
+        return folder.stat().st_dev
+
+
+def _refuse_other_medium(descriptor: int, path: Path, device: int) -> None:
+    """Raises CannotWrite, and leaves nothing behind."""
+    if _device_of(path.parent) != device:
+        if not os.fstat(descriptor).st_size:
+            path.unlink()
+        os.close(descriptor)
+        raise CannotWrite(
+            f"the medium at {path.parent} was pulled out", hint="insert it again; the same command continues where it stopped"
+        )
 
 
 def _refuse_second(descriptor: int, path: Path) -> None:
