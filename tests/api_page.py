@@ -56,8 +56,29 @@ the warning of a browser must be the first of them. `api.tls.cert` (and `api.tls
 (127.0.0.1, ::1) speak HTTP without TLS; others only with `api.insecure`, which is for a network without other users.
 
 Clients of the platform and its command line `kelvin` take the authority with `SSL_CERT_FILE=ca.pem REQUESTS_CA_BUNDLE=ca.pem`; from 1.0 on they speak TLS at port 443 and
-nothing else. `kelvin` has no word for apply: give its runtime file `deployment_type: staged+instant-apply`, or apply at the box. From another machine without TLS, use a tunnel: `ssh -L 30000:127.0.0.1:30000 BOX`.
+nothing else. From another machine without TLS, use a tunnel: `ssh -L 30000:127.0.0.1:30000 BOX`.
 `doctor` says when the certificate no longer fits, when something is readable on the network, and when a NodePort of Kubernetes takes the API's port: 30000 is the first of those.
+
+## The command line `kelvin`
+
+`kelvin` 9.8.0, unmodified, logs in and lists, searches, shows, deploys, updates, stops, starts and undeploys workloads, and reads their logs:
+
+```
+export SSL_CERT_FILE=ca.pem REQUESTS_CA_BUNDLE=ca.pem
+kelvin auth login https://BOX -u admin
+kelvin workload deploy -f app.yaml -r runtime.yaml -c edge -n docs-demo-motor-speed
+kelvin workload update docs-demo-motor-speed -f app.yaml -r runtime.yaml
+```
+
+What it does itself, and a box cannot change:
+
+* Of an `app.yaml` in the new format (`type` at the top) it sends name and version only. The image is `<registry>/<name>:<version>` with the setting `registry` of the box; `defaults` of the file are
+  not sent. What the container needs is in the runtime file: `system`, `runtime: {configuration: ...}`, `deployment_type`.
+* `deploy` needs a runtime file and, there or as options, a name and a cluster. `update` takes the version from `app.yaml` and the rest from the runtime file.
+* An `app.yaml` in the old format (`app: {type: ...}`) is checked against a schema from the internet before the box is asked. Without internet that ends with exit code 65: use the new format, or `curl`.
+* It has no words for staged versions: `deployment_type: staged+instant-apply` is applied as soon as it is here; `staged-only` by the [page](page.md), at the box, or with `POST /api/v4/workloads/apply`.
+* "Started", "stopped" and "undeployed" mean that the order is accepted; `kelvin workload show` says how far it is.
+* `kelvin apps`, `appregistry`, `secret` and `app upload` are about the platform: a box answers 404.
 
 ## Examples
 

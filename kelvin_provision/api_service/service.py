@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import kelvin_provision
 from kelvin_provision.agent.systemd.service import starts_on_request
 from kelvin_provision.api_service import firewall, issue, place, units
+from kelvin_provision.api_service.libraries import refuse_missing
 from kelvin_provision.api_service.units import SERVICE, SOCKET, Installation
 from kelvin_provision.cluster.kubernetes.api.kubeconfig import paths_of
-from kelvin_provision.errors import ApiMissing, Locked
+from kelvin_provision.errors import Locked
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.settings.files import Sources
 from kelvin_provision.settings.model import Settings
@@ -26,7 +26,6 @@ from kelvin_provision.tls.listen import split
 from kelvin_provision.usecases.api_certificate import usable
 from kelvin_provision.usecases.config import SetSetting, set_setting
 
-LIBRARIES = ("starlette", "uvicorn", "jinja2", "prometheus_client")
 NO_AGENT = "without the service of the agent, changes are refused while no agent runs (agent install)"
 
 
@@ -56,13 +55,6 @@ class Installed:
     @property
     def warnings(self) -> tuple[str, ...]:
         return self.done.warnings
-
-
-def refuse_missing() -> None:
-    """Raises ApiMissing without the libraries of the API."""
-    missing = [name for name in LIBRARIES if find_spec(name) is None]
-    if missing:
-        raise ApiMissing(f"the API needs {', '.join(missing)}")
 
 
 def listen_too(sources: Sources, settings: Settings, addresses: Sequence[str]) -> Settings:

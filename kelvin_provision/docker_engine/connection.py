@@ -45,7 +45,7 @@ def connect(base_url: str | None, *, timeout: int) -> APIClient:
     """A client for a URL; None: DOCKER_HOST, else the default socket. `timeout`: seconds without a byte. Raises OSError and SDK errors."""
     import os
 
-    import docker
+    from kelvin_provision.docker_engine.sdk import docker
 
     url = base_url or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
     if url.startswith("unix://"):
@@ -67,8 +67,7 @@ class Connection:
     @contextmanager
     def call(self) -> Iterator[Any]:
         """The SDK's client, for the time of the block; what it raises there becomes one of our errors."""
-        import docker
-        import requests
+        from kelvin_provision.docker_engine.sdk import docker, requests
 
         try:
             with self._opening:
@@ -97,7 +96,7 @@ class Connection:
 @contextmanager
 def ignore_missing() -> Iterator[None]:
     """Around a deletion or a stop: what is gone already, or is being removed, is no error."""
-    import docker
+    from kelvin_provision.docker_engine.sdk import docker
 
     try:
         yield

@@ -18,7 +18,7 @@ class Containers:
 
     def inspect_all(self, label: str) -> list[dict[str, Any]]:
         """All containers with this label, inspected; one that is removed meanwhile is left out."""
-        import docker
+        from kelvin_provision.docker_engine.sdk import docker
 
         inspected = []
         with self._connection.call() as api:
@@ -53,7 +53,7 @@ class Containers:
 
     def read_archive(self, container: str, path: str, limit: int) -> bytes | None:
         """The first bytes of a tar of a path in a container, running or not; None for a missing path."""
-        import docker
+        from kelvin_provision.docker_engine.sdk import docker
 
         with self._connection.call() as api:
             try:
@@ -108,7 +108,7 @@ class Containers:
 
     def open_log(self, container: str, *, tail: int | None, since: int | None, follow: bool) -> LogChunks:
         """Stdout and stderr, each line with its time; `since` in seconds of the epoch. Empty for a missing container."""
-        import docker
+        from kelvin_provision.docker_engine.sdk import docker
 
         with self._connection.call() as api:
             try:

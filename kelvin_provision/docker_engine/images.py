@@ -25,7 +25,7 @@ class Images:
 
     def inspect(self, reference: str) -> dict[str, Any] | None:
         """By ID or by tag; None for a missing image."""
-        import docker
+        from kelvin_provision.docker_engine.sdk import docker
 
         with self._connection.call() as api:
             try:
@@ -35,7 +35,7 @@ class Images:
 
     def pull(self, reference: str) -> None:
         """With the credentials of `docker login`; raises ImageNotFound, RegistryDenied, RegistryUnreachable, RegistryRefused."""
-        import docker
+        from kelvin_provision.docker_engine.sdk import docker
 
         repository, _, digest = reference.partition("@")
         name, _, tag = repository.rpartition(":") if ":" in repository.rpartition("/")[2] else (repository, "", "latest")
@@ -53,8 +53,7 @@ class Images:
         What `archive` raises is raised unchanged. An engine that refuses an archive answers in one of three ways: with an error in
         its stream, with an HTTP status, or by closing the connection.
         """
-        import docker
-        import requests
+        from kelvin_provision.docker_engine.sdk import docker, requests
 
         try:
             with self._connection.call() as api:
@@ -80,7 +79,7 @@ class Images:
 
         Never forced: that would take the image of a stopped container, which a rollback needs.
         """
-        import docker
+        from kelvin_provision.docker_engine.sdk import docker
 
         with self._connection.call() as api:
             try:

@@ -73,12 +73,12 @@ def _entry(path: Path, host: str) -> dict[str, str]:
     except (ValueError, RecursionError):
         # docker.auth would take an invalid file for an empty one
         raise LoginUnreadable(f"{host}: the auth file {path} is not valid JSON", hint=hint) from None
-    from docker import auth, errors  # 100 ms: only where there are credentials to read
+    from kelvin_provision.docker_engine.sdk import auth, docker  # 100 ms: only where there are credentials to read
 
     try:
         with warnings.catch_warnings(action="ignore"):  # a missing helper is an error below; the warning would repeat it
             return auth.AuthConfig.load_config(None, document).resolve_authconfig(HUB_KEY if host == DOCKER_HUB else host) or {}
-    except (errors.DockerException, OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (docker.errors.DockerException, OSError, ValueError, LookupError, TypeError, AttributeError):
         reason = f"the credentials in {path} cannot be read, or their credential helper does not work"
         raise LoginUnreadable(f"{host}: {reason}", hint=hint) from None
 

@@ -52,6 +52,8 @@ NEVER = {
     "urllib3",
     "aiohttp",
     "jwt",
+    "charset_normalizer",
+    "logging.config",
     "websockets",
     "httptools",
     "uvloop",

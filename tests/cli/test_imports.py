@@ -88,3 +88,35 @@ def test_threads_that_import_a_library_at_once_cannot_wait_for_each_other():
     part_first = re.compile(r"^\s+(import (docker|kubernetes|requests)\.|from docker\.)", re.MULTILINE)
     sources = (Path(__file__).parents[2] / "kelvin_provision").rglob("*.py")
     assert [path.name for path in sources if part_first.search(path.read_text())] == []
+
+
+def test_the_agent_which_lives_for_months_has_nothing_that_only_commands_the_api_or_mistakes_need(tmp_path):
+    around = {"KELVIN_PROVISION_CLUSTER__TYPE": "docker", "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    code, _, names = modules("agent", "run", "--until-idle", "--quiet", "--state-dir", str(tmp_path / "state"), **around)
+    assert (code, "kelvin_provision.agent.loop" in names) == (0, True)
+    never = {"pydantic", "cryptography", "kubernetes", "typer", "rich", "charset_normalizer", "difflib", "yaml", "jinja2", "starlette"}
+    assert names & never == set()
+
+
+DOCKER = """
+import json, sys
+from kelvin_provision.docker_engine.sdk import docker, requests
+answer = requests.Response()  # which names no encoding
+answer._content = "läuft".encode()
+print(json.dumps([answer.text, sorted(sys.modules)]))
+"""
+
+
+def test_docker_brings_nothing_that_guesses_encodings_and_comes_from_one_place():
+    """2 MiB in the memory of the agent."""
+    done = subprocess.run([sys.executable, "-c", DOCKER], capture_output=True, text=True, check=True)
+    text, names = json.loads(done.stdout)
+    assert (text, {"docker", "requests"} <= set(names), set(names) & {"charset_normalizer", "chardet"}, done.stderr) == (
+        "läuft",
+        True,
+        set(),
+        "",
+    )
+    elsewhere = re.compile(r"^\s*(import|from) (docker|requests)\b(?! import APIClient)", re.MULTILINE)
+    sources = (Path(__file__).parents[2] / "kelvin_provision").rglob("*.py")
+    assert [path.name for path in sources if elsewhere.search(path.read_text())] == ["sdk.py"]

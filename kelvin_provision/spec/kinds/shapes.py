@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -141,6 +140,8 @@ def _unknown(value: Any, code: str, path: Path) -> Iterator[Misshape]:
             if key in fields:
                 yield from _unknown(item, fields[key].lstrip("!"), (*path, key))
             elif key not in known:
+                import difflib  # only for a mistake
+
                 similar = difflib.get_close_matches(key, known, n=1)
                 yield Misshape((*path, key), f"is unknown{f'; did you mean {similar[0]}?' if similar else ''}")
 

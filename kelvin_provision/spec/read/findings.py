@@ -5,7 +5,6 @@ A finding may contain keys, names and numbers, but never a value that may be a s
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -119,6 +118,8 @@ def dotted(path: Path) -> str:
 
 def unknown_key(key: str, accepted: Collection[str]) -> str:
     """The message for a key that does not exist, with the most similar one that does."""
+    import difflib  # only for a mistake
+
     similar = difflib.get_close_matches(key, accepted, n=1)
     suggestion = f"did you mean {similar[0]}?" if similar else f"accepted are {', '.join(accepted)}"
     return f"unknown key {quoted(key)}; {suggestion}"

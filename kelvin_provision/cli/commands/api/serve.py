@@ -23,7 +23,8 @@ def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = 
     Addresses that other machines can reach speak TLS: their certificate is made at the first start, see `api cert show`.
     """
     from kelvin_provision.agent.lifecycle.launcher import same_box
-    from kelvin_provision.api_service.service import refuse_missing
+    from kelvin_provision.api_service.libraries import refuse_missing
+    from kelvin_provision.api_service.memory import RULES
     from kelvin_provision.cli.frame.box import settings_of
     from kelvin_provision.files.processes import own_process
 
@@ -33,18 +34,19 @@ def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = 
     _show_address(settings.api, listen)
     sys.stdout.flush()
     # In place of this process: nothing that a command has imported stays in the memory of one that runs for months.
-    os.execv(sys.executable, [*own_process("kelvin_provision.api"), *words])  # noqa: S606  (no shell is meant)
+    os.execve(sys.executable, [*own_process("kelvin_provision.api"), *words], {**RULES, **os.environ})  # noqa: S606  (no shell is meant)
 
 
 def _show_address(api: ApiSettings, listen: list[str] | None) -> None:
     """On a terminal, how a telephone gets to it: nothing of this stays in the process of the API. Raises ListenRefused."""
     from dataclasses import replace
 
-    from kelvin_provision.cli.commands.api.cert.shown import qr_code
     from kelvin_provision.cli.frame import terminal
     from kelvin_provision.tls.listen import secure_urls
 
     urls = secure_urls(replace(api, listen=tuple(listen)) if listen else api)
     if urls and terminal.can_draw(sys.stderr):
+        from kelvin_provision.cli.commands.api.cert.shown import qr_code
+
         lines = qr_code(urls[0], encoding=sys.stderr.encoding, width=terminal.columns())
         terminal.write(sys.stderr, "".join(f"{line.text}\n" for line in lines))
