@@ -59,6 +59,16 @@ def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
     return deploy_accepted(ctx, [checked], signed)
 
 
+def considered(ctx: Context, request: DeployRequest) -> Accepted:
+    """What `deploy` would accept: nothing is stored. Raises what it raises before it stores anything."""
+    checked = accepted(ctx.settings, request)
+    refuse_unsupported(ctx.cluster, checked.specs)
+    files = [document.file for document in request.documents]
+    signed = {spec.name: request.signed.get(file, "") for spec, file in zip(checked.specs, files, strict=True)}
+    refuse_unsigned(ctx.settings.trust, [spec.name for spec in checked.specs], signed)
+    return checked
+
+
 def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[str, str] = MappingProxyType({})) -> DeployResult:
     """All of them or none. Raises RequestRefused for what this cluster cannot run, SignatureMissing, AgentSilent."""
     specs = [spec for request in requests for spec in request.specs]

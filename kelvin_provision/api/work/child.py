@@ -21,9 +21,11 @@ from kelvin_provision.errors import OurBug, ProvisionError
 from kelvin_provision.errors.documents import to_document
 from kelvin_provision.files.durable import trouble_of_box
 from kelvin_provision.settings.load import load
+from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.read.documents import read
+from kelvin_provision.spec.request.accept import Accepted
 from kelvin_provision.trust.requests import RequestFile
-from kelvin_provision.usecases.deploy import DeployRequest, deploy, read_signed
+from kelvin_provision.usecases.deploy import DeployRequest, considered, deploy, read_signed
 from kelvin_provision.usecases.revising.configure import ConfigureRequest, configure
 from kelvin_provision.usecases.revising.revise import ReviseRequest, revise_all
 
@@ -55,11 +57,31 @@ def done(ctx: Context, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
         result = configure(ctx, ConfigureRequest(head["names"][0], _object(body)))
     else:
         signatures = head["signatures"]
-        file = RequestFile(f"{FILE}.json", body, None if signatures is None else signatures.encode())
+        file = RequestFile(f"{FILE}.{head['form']}", body, None if signatures is None else signatures.encode())
         documents, signed = read_signed(ctx.settings.trust, [file])
-        result = deploy(ctx, DeployRequest(documents, signed=signed))
+        request = DeployRequest(documents, signed=signed)
+        if head["only_check"]:
+            return _considered(considered(ctx, request))
+        result = deploy(ctx, request)
     names = [revision.workload for revision in result.revisions]
     return {"names": names, "batch": result.revisions[0].batch, "warnings": list(result.warnings)}
+
+
+def _considered(checked: Accepted) -> dict[str, Any]:
+    """What a page shows before anything is stored."""
+    specs = [
+        {
+            "name": spec.name,
+            "title": spec.title,
+            "app_name": spec.app_name,
+            "app_version": spec.app_version,
+            "method": spec.method.value,
+            "images": list(images_of(spec)),
+            "objects": len(spec.manifests),
+        }
+        for spec in checked.specs
+    ]
+    return {"names": [spec.name for spec in checked.specs], "batch": "", "warnings": list(checked.warnings), "specs": specs}
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

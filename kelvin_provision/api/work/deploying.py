@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
 from kelvin_provision.errors import Locked, OurBug
@@ -23,13 +24,16 @@ Deploy = Callable[["Head", bytes], Awaitable["Deployed"]]
 class Head:
     """`names` has the workload whose configuration the body has, or with `fields` those that get some fields; empty for a whole request.
 
-    `signatures` are those of a whole request, None where there are none: they are over exactly the bytes of the body.
+    `signatures` are those of a whole request, None where there are none: they are over exactly the bytes of the body. `form`: json or yaml.
+    With `only_check` nothing is stored, and the answer has what would be.
     """
 
     actor: str
     names: tuple[str, ...] = ()
     fields: bool = False
     signatures: str | None = None
+    form: str = "json"
+    only_check: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Deployed:
     names: tuple[str, ...]
     batch: str
     warnings: tuple[str, ...] = ()
+    specs: tuple[Mapping[str, Any], ...] = ()
 
 
 class ChildProcess:
@@ -73,4 +78,4 @@ def parsed(output: bytes, complaints: bytes = b"") -> Deployed:
     if "error" in document:
         raise from_document(document["error"])
     result = document["result"]
-    return Deployed(tuple(result["names"]), result["batch"], tuple(result["warnings"]))
+    return Deployed(tuple(result["names"]), result["batch"], tuple(result["warnings"]), tuple(result.get("specs", ())))

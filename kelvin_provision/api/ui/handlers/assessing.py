@@ -1,4 +1,7 @@
-"""What the agent says of an activation before it: what changes, the downtime, what would forbid it, and what was checked."""
+"""What the agent says of an activation before it: what changes, the downtime, what would forbid it, and what was checked.
+
+The page of the differences is here; what is asked for a confirmation is shown by `changes`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from starlette.responses import Response
+
 from kelvin_provision.agent.answering import TIME
+from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.services import Call
+from kelvin_provision.api.ui.rendering import page
 from kelvin_provision.api.ui.strings.texts import deferred
 from kelvin_provision.api.work.asking import asked
 from kelvin_provision.errors import ProvisionError
@@ -59,6 +66,16 @@ def _problems(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
             problem = {"title": line["title"], "error": error, "texts": [], "next": line["next"]}
             problems.setdefault((line["id"], error), problem)["texts"].append(line["found"])
     return list(problems.values())
+
+
+async def diff(call: Call) -> Response:
+    """What an activation would change, in full, with secrets masked."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    await call.require_workload()
+    answer = await asked(call.box, "diff", {"names": [call.name]})
+    (change,) = answer["workloads"]
+    values = {"downtime": DOWNTIME, "forbidden": forbidden(answer), "warnings": answer["warnings"]}
+    return page(call, "diff.html", name=call.name, change=change, **values)
 
 
 def why_silent(error: BaseException) -> str:
