@@ -50,7 +50,7 @@ def test_log_in_activate_follow_to_the_end_and_undo(box, person, view):
     sync_api.expect(who.page.locator("main")).to_contain_text("Check that no line was changed")
     who.look("history")
     assert box.ledger.workload("pump").running.spec.app_version == "1.0.0"
-    who.press("button", "Log out operate")
+    who.press("button", "Log out")
     who.page.get_by_role("button", name="Log in").wait_for()
 
 

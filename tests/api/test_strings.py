@@ -91,7 +91,7 @@ def test_every_refusal_that_a_page_shows_has_its_title_in_the_table():
 
 def test_values_are_never_read_as_places_or_as_html():
     texts = texts_in("de")
-    assert texts("Log out {user}", user="{user.__class__}<b>") == "{user.__class__}<b> abmelden"
+    assert texts("Undeploy {name}", name="{name.__class__}<b>") == "{name.__class__}<b> entfernen"
     assert str(
         texts("At the box, type {command}, or {other} for another password.", command=Markup("<code>x</code>"), other="<b>\x1b")
     ) == ("An der Box <code>x</code> eingeben, oder &lt;b&gt;\\x1b für ein anderes Passwort.")
