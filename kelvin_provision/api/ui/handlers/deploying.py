@@ -54,8 +54,8 @@ async def deploy(call: Call) -> Response:
     return see_other(f"/ui/workloads/{names[0]}" if len(names) == 1 else "/ui/")
 
 
-def _form(call: Call, status: int = 200, **found: Any) -> Response:
-    values = {"text": "", "wrong": "", "findings": ()} | found
+def _form(call: Call, status: int = 200, **more: Any) -> Response:
+    values = {"text": "", "wrong": "", "findings": ()} | more
     return page(call, "deploy.html", status, largest=LARGEST, **values)
 
 
