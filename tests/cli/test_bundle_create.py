@@ -186,6 +186,8 @@ def test_what_a_bundle_needed_stays_until_the_next_one(box, stick, tmp_path):
     assert stored(pump) == {True}
     create(box, request(tmp_path, "valve"), "--to", stick).check()
     assert (stored(pump), stored(valve)) == ({False}, {True})
+    assert "freed" in box.run("images", "prune", "--yes").stdout
+    assert stored(valve) == {False}
 
 
 def test_garbage_collection_of_another_process_takes_nothing_of_it(box, stick, tmp_path):
@@ -365,6 +367,15 @@ def believed(head, tmp_path, keys):
         files.append(path)
     trust = replace(Settings(state_dir=tmp_path).trust or TrustSettings(), keys=tuple(files))
     assert len(verify(PAYLOAD_TYPE, head.contents, head.signatures, trust).signers) == len(keys)
+
+
+def test_nothing_is_signed_that_no_box_can_read(box, stick, tmp_path, key):
+    create(box, request(tmp_path), "--to", stick).check()
+    path = stick / "pump-1.0.0.kpb"
+    path.write_bytes(path.read_bytes().replace(b'"serial":0', b'"serial":x'))
+    before = on(stick)
+    assert box.run("bundle", "sign", str(stick), "--key", str(key)).exit_code == 65
+    assert on(stick) == before
 
 
 def test_a_key_that_cannot_sign_is_refused_before_the_work(box, stick, tmp_path):

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import PAYLOAD_TYPE
 from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.bundles.writing.layout import SIGNATURES_AT
@@ -48,10 +49,11 @@ class SignResult:
 def add(place: Path, signer: Signer) -> SignResult:
     """Another signature for a bundle, where its signatures are: nothing else is written.
 
-    Raises what finding and reading a bundle raises, what `trust.signing.sign` raises, CannotWrite, PermissionRefused.
+    Raises what finding, reading and decoding a bundle raises, what `trust.signing.sign` raises, CannotWrite, PermissionRefused.
     """
     files = find(place)
     head = read_head(files)
+    decode(head.contents)  # nothing is signed that no box can read
     before = _entries(head.signatures.rstrip(b" "))
     data = signatures_with(head.contents, head.signatures.rstrip(b" "), signer)
     path = files.paths[1]
