@@ -15,12 +15,17 @@ from kelvin_provision.api.authentication import sessions
 from kelvin_provision.api.authentication.sessions import Sessions
 from kelvin_provision.api.ui import rendering
 from kelvin_provision.api.ui.handlers import assessing
+from kelvin_provision.api.ui.handlers.workloads import ready_names
 from kelvin_provision.api.ui.table import HANDLERS, PAGES
 from kelvin_provision.api.work import asking
+from kelvin_provision.applying.selection import choose, select
+from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger import history, orders
 from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.queries.items import item_of
 from kelvin_provision.settings.model import ApiSettings, ApplySettings
 from kelvin_provision.settings.window import Window
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb
 from tests.kit.api import PASSWORD, cheap_users, serving
 from tests.kit.browser import Browser, as_level, plain
@@ -380,6 +385,22 @@ def test_search_and_filters(quiet, query, names):
     text = as_level(quiet, Level.READ).get(f"/ui/?{query}").body.decode()
     assert re.findall(r'<tr id="w-(\w+)">', text) == names
     assert names or "No workload matches." in text
+
+
+def test_ready_is_what_an_apply_of_everything_takes_found_without_reading_a_workload(box):
+    box.deploy("standard", method=Method.STANDARD)
+    box.deploy("absent")
+    del box.source.images["r.io/absent:1.0.0"]
+    box.deploy("instant", method=Method.INSTANT)
+    box.up("1.0.0", "broken")
+    box.cluster.broken["broken"] = "it crashes"
+    box.deploy("broken", version="2.0.0")
+    box.turn()
+    with contextlib.suppress(ProvisionError):
+        box.command_apply("broken")
+    taken = select(choose(box.ledger, (), everything=True), everything=True).workloads
+    ready = {workload.name for workload in taken if item_of(workload).staged and item_of(workload).staged.ready}
+    assert set(ready_names(box.ctx)) == ready == {"pump", "valve"}
 
 
 @pytest.mark.parametrize("query", ["state=odd", "sort=name", "page=x", "search=a&search=b"])
