@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading badlinks bundles importing staging applying checking idle scale api apiserver page"]`."""
+"""`make bench [ARGS="startup downloading badlinks bundles importing staging applying checking idle scale api apiserver page ..."]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,22 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api, apiserver, applying, badlinks, bundles, checking, downloading, idle, importing, page, scale, staging, startup
+from bench import (
+    api,
+    apiserver,
+    applying,
+    badlinks,
+    bundles,
+    checking,
+    downloading,
+    idle,
+    importing,
+    page,
+    scale,
+    staging,
+    startup,
+    uploading,
+)
 from bench.measure import HEADER
 
 ALL = {
@@ -24,6 +39,7 @@ ALL = {
     "api": api,
     "apiserver": apiserver,
     "page": page,
+    "uploading": uploading,
 }
 
 

@@ -96,11 +96,11 @@ def _config(place: Path) -> Path:
 
 
 @contextmanager
-def served(place: Path) -> Iterator[Served]:
+def served(place: Path, level: Level = Level.READ) -> Iterator[Served]:
     """The API of the box in `place`, and a token for it."""
     users = Users(place / "state", lambda: "2026-11-23T00:00:00Z")
     if not users.find("bench"):
-        users.add("bench", _PASSWORD, Level.READ, CONFIRMED)
+        users.add("bench", _PASSWORD, level, CONFIRMED)
     port = free_port()
     process = started(place, port)
     try:

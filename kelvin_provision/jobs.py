@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.agent.lifecycle.launcher import same_box
 from kelvin_provision.context import Context, NoLauncher, opened
+from kelvin_provision.errors import ProvisionError
 from kelvin_provision.errors.documents import to_document
 from kelvin_provision.events import Advanced, Event, Progress
 from kelvin_provision.files.durable import ours
@@ -135,11 +136,35 @@ def _media(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _inspect_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
-    """As `bundle inspect`, of an `upload`, or of the bundle with the digest `medium`."""
+    """As `bundle inspect`, of an `upload`, or of the bundle with the digest `medium`; and what an import would do, or why it cannot."""
     from kelvin_provision.bundles.inspection import inspect
+    from kelvin_provision.usecases.bundles.importing import ImportRequest, plan
 
     settings = place.loaded.settings
-    yield {"result": inspect(_bundle(settings, arguments), settings.trust).to_json()}
+    where = _bundle(settings, arguments)
+    document = inspect(where, settings.trust).to_json()
+    with place.opened(settings) as ctx:
+        try:
+            planned, obstacle = plan(ctx, ImportRequest(where.places, where.expect)).to_json(), None
+        except ProvisionError as error:
+            planned, obstacle = None, to_document(error)
+    yield {"result": {**document, "import": planned, "obstacle": obstacle}}
+
+
+def _import_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `bundle import`, of the same, in the name of `actor`."""
+    from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
+    from kelvin_provision.usecases.bundles.uploaded import remove_staged
+
+    settings = place.loaded.settings
+    where = _bundle(settings, arguments)
+    request = ImportRequest(where.places, where.expect, images_only=arguments.get("images_only") is True)
+    with place.opened(settings) as opened_box:
+        ctx = replace(opened_box, actor=str(arguments["actor"]))
+        done = carry_out(ctx, plan(ctx, request))
+        remove_staged(ctx)  # of images alone everything is copied now, without a word to the agent
+    batch = done.revisions[0].batch if done.revisions else ""
+    yield {"result": {**done.to_json(), "warnings": list(done.warnings), "batch": batch}}
 
 
 def _verify_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
@@ -167,6 +192,7 @@ def _bundle(settings: Settings, arguments: Mapping[str, Any]) -> BundlePlace:
 JOBS: Mapping[str, Job] = MappingProxyType(
     {
         "doctor": _doctor,
+        "import-bundle": _import_bundle,
         "inspect-bundle": _inspect_bundle,
         "media": _media,
         "settings": _settings,

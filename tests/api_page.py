@@ -219,7 +219,15 @@ curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:30000/edge/v1/uploads/$I
 Bytes that were answered with 204 survive a lost connection, the end of the API and a power cut; what came of a body that was cut off is kept, too. After any error, ask for `Upload-Offset` and
 continue there; an offset that is not the end is 409 and says the right one. One request at a time writes to an upload. `POST /edge/v1/uploads` with the same `name`, `size`, `sha256` and `mark` as an
 upload of the same user goes on with that one (200). The parts of a bundle are sent one after another as one file. A box keeps 16 uploads; one that is idle for a week is removed. 507 comes before the
-first byte: an upload needs its size on the disk, until everything in it is staged.
+first byte: an upload needs its size on the disk, until everything in it is staged; then it is removed.
+
+A complete upload, `/edge/v1/uploads/{upload}`, and a bundle on a stick in the box, `/edge/v1/media/{digest}`, are inspected, verified and imported in the same way. `GET /edge/v1/media` lists the latter: the agent looks in the
+folders of the setting `media.folders`, and no client names a path.
+
+* `inspect` says who signed it, what is in it, and in `import` what an import would do; in `obstacle`, why there can be none. Nothing is stored.
+* `verify` reads every byte, and answers with a line of JSON for each second of progress, and a last one with `result` or `errors`.
+* `import` stages what its requests ask for, and with `images_only` copies its images without them. `expect` is the digest that the bundle must have. It answers within two seconds: 200 with what was accepted, or 202 while it is under way;
+  it goes on without the client, and the same request again is answered with its end.
 """
 MONITORING = """
 ## Monitoring

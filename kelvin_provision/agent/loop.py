@@ -139,6 +139,7 @@ def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
                     _recover(ctx)  # a command died meanwhile, or the cluster was not up yet when we started
                 idle = turn.take(ctx, memory) and not interrupted(ctx)
                 sealing.take(ctx)
+                _remove_staged_uploads(ctx)
                 # Commits of other processes start another turn; our own do not.
                 seen = (before[0], ctx.ledger.version()[1])
                 pause = 0.0 if memory.continues else ctx.timings.agent_retry
@@ -153,6 +154,14 @@ def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
             idle, seen, next_try = False, _ledger_version(ctx), time.monotonic() + ctx.timings.agent_retry
             _log_error(ctx, error, memory.faults)
         time.sleep(ctx.timings.poll)
+
+
+def _remove_staged_uploads(ctx: Context) -> None:
+    if (ctx.settings.state_dir / "uploads").is_dir():
+        from kelvin_provision.usecases.bundles.uploaded import remove_staged  # not on a box to which nothing is ever uploaded
+
+        for name in remove_staged(ctx):
+            ctx.progress(Note(f"everything of the uploaded bundle {name} is staged: it was removed"))
 
 
 def _ledger_version(ctx: Context) -> tuple[int, int]:

@@ -49,7 +49,7 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
         audit = Audit(box.record)
         authenticator = Authenticator(users, programs, settings.api, key=key, ended=ended, audit=audit)
         sessions = Sessions(users, audit, settings.api.session, settings.api.session_idle)
-        feed, uploading = Feed(box, settings.api.streams), Uploading(settings.state_dir, box.record)
+        feed, uploading = Feed(box, settings.api.streams), Uploading(box)
         try:
             yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions, uploading)
         finally:

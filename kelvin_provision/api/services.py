@@ -12,6 +12,7 @@ from kelvin_provision.api.network.hosts import Hosts
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
+from kelvin_provision.api.work.imports import Imports
 from kelvin_provision.api.work.once import Once
 from kelvin_provision.api.work.repeats import Repeats, digest
 from kelvin_provision.api.work.uploading import Uploading
@@ -30,6 +31,7 @@ class Services:
     sessions: Sessions
     uploading: Uploading
     repeats: Repeats = field(default_factory=Repeats)
+    imports: Imports = field(default_factory=Imports)
     once: Once = field(default_factory=Once)
 
 

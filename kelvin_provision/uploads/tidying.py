@@ -7,7 +7,7 @@ which must not remove an upload that is under way.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,13 +29,18 @@ class Tidying:
         self._looked = clock()
         self._offsets: dict[str, int] = {}
 
-    def take(self) -> list[str]:
-        """Look at all of them; the names of those that were removed. A look that comes late counts as if it came in time."""
+    def take(self, media: Collection[str] = ()) -> list[str]:
+        """Look at all of them; the names of those that were removed. A look that comes late counts as if it came in time.
+
+        `media` are places of imported bundles: what is there is needed, however idle it is.
+        """
         now = self._clock()
         passed, self._looked = min(now - self._looked, EVERY), now
         removed, offsets = [], {}
         for upload in self._uploads.all():
             note = self._uploads.content(upload.id).with_name("idle")
+            if str(self._uploads.content(upload.id).absolute()) in media:
+                continue
             moved = self._offsets.get(upload.id, upload.offset) != upload.offset
             idle = 0.0 if moved else _read(note) + passed
             with suppress(ProvisionError):  # it is being written at this moment, or the disk takes nothing

@@ -1,58 +1,54 @@
 """Bundles over the API: on media that are in the box, and uploaded ones; the agent reads them in a process of its own."""
 
+import asyncio
 import json
 import os
 from dataclasses import replace
 
 import pytest
 
-from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
+from kelvin_provision.api.work.imports import Imports
 from kelvin_provision.bundles.on_media import DEEPEST, on_media, place_of
-from kelvin_provision.errors import BundleMissing
+from kelvin_provision.errors import BundleMissing, Locked
+from kelvin_provision.ledger import history
+from kelvin_provision.spec.enums import Download
 from kelvin_provision.uploads.folder import Uploads
-from tests.kit.agent_thread import agent
-from tests.kit.api import serving
 from tests.kit.browser import as_level, plain
+from tests.kit.bundle_box import media, served
 from tests.kit.bundles import make
 from tests.kit.images import make_image, tar_of
 from tests.kit.openapi import valid
 from tests.kit.requests import deployable
 from tests.kit.uploads import UPLOADS, announce, put, uploaded
+from tests.kit.waiting import until
 
+__all__ = ["media", "served"]
 MEDIA = "/edge/v1/media"
 
 
-@pytest.fixture
-def media(tmp_path):
-    folder = tmp_path / "media"
-    folder.mkdir()
-    return folder
+def inspected(served, where, body=None, what="inspect"):
+    """Asked again while the process of the question before is still ending, which takes a while on a busy machine."""
+    answers = []
 
+    def answered():
+        answers.append(served.post(f"{where}/{what}", body, Level.DEPLOY))
+        return answers[-1].status != 503
 
-@pytest.fixture
-def served(box, monkeypatch, tmp_path, media):
-    """The API, and an agent beside it that has jobs done. Media are in a folder of the test."""
-    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-    site = tmp_path / "site.yaml"
-    site.write_text(f"media: {{folders: [{media}]}}\n")
-    other = type(box)(box.settings.state_dir, like=box)
-    with agent(other, jobs=jobs.of_box(box.settings.state_dir, site)), serving(box) as api:
-        yield api
-    other.close()
+    until(answered)
+    return answers[-1]
 
 
 @pytest.fixture
 def bundle():
-    return make({"r.io/motor:1.0.0": make_image([tar_of({"a": b"motor"})])}, [json.dumps(deployable()).encode()], name="line-3")
+    return make({"127.0.0.1:1/motor:1.0.0": make_image([tar_of({"a": b"motor"})])}, [json.dumps(deployable()).encode()], name="line-3")
 
 
 @pytest.mark.slow
 def test_an_uploaded_bundle_says_who_signed_it_and_what_it_brings_and_nothing_is_stored(box, served, bundle):
     identifier = uploaded(served, bundle.data, hashed=True)
     before = box.states()
-    answer = served.post(f"{UPLOADS}/{identifier}/inspect", level=Level.DEPLOY)
+    answer = inspected(served, f"{UPLOADS}/{identifier}")
     assert answer.status == 200, answer.body
     valid(answer, f"{UPLOADS}/{{upload}}/inspect", "post")
     document = answer.json
@@ -60,24 +56,22 @@ def test_an_uploaded_bundle_says_who_signed_it_and_what_it_brings_and_nothing_is
     assert [request["workloads"] for request in document["requests"]] == [[{"name": "motor", "version": "1.0.0"}]]
     assert bundle.digest.partition(":")[2] in document["warnings"][0]
     assert box.states() == before
-    assert served.post(f"{UPLOADS}/{identifier}/inspect", {"expect": bundle.digest.partition(":")[2]}, Level.DEPLOY).json["signatures"][
-        "expected"
-    ]
-    other = served.post(f"{UPLOADS}/{identifier}/inspect", {"expect": f"sha256:{'0' * 64}"}, Level.DEPLOY)
+    assert inspected(served, f"{UPLOADS}/{identifier}", {"expect": bundle.digest.partition(":")[2]}).json["signatures"]["expected"]
+    other = inspected(served, f"{UPLOADS}/{identifier}", {"expect": f"sha256:{'0' * 64}"})
     assert (other.status, other.error["name"]) == (400, "expected-other")
 
 
 @pytest.mark.slow
 def test_an_upload_that_is_not_what_was_announced_is_named(served, bundle):
     wrong = announce(served, bundle.data, sha256="0" * 64)["id"]
-    early = served.post(f"{UPLOADS}/{wrong}/inspect", level=Level.DEPLOY)
+    early = inspected(served, f"{UPLOADS}/{wrong}")
     assert (early.status, early.error["name"], early.error["payload"]) == (409, "upload-unfinished", {"offset": 0})
     put(served, wrong, 0, bundle.data)
-    answer = served.post(f"{UPLOADS}/{wrong}/inspect", level=Level.DEPLOY)
+    answer = inspected(served, f"{UPLOADS}/{wrong}")
     assert (answer.status, answer.error["name"]) == (400, "bundle-damaged")
     assert answer.error["solution"] == "remove the upload, and send the file again"
     nothing = uploaded(served, b"no bundle" * 10_000, name="other")
-    answer = served.post(f"{UPLOADS}/{nothing}/inspect", level=Level.DEPLOY)
+    answer = inspected(served, f"{UPLOADS}/{nothing}")
     assert (answer.status, answer.error["name"]) == (400, "bundle-invalid")
 
 
@@ -86,7 +80,7 @@ def test_every_byte_is_read_and_a_bad_place_is_named(served, bundle):
     good, bad = uploaded(served, bundle.data), bytearray(bundle.data)
     bad[bundle.contents.blobs[-1].offset] ^= 1
     for identifier, count in ((good, 0), (uploaded(served, bytes(bad), name="bad"), 1)):
-        answer = served.post(f"{UPLOADS}/{identifier}/verify", level=Level.DEPLOY)
+        answer = inspected(served, f"{UPLOADS}/{identifier}", what="verify")
         assert (answer.status, answer.headers["content-type"]) == (200, "application/x-json-stream"), answer.body
         last = json.loads(answer.body.splitlines()[-1])["result"]
         assert (last["digest"], last["chunks"]["bad"], len(last["bad"])) == (bundle.digest, count, count)
@@ -102,9 +96,9 @@ def test_a_stick_in_the_box_is_listed_and_verified_by_its_digest(served, media, 
     broken, good = sorted(answer.json["bundles"], key=lambda each: each["name"])
     assert (broken["digest"], "broken.kpb" in broken["error"]) == (None, True)
     assert (good["digest"], good["folder"], good["size"]) == (bundle.digest, str(media / "anna" / "STICK"), len(bundle.data))
-    answer = served.post(f"{MEDIA}/{bundle.digest}/inspect", level=Level.DEPLOY)
+    answer = inspected(served, f"{MEDIA}/{bundle.digest}")
     assert (answer.status, answer.json["digest"]) == (200, bundle.digest)
-    answer = served.post(f"{MEDIA}/sha256:{'0' * 64}/inspect", level=Level.DEPLOY)
+    answer = inspected(served, f"{MEDIA}/sha256:{'0' * 64}")
     assert (answer.status, answer.error["name"]) == (404, "bundle-missing")
 
 
@@ -190,6 +184,118 @@ def test_pages_show_what_is_in_a_bundle_before_anything_is_staged(served, media,
         text = plain(answer.body.decode())
         assert (answer.status, "Not signed. Compare the digest" in text, bundle.digest.partition(":")[2] in text) == (200, True, True)
         assert "motor 1.0.0" in text
-        assert "r.io/motor" in text
+        assert "127.0.0.1:1/motor" in text
     german = browser.get(f"/ui/media/{bundle.digest}", {"Accept-Language": "de"}).body.decode()
     assert "Nicht signiert." in german
+
+
+# --- imports ----------------------------------------------------------------------------------------
+
+
+def imported(served, where, body=None):
+    """The end of an import, asked for as often as it takes."""
+    answers = []
+
+    def ended():
+        answers.append(served.post(f"{where}/import", body, Level.DEPLOY))
+        return answers[-1].status not in {202, 503}
+
+    until(ended)
+    return answers[-1]
+
+
+@pytest.mark.slow
+def test_an_uploaded_bundle_is_staged_once_and_removed_when_all_of_it_is_on_the_box(box, served, bundle):
+    identifier = uploaded(served, bundle.data)
+    where = f"{UPLOADS}/{identifier}"
+    plan = inspected(served, where).json
+    assert (plan["obstacle"], [workload["name"] for workload in plan["import"]["workloads"]]) == (None, ["motor"])
+    answer = imported(served, where)
+    assert answer.status == 200, answer.body
+    valid(answer, f"{UPLOADS}/{{upload}}/import", "post")
+    assert answer.json["accepted"] == [{"workload": "motor", "revision": 1}]
+    assert imported(served, where).json == answer.json, "sent again"
+    assert len([line for line in history.history(box.ledger) if line.action == "bundle import"]) == 1
+    (line,) = [line for line in history.history(box.ledger) if line.action == "bundle import"]
+    assert (line.who, bundle.digest in line.detail) == ("deploy@127.0.0.1 via api", True)
+    until(lambda: box.ledger.workload("motor").staged.download is Download.READY)
+    until(lambda: Uploads(box.settings.state_dir).all() == ())
+    assert imported(served, where).status == 404
+
+
+@pytest.mark.slow
+def test_a_stick_is_imported_by_its_digest_and_stays_as_it_is(box, served, media, bundle):
+    bundle.write(media / "STICK")
+    answer = imported(served, f"{MEDIA}/{bundle.digest}", {"expect": bundle.digest})
+    assert (answer.status, answer.json["signatures"]["expected"]) == (200, True)
+    until(lambda: box.ledger.workload("motor").staged.download is Download.READY)
+    assert (media / "STICK" / "line-3.kpb").read_bytes() == bundle.data
+
+
+@pytest.mark.slow
+def test_images_alone_are_copied_and_nothing_is_staged(box, served, bundle):
+    identifier = uploaded(served, bundle.data)
+    answer = imported(served, f"{UPLOADS}/{identifier}", {"images_only": True})
+    assert (answer.status, answer.json["accepted"], len(answer.json["kept_images"])) == (200, [], 1)
+    until(lambda: Uploads(box.settings.state_dir).all() == ())
+    assert "motor" not in box.states()
+
+
+@pytest.mark.slow
+def test_what_prevents_an_import_is_said_before_and_stores_nothing(box, served, media):
+    other = make({"r.io/motor:1.0.0": make_image([tar_of({"a": b"motor"})])}, name="other", boxes=("line-9",))
+    other.write(media)
+    where = f"{MEDIA}/{other.digest}"
+    plan = inspected(served, where)
+    valid(plan, f"{MEDIA}/{{bundle}}/inspect", "post")
+    assert (plan.json["import"], plan.json["obstacle"]["name"]) == (None, "bundle-unsuitable")
+    answer = imported(served, where)
+    assert (answer.status, answer.error["name"]) == (400, "bundle-unsuitable")
+    text = as_level(served, Level.DEPLOY).get(f"/ui/media/{other.digest}").body.decode()
+    assert "It cannot be staged on this box:" in text
+    assert "/stage" not in text
+    assert box.ledger.bundles() == ()
+
+
+@pytest.mark.slow
+def test_a_person_stages_what_was_shown(box, served, bundle):
+    identifier = uploaded(served, bundle.data)
+    browser = as_level(served, Level.DEPLOY)
+    text = browser.get(f"/ui/uploads/{identifier}").body.decode()
+    assert f'action="/ui/uploads/{identifier}/stage"' in text
+    assert browser.post(f"/ui/uploads/{identifier}/stage").headers["location"] == "/ui/"
+    (line,) = [line for line in history.history(box.ledger) if line.action == "bundle import"]
+    assert line.who == "deploy@127.0.0.1 via ui"
+
+
+def test_an_import_is_begun_once_and_its_end_is_heard_by_all_who_ask():
+    asyncio.run(_imports())
+
+
+async def _imports():
+    imports, begun, told, gate, valid_still = Imports(), [], [], asyncio.Event(), True
+
+    async def begin():
+        begun.append(1)
+        await gate.wait()
+        if len(begun) == 3:
+            raise Locked("busy")
+        return "done"
+
+    async def stands(_result):
+        return valid_still
+
+    def ask(patience=0.01):
+        return imports.result("key", begin, stands, told.append, patience)
+
+    assert [await ask(), await ask()] == [None, None]
+    gate.set()
+    assert [await ask(1), await ask(1), len(begun)] == ["done", "done", 1]
+    valid_still = False
+    assert (await ask(1), len(begun)) == ("done", 2)
+    gate.clear()
+    assert await ask() is None
+    gate.set()
+    await asyncio.sleep(0.01)
+    assert told == ["busy"], "who asked first has gone"
+    assert (await ask(1), len(begun)) == ("done", 4), "what failed is tried again"

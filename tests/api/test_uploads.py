@@ -168,6 +168,16 @@ def test_a_client_that_hangs_up_in_the_middle_loses_what_has_not_arrived_and_no_
     assert content(box, begun) == DATA
 
 
+def test_a_body_that_is_too_slow_is_cut_off_and_what_has_come_of_it_is_kept(box):
+    """So that a slow link makes progress: the deadline of a body is that of every body."""
+    with serving(box, body=0.3) as api:
+        identifier = announce(api, DATA)["id"]
+        answer = raw(api, identifier, b"Content-Length: 200000\r\nUpload-Offset: 0", DATA[:100_000])
+        assert answer == b""
+        assert until(lambda: shown(api, identifier).json["offset"]) == 100_000
+        assert content(box, identifier) == DATA[:100_000]
+
+
 def test_of_two_writers_one_wins(box, api, begun):
     first = socket.create_connection(("127.0.0.1", api.port), timeout=20)
     token = api.as_level(Level.DEPLOY).encode()

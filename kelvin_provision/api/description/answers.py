@@ -104,7 +104,35 @@ BUNDLE = record(
     parts=items(record(number=COUNT, size=COUNT, path=nullable(TEXT))),
     annotations=values(TEXT),
     warnings=TEXTS,
+    obstacle=nullable(record(name=TEXT, title=TEXT, description=TEXT, solution=TEXT, payload=ANYTHING)),
+    **{"import": nullable(named("ImportPlan"))},
 )
+_PLANNED_WORKLOAD = record(
+    name=TEXT,
+    app_name=TEXT,
+    app_version=TEXT,
+    method=TEXT,
+    running=nullable(TEXT),
+    staged=nullable(TEXT),
+    images=TEXTS,
+    elsewhere=TEXTS,
+)
+_PLAN: dict[str, Schema] = {
+    "name": TEXT,
+    "serial": COUNT,
+    "digest": TEXT,
+    "signatures": _SIGNATURES,
+    "boxes": TEXTS,
+    "files": TEXTS,
+    "missing": items(COUNT),
+    "workloads": items(_PLANNED_WORKLOAD),
+    "images": items(record(reference=TEXT, size=COUNT, new=COUNT)),
+    "new_bytes": COUNT,
+    "warnings": TEXTS,
+}
+IMPORT_PLAN = record(**_PLAN)
+_ACCEPTED = record(workload=TEXT, revision=COUNT)
+IMPORTED: Schema = {"anyOf": [record(**_PLAN, accepted=items(_ACCEPTED), kept_images=TEXTS), record(state={"const": "under way"})]}
 ORDERS = record(data=items(named("Order")))
 ORDERED = record(order=named("Order"))
 HISTORY = record({"order": named("Order")}, entries=items(named("HistoryEntry")), sealed=nullable(record(lines=COUNT, path=TEXT)))

@@ -118,9 +118,9 @@ UPLOAD = record(
     name={"type": "string", "maxLength": LONGEST_NAME, "pattern": rf"[^{_SPACE}]"},
     size={"type": "integer", "minimum": 1, "maximum": LARGEST},
 )
-EXPECT = record(
-    {"expect": nullable({"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "description": "the digest that the bundle must have"})}
-)
+_DIGEST: Schema = {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "description": "the digest that the bundle must have"}
+EXPECT = record({"expect": nullable(_DIGEST)})
+IMPORT = record({"expect": nullable(_DIGEST), "images_only": nullable(FLAG)})
 BYTES: Schema = {"type": "string", "format": "binary"}
 PRUNE = record({"orphans": nullable(FLAG)})
 _FALSE: Schema = {"enum": [False, None]}

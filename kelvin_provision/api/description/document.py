@@ -54,6 +54,8 @@ _SCHEMAS: dict[str, Schema] = {
     "Uploads": answers.UPLOADS,
     "Media": answers.MEDIA,
     "Bundle": answers.BUNDLE,
+    "ImportPlan": answers.IMPORT_PLAN,
+    "Imported": answers.IMPORTED,
     "VerifyBundleLine": answers.VERIFY_BUNDLE_LINE,
     "HistoryEntry": workload_answers.ENTRY,
     "History": answers.HISTORY,

@@ -143,6 +143,8 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     bundles.media: Described(named("Media")),
     bundles.inspect_upload: Described(named("Bundle"), body=bodies.EXPECT, optional=True),
     bundles.inspect_medium: Described(named("Bundle"), body=bodies.EXPECT, optional=True),
+    bundles.import_upload: Described(named("Imported"), body=bodies.IMPORT, optional=True),
+    bundles.import_medium: Described(named("Imported"), body=bodies.IMPORT, optional=True),
     bundles.verify_upload: Described(named("VerifyBundleLine"), body=bodies.EXPECT, optional=True, media=(JSON_STREAM,)),
     bundles.verify_medium: Described(named("VerifyBundleLine"), body=bodies.EXPECT, optional=True, media=(JSON_STREAM,)),
     access.users: Described(answers.USERS),

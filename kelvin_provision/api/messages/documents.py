@@ -85,6 +85,11 @@ def failed(error: ProvisionError, declared: tuple[int, ...]) -> Response:
     return answer(_of_error(error, {}), status_of(error, declared))
 
 
+def error_of(error: ProvisionError) -> Any:
+    """The error alone, as a part of an answer."""
+    return _of_error(error, {})["errors"][0]
+
+
 def _of_error(error: ProvisionError, more: Mapping[str, Any]) -> dict[str, Any]:
     payload = {**more, **({"evidence": list(error.evidence)} if error.evidence else {})}
     return error_document(error.code, meaning(type(error)), str(error), solution_of(error), payload or None)

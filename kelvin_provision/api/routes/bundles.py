@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.body import content, object_with, parsed_object, true_or_false
 from kelvin_provision.api.messages.documents import answer
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.messages.streams import lines_of
@@ -31,6 +31,26 @@ async def verify_upload(call: Call) -> Response:
 
 async def verify_medium(call: Call) -> Response:
     return await _verified(call, _medium(call))
+
+
+async def import_upload(call: Call) -> Response:
+    return await _imported(call, await _upload(call))
+
+
+async def import_medium(call: Call) -> Response:
+    return await _imported(call, _medium(call))
+
+
+async def _imported(call: Call, bundle: bundles.Named) -> Response:
+    """200 with what was brought; 202 while it is under way. The same request again is answered with the end of the same import."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    body = await content(call.request)
+    fields = object_with(parsed_object(body), ("expect", "images_only"))
+    expect = bundles.checked_digest(fields["expect"], "bad-body", "expect") if "expect" in fields else ""
+    images_only = true_or_false(fields, "images_only")
+    wish = bundles.Wish(call.digest(body), call.principal.actor, bundle, expect, images_only)
+    done = await bundles.import_once(call.box, call.services.imports, wish)
+    return answer(done.document) if done else answer({"state": "under way"}, 202)
 
 
 async def _verified(call: Call, bundle: bundles.Named) -> Response:

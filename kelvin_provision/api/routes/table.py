@@ -194,6 +194,10 @@ ROWS: tuple[Row, ...] = (
         *("POST", f"{_UPLOADS}/{{upload}}/verify", Level.DEPLOY, bundles.verify_upload, (200,), (404, 409)),
         summary="read every byte of an uploaded bundle: progress, then the result",
     ),
+    Row(
+        *("POST", f"{_UPLOADS}/{{upload}}/import", Level.DEPLOY, bundles.import_upload, (200, 202), (404, 409)),
+        summary="stage what an uploaded bundle brings; it is removed when everything in it is staged",
+    ),
     Row("GET", _MEDIA, Level.DEPLOY, bundles.media, summary="bundles on media that are in this box"),
     Row(
         *("POST", f"{_MEDIA}/{{bundle}}/inspect", Level.DEPLOY, bundles.inspect_medium, (200,), (404,)),
@@ -206,6 +210,10 @@ ROWS: tuple[Row, ...] = (
     Row(
         *("POST", "/edge/v1/password", Level.READ, access.change_password, (204,), ()),
         summary="another password of the user who asks, with the present one; it ends all tokens of the user",
+    ),
+    Row(
+        *("POST", f"{_MEDIA}/{{bundle}}/import", Level.DEPLOY, bundles.import_medium, (200, 202), (404, 409)),
+        summary="stage what a bundle on a medium brings",
     ),
     Row("GET", _USERS, Level.ADMIN, access.users, summary="the users of the API"),
     Row("POST", _USERS, Level.ADMIN, access.add_user, (201,), (), "add a user"),

@@ -38,7 +38,7 @@ class Page:
 
 _ONE = "/ui/workloads/{workload_name}"
 _USER = "/ui/users/{user}"
-_UPLOAD = "/ui/uploads/{upload}"
+_UPLOAD, _MEDIUM = "/ui/uploads/{upload}", "/ui/media/{bundle}"
 _CHANGES = ("activate", "undo", "stop", "start")
 
 PAGES: tuple[Page, ...] = (
@@ -60,13 +60,15 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/ui/deploy", Level.DEPLOY, "deploying.form_page"),
     Page("POST", "/ui/deploy/check", Level.DEPLOY, "deploying.check"),
     Page("POST", "/ui/deploy", Level.DEPLOY, "deploying.deploy"),
-    Page("GET", "/ui/uploads", Level.DEPLOY, "uploads.listed"),
-    Page("POST", "/ui/uploads", Level.DEPLOY, "uploads.begin", script=True),
-    Page("GET", _UPLOAD, Level.DEPLOY, "uploads.shown"),
-    Page("PUT", _UPLOAD, Level.DEPLOY, "uploads.append", script=True),
-    Page("POST", f"{_UPLOAD}/remove", Level.DEPLOY, "uploads.remove"),
-    Page("GET", "/ui/media", Level.DEPLOY, "media.listed"),
-    Page("GET", "/ui/media/{bundle}", Level.DEPLOY, "media.shown"),
+    Page("GET", "/ui/uploads", Level.DEPLOY, "bundles.uploaded"),
+    Page("POST", "/ui/uploads", Level.DEPLOY, "bundles.begin", script=True),
+    Page("GET", _UPLOAD, Level.DEPLOY, "bundles.upload"),
+    Page("PUT", _UPLOAD, Level.DEPLOY, "bundles.append", script=True),
+    Page("POST", f"{_UPLOAD}/remove", Level.DEPLOY, "bundles.remove"),
+    Page("POST", f"{_UPLOAD}/stage", Level.DEPLOY, "bundles.stage_upload"),
+    Page("GET", "/ui/media", Level.DEPLOY, "bundles.on_media"),
+    Page("GET", _MEDIUM, Level.DEPLOY, "bundles.medium"),
+    Page("POST", f"{_MEDIUM}/stage", Level.DEPLOY, "bundles.stage_medium"),
     Page("GET", "/ui/account", Level.READ, "users.account"),
     Page("POST", "/ui/account", Level.READ, "users.change_password"),
     Page("GET", "/ui/users", Level.ADMIN, "users.listed"),

@@ -8,16 +8,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from kelvin_provision.api.messages.documents import error_of
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.work.asking import job, result_of_job
 from kelvin_provision.api.work.box import Box
+from kelvin_provision.api.work.imports import SOON, Imports
 from kelvin_provision.api.work.uploading import Uploading
+from kelvin_provision.errors.documents import from_document
+from kelvin_provision.ledger import repeats
 
-MEDIA, INSPECT = 60.0, 600.0
-"""Seconds that these may take: a stick may be slow, and an announced hash is over all bytes."""
+MEDIA, INSPECT, IMPORT = 60.0, 600.0, 6 * 3600.0
+"""Seconds that these may take: sticks are slow, an announced hash is over all bytes, and images without a request are copied at once."""
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import has brought, as a document, and a moment before it."""
+
+    document: dict[str, Any]
+    names: tuple[str, ...]
+    batch: str
+    before: repeats.Point
+
 
 Named = Mapping[str, str]
 """A bundle, as the agent is told of it."""
@@ -50,8 +66,42 @@ async def on_media(box: Box) -> Any:
 
 
 async def inspected(box: Box, bundle: Named, expect: str = "") -> Any:
-    """Who signed it, and what it brings. Raises what the agent raises."""
-    return await result_of_job(box, "inspect-bundle", {**bundle, "expect": expect}, INSPECT)
+    """Who signed it, what it brings, what an import would do, or why it cannot be imported. Raises what the agent raises."""
+    document = await result_of_job(box, "inspect-bundle", {**bundle, "expect": expect}, INSPECT)
+    obstacle = document["obstacle"]
+    return {**document, "obstacle": obstacle and error_of(from_document(obstacle))}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be imported, for whom. `key` is equal for the same request of the same user."""
+
+    key: str
+    actor: str
+    bundle: Named
+    expect: str = ""
+    images_only: bool = False
+
+
+async def import_once(box: Box, imports: Imports, wish: Wish, patience: float = SOON) -> Imported | None:
+    """What it has brought, however often the same is asked for; None while it is under way. Raises what the agent raises."""
+
+    def failed(text: str) -> None:
+        box.record(wish.actor, "bundle import", "failed", text)
+
+    async def stands(done: Imported) -> bool:
+        return not done.names or await box.ask(lambda ctx: repeats.is_last_change(ctx.ledger, done.batch, done.names, done.before))
+
+    done: Imported | None = await imports.result(wish.key, lambda: _imported(box, wish), stands, failed, patience)
+    return done
+
+
+async def _imported(box: Box, wish: Wish) -> Imported:
+    before = await box.ask(lambda ctx: repeats.point(ctx.ledger))
+    arguments = {**wish.bundle, "expect": wish.expect, "images_only": wish.images_only, "actor": wish.actor}
+    document = await result_of_job(box, "import-bundle", arguments, IMPORT)
+    names = tuple(accepted["workload"] for accepted in document["accepted"])
+    return Imported(document, names, document.pop("batch"), before)
 
 
 def verified(box: Box, bundle: Named, expect: str = "") -> AsyncGenerator[dict[str, Any], None]:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
 
+from kelvin_provision.api.work.box import Box
+from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.uploads.folder import Uploads
 from kelvin_provision.uploads.tidying import EVERY, Tidying
@@ -22,12 +23,12 @@ _THREADS = 2
 
 
 class Uploading:
-    """The uploads of the box behind the API. `record` writes a line of the history. A thread is started when it is needed."""
+    """The uploads of the box behind the API. A thread is started when it is needed."""
 
-    def __init__(self, state_dir: Path, record: Callable[[str, str, str, str], None]) -> None:
-        self.uploads = Uploads(state_dir)
+    def __init__(self, box: Box) -> None:
+        self.uploads = Uploads(box.settings.state_dir)
         self._tidying = Tidying(self.uploads)
-        self._record = record
+        self._box = box
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="uploads")
 
     def close(self) -> None:
@@ -68,9 +69,15 @@ class Uploading:
             await self.do(self.uploads.sweep)
         while True:
             await asyncio.sleep(EVERY)
-            with suppress(OSError):
-                for name in await self.do(self._tidying.take):
-                    self._record("api", "upload", "removed", f"{name[:100]}, after a week without a byte")
+            with suppress(OSError, ProvisionError):
+                media = await self._box.ask(_media)
+                for name in await self.do(lambda: self._tidying.take(media)):  # noqa: B023  (it is awaited)
+                    self._box.record("api", "upload", "removed", f"{name[:100]}, after a week without a byte")
+
+
+def _media(ctx: Context) -> frozenset[str]:
+    """Where imported bundles are. Uploads among them are removed by the agent, when all of it is staged."""
+    return frozenset(medium.place for bundle in ctx.ledger.bundles() for medium in bundle.media)
 
 
 def _kept(writer: Writer, rest: bytes | bytearray) -> int:

@@ -145,6 +145,7 @@
   };
   if (form) {
     form.hidden = false;
+    form.previousElementSibling.remove(); // what to do without a script
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const button = form.querySelector("button");

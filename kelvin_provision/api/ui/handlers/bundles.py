@@ -1,0 +1,82 @@
+"""Bundles that are sent to the box, in chunks by the script of the page, or are on a stick in it: what is in them, before it is staged."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from kelvin_provision.api.messages.parameters import refuse_unknown
+from kelvin_provision.api.routes import uploads
+from kelvin_provision.api.services import Call
+from kelvin_provision.api.ui.forms import form_of
+from kelvin_provision.api.ui.rendering import page, see_other
+from kelvin_provision.api.work import bundles
+
+PATIENCE = 20.0
+"""Seconds for which a person waits for the end of an import; it goes on without the page."""
+_UPLOADS, _MEDIA = "/ui/uploads", "/ui/media"
+
+
+async def uploaded(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    uploading = call.services.uploading
+    return page(call, "uploads.html", uploads=await uploading.do(uploading.uploads.all))
+
+
+async def begin(call: Call) -> Response:
+    return await uploads.begin(call)
+
+
+async def append(call: Call) -> Response:
+    return await uploads.append(call)
+
+
+async def remove(call: Call) -> Response:
+    await form_of(call, ())
+    await uploads.remove(call)
+    return see_other(_UPLOADS)
+
+
+async def on_media(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    return page(call, "media.html", media=await bundles.on_media(call.box))
+
+
+async def upload(call: Call) -> Response:
+    return await _shown(call, await _upload(call), _UPLOADS)
+
+
+async def medium(call: Call) -> Response:
+    return await _shown(call, _medium(call), _MEDIA)
+
+
+async def stage_upload(call: Call) -> Response:
+    return await _staged(call, await _upload(call))
+
+
+async def stage_medium(call: Call) -> Response:
+    return await _staged(call, _medium(call))
+
+
+async def _upload(call: Call) -> bundles.Named:
+    return await bundles.of_upload(call.services.uploading, str(call.request.path_params["upload"]))
+
+
+def _medium(call: Call) -> bundles.Named:
+    return bundles.of_medium(str(call.request.path_params["bundle"]))
+
+
+async def _shown(call: Call, bundle: bundles.Named, back: str) -> Response:
+    """Who signed it, what it brings, and what prevents that. Nothing is stored."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    document = await bundles.inspected(call.box, bundle)
+    return page(call, "bundle.html", bundle=document, plan=document["import"], back=back, here=call.request.scope["path"])
+
+
+async def _staged(call: Call, bundle: bundles.Named) -> Response:
+    """A repetition is the same import."""
+    form = await form_of(call, ())
+    wish = bundles.Wish(form.digest, call.principal.actor, bundle)
+    done = await bundles.import_once(call.box, call.services.imports, wish, PATIENCE)
+    if done is None or not done.names:
+        return page(call, "imported.html", under_way=done is None)
+    return see_other("/ui/")
