@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from contextlib import suppress
 
 from kelvin_provision.context import Context
@@ -31,13 +30,9 @@ def remove_staged(ctx: Context) -> tuple[str, ...]:
 
 
 def _is_needed(ctx: Context, bundle: ImportedBundle) -> bool:
-    """Read after the bundle, which is stored together with what it brought."""
+    """Read after the bundle, which is stored together with what it brought. What waits or has failed needs it, too."""
     here, complete = ctx.store.progress(bundle.images)
-    return here < complete or bundle.digest in _unfinished(ctx)
-
-
-def _unfinished(ctx: Context) -> Collection[str]:
-    """Digests of the bundles whose revisions are not staged yet, also of those that wait or have failed."""
-    workloads = ctx.ledger.readable_unapplied().workloads.values()
-    staged = [workload.staged for workload in workloads if workload.staged]
-    return {revision.bundle for revision in staged if revision.bundle and revision.download is not Download.READY}
+    readable = ctx.ledger.readable_unapplied()
+    staged = [workload.staged for workload in readable.workloads.values() if workload.staged]
+    unfinished = {revision.bundle for revision in staged if revision.download is not Download.READY}
+    return here < complete or bool(readable.damaged) or bundle.digest in unfinished
