@@ -13,7 +13,7 @@ from tests.scene import scene
 
 pytestmark = [pytest.mark.slow, WITH_CHROMIUM]
 SIZES = [(320, 640), (360, 740), (1280, 800), (3840, 2160)]
-CONCRETE = {"{workload_name}": "motor-speed", "{order}": "1", "{upload}": "absent", "{bundle}": "absent"}
+CONCRETE = {"{workload_name}": "motor-speed", "{order}": "1", "{upload}": "absent", "{bundle}": "absent", "{user}": "operate"}
 QUERIES = {
     "/ui/activate": ("", "?name=motor-speed"),
     "/ui/stop": ("?name=pump-control",),
