@@ -1,11 +1,14 @@
 """The pages in a real browser: Debian's Chromium without a screen, as a phone and as a laptop, in the light and in the dark, with and without JavaScript."""
 
 import contextlib
+import json
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from kelvin_provision.spec.enums import Download
 from tests.kit.agent_thread import agent
 from tests.kit.api import PASSWORD, serving
 from tests.kit.chromium import BOX, LAPTOP, PHONE, WITH_CHROMIUM, chromium, person, sync_api
@@ -230,3 +233,64 @@ def test_two_browsers_and_the_terminal_show_the_same(box, person):
     sync_api.expect(second.row("pump")).to_contain_text("2.0.0")
     sync_api.expect(first.status()).to_contain_text("Running")
     assert "2.0.0" in box.run("workloads", "list").stdout
+
+
+RARE = {
+    "/ui/activate": "activate-all",
+    "/ui/workloads/pump/diff": "diff",
+    "/ui/undeploy?name=pump": "undeploy",
+    "/ui/deploy": "deploy",
+    "/ui/box": "box",
+    "/ui/box/images": "images",
+    "/ui/users": "users",
+    "/ui/users/read": "user",
+    "/ui/tokens": "tokens",
+    "/ui/account": "account",
+}
+
+
+@VIEWS
+def test_the_pages_of_an_administrator(person, view):
+    who = person(view)
+    who.login("admin")
+    for path, label in RARE.items():
+        assert who.page.goto(path).ok
+        for details in who.page.query_selector_all("details"):
+            details.evaluate("each => each.open = true")
+        who.look(label)
+
+
+def test_without_javascript_a_request_is_staged_activated_at_a_time_held_and_removed_by_its_name(box, person, tmp_path):
+    request = {"name": "fan", "title": "Fan", "app_name": "fan", "app_version": "2.0.0", "staged": True, "instantly_apply": False}
+    payload = {"spec_version": "5.0.0", "type": "docker", "name": "fan", "title": "Fan", "description": "Air", "version": "2.0.0"}
+    image = {"mode": "manual", "uri": "r.io/fan:2.0.0"}
+    file = tmp_path / "fan.json"
+    file.write_text(json.dumps(request | {"payload": payload | {"image": image}}))
+    box.source.images["r.io/fan:2.0.0"] = box.source.images["r.io/fan:1.0.0"]
+    who = person(PHONE, script=False)
+    who.login("admin")
+    who.press("link", "Deploy")
+    who.page.get_by_label("A file with a request").set_input_files(file)
+    who.press("button", "Check it")
+    sync_api.expect(who.page.locator("main")).to_contain_text("1.0.0 → to 2.0.0")
+    who.look("deploy-check")
+    who.press("button", "Stage 2.0.0")
+    until(lambda: box.ledger.workload("fan").staged.download is Download.READY, 20)
+    who.page.goto("/ui/activate?name=fan")
+    who.page.get_by_text("Activate at a time").click()
+    at = (datetime.now() + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M")  # noqa: DTZ005  (as a person reads the clock of the box)
+    who.page.get_by_label("Time").fill(at)
+    who.press("button", "Activate at this time")
+    sync_api.expect(who.status()).to_contain_text("Waits until")
+    who.page.goto("/ui/workloads/fan")
+    who.press("button", "Do not activate it then")
+    who.page.get_by_text("Hold: do not activate it").click()
+    who.page.get_by_label("Why, for others to read").fill("line 3")
+    who.press("button", "Hold")
+    sync_api.expect(who.page.locator("main")).to_contain_text("line 3")
+    who.look("held")
+    who.press("button", "End the hold")
+    who.page.get_by_role("link", name="Undeploy", exact=True).click()
+    who.page.get_by_label("Type its name").fill("fan")
+    who.press("button", "Undeploy fan")
+    until(lambda: "fan" not in box.ledger.names(), 20)
