@@ -54,6 +54,14 @@ def test_logs_are_those_of_the_cluster_by_pod(asked):
     assert [line.partition(" ")[2] for line in last] == ["42 rpm"]
 
 
+def test_logs_of_before_the_last_restart_are_asked_for_by_name(box, asked):
+    box.cluster.previous_log_lines["pump"] = ["out of memory"]
+    (lines,) = asked.get(LOGS.format("pump") + "?previous=true").json["logs"].values()
+    assert [line.partition(" ")[2] for line in lines] == ["out of memory"]
+    answer = asked.get(LOGS.format("fan") + "?previous=1")
+    assert (answer.status, answer.error["name"]) == (409, "log-missing")
+
+
 @pytest.mark.parametrize(
     ("path", "status", "name"),
     [

@@ -12,10 +12,12 @@ from kelvin_provision.api.work import asking
 from kelvin_provision.cluster.plan import Finding, Interruption
 from kelvin_provision.ledger import holds, orders
 from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.spec.enums import Download
 from kelvin_provision.status import Verb
 from tests.kit.agent_thread import agent
 from tests.kit.api import serving
 from tests.kit.browser import as_level, plain
+from tests.kit.waiting import until
 
 EVIL = '<b onclick="x">&amp;\x1b[31m\u202e'
 SHOWN = "&lt;b onclick=&#34;x&#34;&gt;&amp;amp;\\x1b[31m\\u202e"
@@ -95,9 +97,43 @@ def test_the_differences_are_shown_in_full_with_words_for_the_marks(box, asked):
     assert as_level(asked, Level.READ).get("/ui/workloads/absent/diff").status == 404
 
 
+def test_secrets_are_hidden_long_values_scroll_and_lines_have_their_marks(box, asked):
+    """Of a request that changes the configuration: a secret, a long text, and a text of several lines."""
+    for version, secret, text in (("3.0.0", "first-secret", "one\ntwo"), ("4.0.0", "other-secret", f"one\n{EVIL}")):
+        configuration = {"password": secret, "long": version * 200, "text": text}
+        payload = {"spec_version": "5.0.0", "type": "docker", "name": "pump", "title": "Pump", "description": "Pump", "version": version}
+        payload |= {"image": {"mode": "manual", "uri": "r.io/pump:2.0.0"}, "defaults": {"configuration": configuration}}
+        request = {"name": "pump", "app_name": "pump", "app_version": version, "payload": payload, "staged": True, "instantly_apply": False}
+        assert asked.post("/api/v4/workloads/deploy", request).status == 201
+        until(lambda version=version: box.ledger.workload("pump").staged.download is Download.READY, 20)
+        if version == "3.0.0":
+            assert asked.post("/api/v4/workloads/apply", {"workload_names": ["pump"]}).status == 200
+            until(lambda: box.ledger.workload("pump").staged is None, 20)
+    text = as_level(asked, Level.READ).get("/ui/workloads/pump/diff").body.decode()
+    assert "secret" not in text.replace("secrets", "")
+    assert "values are hidden" in text
+    assert re.search(r'<pre tabindex="0" class="new">\+ (4\.0\.0)+</pre>', text)
+    assert '<span class="old">-two</span>' in text
+    assert f'<span class="new">+{SHOWN}</span>' in text
+
+
 def test_without_an_agent_there_are_no_differences_and_the_page_says_why(quiet):
     answer = as_level(quiet, Level.READ).get("/ui/workloads/pump/diff")
     assert (answer.status, "agent" in plain(answer.body.decode())) == (503, True)
+
+
+# --- logs -----------------------------------------------------------------------------------------
+
+
+def test_logs_of_before_the_last_restart_are_a_page_and_a_file_of_their_own(box, asked):
+    box.cluster.log_lines["pump"], box.cluster.previous_log_lines["pump"] = ["again"], [f"out of memory {EVIL}"]
+    browser = as_level(asked, Level.READ)
+    assert "/ui/workloads/pump/logs?previous=1" in browser.get("/ui/workloads/pump/logs").body.decode()
+    text = browser.get("/ui/workloads/pump/logs?previous=1").body.decode()
+    assert (f"out of memory {SHOWN}" in text, "again" in plain(text)) == (True, False)
+    answer = browser.get("/ui/workloads/pump/logs.txt?previous=1")
+    assert (answer.headers["content-disposition"], b"out of memory" in answer.body) == ('attachment; filename="pump-previous.log"', True)
+    assert browser.get("/ui/workloads/fan/logs?previous=1").status == 409
 
 
 # --- holds ----------------------------------------------------------------------------------------
