@@ -1,4 +1,6 @@
-"""Bundles: `create` (creating.py), `verify` beside `openssl dgst -sha256` of the same file, and `inspect` of one with 20,000 blobs."""
+"""Bundles: `create` (creating.py), `import` (bundle_importing.py), `verify` beside `openssl dgst -sha256` of the same file, and `inspect`
+of one with 20,000 blobs.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench import creating
+from bench import bundle_importing, creating
 from bench.measure import Row, paired, program, require, run
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import BundledImage, BundledLayer
@@ -30,6 +32,7 @@ def missing() -> str:
 
 def rows(folder: Path) -> Iterator[Row]:
     yield from creating.rows(folder)
+    yield from bundle_importing.rows(folder)
     yield from verifying(folder)
     yield from inspecting(folder)
 

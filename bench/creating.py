@@ -27,7 +27,7 @@ def rows(folder: Path, size: int = SIZE) -> Iterator[Row]:
     """Both end when the medium has it: `skopeo` does not wait for that, so `sync` of its file belongs to its time."""
     state, target = folder / "state", folder / "medium"
     target.mkdir()
-    request = _request(folder)
+    request = request_for(folder)
     store(state, size, LAYERS)
 
     def ours(*words: str) -> float:
@@ -67,7 +67,7 @@ def peak_memory(command: list[str]) -> int:
     return int(subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True).stdout) * 1024
 
 
-def _request(folder: Path) -> Path:
+def request_for(folder: Path) -> Path:
     path = folder / "create.json"
     payload: dict[str, Any] = {
         "spec_version": "5.0.0",

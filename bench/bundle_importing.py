@@ -1,0 +1,60 @@
+"""`bundle import --images-only` into a store, beside `skopeo copy` of the same file: time, bytes written, and peak memory."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.creating import LAYERS, MIB, NAME, ROUNDS, SIZE, created, request_for, store
+from bench.measure import Row, paired, program, require, run
+
+
+def rows(folder: Path, size: int = SIZE) -> Iterator[Row]:
+    """Both end when the disk has it: `skopeo` does not wait for that, so `sync` of its folder belongs to its time."""
+    state, medium = folder / "desk", folder / "medium"
+    medium.mkdir()
+    store(state, size, LAYERS)
+    run(created(request_for(folder), medium, state, "--no-read-back"))
+    shutil.rmtree(state)
+    (bundle,) = medium.iterdir()
+    box, layout = folder / "box", folder / "layout"
+
+    def ours() -> float:
+        shutil.rmtree(box, ignore_errors=True)
+        return run(imported(bundle, box))
+
+    def other() -> float:
+        shutil.rmtree(layout, ignore_errors=True)
+        return run(["skopeo", "copy", "--quiet", f"oci-archive:{bundle}:{NAME}", f"oci:{layout}:{NAME}"]) + run(["sync", "-f", str(layout)])
+
+    a, b, ratio = paired(ours, other, ROUNDS)
+    yield Row(f"bundle import {size // MIB} MiB, {LAYERS} layers / skopeo oci-archive: oci:", f"{a:.2f} s", f"{b:.2f} s", ratio, 0.8)
+    shutil.rmtree(box)
+    shutil.rmtree(layout)
+    peak, written = account(imported(bundle, box))
+    new = sum(path.stat().st_size for path in (box / "images" / "blobs").rglob("*") if path.is_file())
+    require(new > size, "not everything was imported")
+    if written:  # a folder in memory counts nothing
+        yield Row("  bytes written / bytes that are new", f"{written / MIB:.0f} MiB", f"{new / MIB:.0f} MiB", written / new, 1.02)
+    yield Row("  peak memory", f"{peak / MIB:.0f} MiB", "", peak / MIB, 64, " MiB")
+    shutil.rmtree(box)
+    shutil.rmtree(medium)
+
+
+def imported(bundle: Path, state: Path) -> list[str]:
+    return program("bundle", "import", str(bundle), "--images-only", "--yes", "--quiet", "--state-dir", str(state))
+
+
+def account(command: list[str]) -> tuple[int, int]:
+    """Bytes that were resident at most, and bytes that were given to a disk, by the kernel's account of the process."""
+    script = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(used.ru_maxrss * 1024, used.ru_oublock * 512)"
+    )
+    peak, written = subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True).stdout.split()
+    return int(peak), int(written)
