@@ -39,6 +39,7 @@ def test_an_automatic_undo_says_why_what_runs_now_and_the_evidence(box, api):
     assert "Running pump 1.0.0" in now
     assert text.index('id="now"') < text.index('id="evidence"') < text.index('id="steps"')
     assert order.outcome is Outcome.FAILED
+    assert re.search(r"Activate: pump [-\d: +]+, Undone", plain(browser.get("/ui/workloads/pump").body.decode()))
 
 
 def test_what_could_not_be_undone_is_not_called_undone(box, api):

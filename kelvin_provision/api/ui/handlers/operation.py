@@ -10,13 +10,13 @@ from starlette.responses import Response
 from kelvin_provision import timestamps
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.services import Call
-from kelvin_provision.api.ui.handlers.workload import earlier
+from kelvin_provision.api.ui.handlers.workload import course_of, earlier
 from kelvin_provision.api.ui.rendering import page
 from kelvin_provision.api.ui.strings.texts import texts_of
 from kelvin_provision.api.ui.words import Course, card, headline, steps, title_of
 from kelvin_provision.context import Context
-from kelvin_provision.ledger import history, journal, orders
-from kelvin_provision.ledger.model import Order, Outcome, Phase
+from kelvin_provision.ledger import orders
+from kelvin_provision.ledger.model import Order, Outcome
 from kelvin_provision.queries.items import WorkloadItem
 from kelvin_provision.queries.listing import Query
 from kelvin_provision.queries.overview import OverviewRequest, overview
@@ -46,19 +46,11 @@ def _read(ctx: Context, text: str) -> _Shown:
     """Raises OrderUnknown."""
     with ctx.ledger.reading():  # all of one moment
         order = orders.named(ctx.ledger, text)
-        course = _course(ctx, order)
+        course = course_of(ctx, order)
         items = overview(ctx, OverviewRequest(Query(name=order.names))).page.items if order.names else ()
         done = order.outcome is Outcome.DONE and order.verb is Verb.APPLY
         undo = order.names if done and len(items) == len(order.names) and all(_still(ctx, order)) else ()
     return _Shown(order, course, items, undo)
-
-
-def _course(ctx: Context, order: Order) -> Course:
-    if order.begun and order.ended:
-        failed = order.outcome is Outcome.FAILED
-        return Course(ending=history.ending(ctx.ledger, order.names, order.begun, order.ended) if failed else None)
-    operation = journal.unfinished(ctx.ledger) if order.begun else None
-    return Course(undoing=operation is not None and operation.id == order.operation and operation.phase is Phase.UNDOING)
 
 
 def _still(ctx: Context, order: Order) -> list[bool]:

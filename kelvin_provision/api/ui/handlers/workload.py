@@ -11,12 +11,12 @@ from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page
 from kelvin_provision.api.ui.strings.texts import Texts, texts_of
-from kelvin_provision.api.ui.words import card, headline, title_of
+from kelvin_provision.api.ui.words import Course, card, headline, title_of
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Order, Revision, Workload
+from kelvin_provision.ledger import history, journal, orders
+from kelvin_provision.ledger.model import Order, Outcome, Phase, Revision, Workload
 from kelvin_provision.quantity import format_bytes, format_duration, format_rate
 from kelvin_provision.queries.overview import percents
 from kelvin_provision.queries.transfers import ImageTransfer
@@ -34,7 +34,7 @@ class _Shown:
     current: Workload
     obstacle: str
     before: Revision | None
-    orders: tuple[Order, ...]
+    orders: tuple[tuple[Order, Course], ...]
     percent: int | None
 
 
@@ -53,7 +53,7 @@ async def shown(call: Call) -> Response:
         before=seen.before,
         failure=failure if failure and not result.recovered else None,
         images=[(image, _progress(_, image)) for image in result.images],
-        orders=[(order, title_of(_, order), headline(_, order, {})) for order in seen.orders],
+        orders=[(order, title_of(_, order), headline(_, order, {}, course)) for order, course in seen.orders],
         may_stop=state is State.RUNNING,
         may_start=state is State.STOPPED,
         scheduled=timestamps.local_minute(current.scheduled_apply.at) if current.scheduled_apply and current.scheduled_apply.at else "",
@@ -64,12 +64,13 @@ def _read(ctx: Context, name: str) -> _Shown:
     with ctx.ledger.reading():  # both of one moment
         result, current = workload(ctx, WorkloadRequest(name)), ctx.ledger.workload(name)
     error = gate.obstacle((current,), ctx.settings.apply.window, ctx.now)
+    newest = tuple((order, course_of(ctx, order)) for order in orders.recent(ctx.ledger, _ORDERS, workload=name))
     return _Shown(
         result,
         current,
         str(error or ""),
         earlier(ctx, name),
-        orders.recent(ctx.ledger, _ORDERS, workload=name),
+        newest,
         percents(ctx, [current]).get(name),
     )
 
@@ -82,6 +83,15 @@ def earlier(ctx: Context, name: str) -> Revision | None:
         return next((target.revision for target in plan(ctx.ledger, (name,)).targets), None)
     except ProvisionError:
         return None
+
+
+def course_of(ctx: Context, order: Order) -> Course:
+    """How the order goes, beside what it says itself."""
+    if order.begun and order.ended:
+        failed = order.outcome is Outcome.FAILED
+        return Course(ending=history.ending(ctx.ledger, order.names, order.begun, order.ended) if failed else None)
+    operation = journal.unfinished(ctx.ledger) if order.begun else None
+    return Course(undoing=operation is not None and operation.id == order.operation and operation.phase is Phase.UNDOING)
 
 
 def _progress(_: Texts, image: ImageTransfer) -> str:
