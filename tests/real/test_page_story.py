@@ -121,10 +121,10 @@ def test_staged_activated_failed_undone_and_rolled_back_and_every_door_shows_the
 
     doors.activate("3.0.0")
     with asleep(doors.ben, doors.line):
-        sync_api.expect(doors.anna.status()).to_contain_text("Failed", timeout=90_000)
+        sync_api.expect(doors.anna.status()).to_contain_text("Undone", timeout=90_000)
         sync_api.expect(doors.anna.page.locator("main")).to_contain_text("the last words")
     doors.lists("Apply failed", 20.0)  # it notices that its connections are dead
-    doors.all_show("Failed", "2.0.0")
+    doors.all_show("Undone", "2.0.0")
 
     doors.anna.page.goto("/ui/workloads/pump")
     doors.press("Undo: back to 1.0.0")
