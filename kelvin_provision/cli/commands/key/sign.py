@@ -25,7 +25,7 @@ def command(
     """Sign requests: FILE.sig beside each file.
 
     The signature is over the exact bytes of the file: after a change it has to be signed again. Signatures of other keys that are there
-    stay. Bundles are signed by `bundle create`.
+    stay. Bundles are signed by `bundle create` and `bundle sign`.
     """
     from kelvin_provision.trust.signed_files import sign_file
 
