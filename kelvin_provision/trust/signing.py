@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-from collections.abc import Sequence
+import threading
 from pathlib import Path
 
 from kelvin_provision.errors import KeyInvalid, SigningFailed
@@ -16,7 +16,7 @@ from kelvin_provision.trust.dsse import LARGEST_SIGNATURE, Entry, pae
 from kelvin_provision.trust.public_keys import InvalidKey, PublicKey, public_key_of_der
 
 TIMEOUT = 120.0
-"""Seconds of a command that signs: it may wait for a person to touch a token."""
+"""Seconds for a command that signs by default: it may wait for a person to touch a token."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class SignCommand:
 
     words: tuple[str, ...]
     public: PublicKey
+    timeout: float = TIMEOUT
 
 
 def sign(payload_type: str, payload: bytes, key: PrivateKey | SignCommand) -> Entry:
@@ -77,9 +78,9 @@ def _public(key: PrivateKey, answer: dict[str, str], name: str = "") -> PublicKe
 
 
 def _by_command(payload_type: str, payload: bytes, by: SignCommand) -> Entry:
-    signature = _answer(by.words, pae(payload_type, payload))
-    if not 0 < len(signature) <= LARGEST_SIGNATURE:
-        raise SigningFailed(f"{by.words[0]} answered {len(signature)} bytes, which is no signature")
+    signature = _answer(by, pae(payload_type, payload))
+    if not signature:
+        raise SigningFailed(f"{by.words[0]} answered nothing")
     (fits,) = fitting(payload_type, payload, [(by.public, signature)])
     if not fits:
         hint = command("key show", "FILE", instruction="--key must be the public key of the command; look at it")
@@ -87,20 +88,43 @@ def _by_command(payload_type: str, payload: bytes, by: SignCommand) -> Entry:
     return Entry(by.public.key_id, signature)
 
 
-def _answer(words: Sequence[str], message: bytes) -> bytes:
+def _answer(by: SignCommand, message: bytes) -> bytes:
     """Its errors go to the terminal: it may say that a token is to be touched.
 
-    Standard input is a file in memory and no pipe: `openssl pkeyutl` asks for its size.
+    Standard input is a file in memory and no pipe: `openssl pkeyutl` asks for its size. No more of the answer is read than a signature has.
     """
     try:
         with os.fdopen(os.memfd_create("what is signed"), "w+b") as file:
             file.write(message)
             file.seek(0)
-            done = subprocess.run(words, stdin=file, stdout=subprocess.PIPE, timeout=TIMEOUT, check=False)
-    except subprocess.TimeoutExpired:
-        raise SigningFailed(f"{words[0]} did not answer within {TIMEOUT:.0f} s") from None
+            return _ended(by, subprocess.Popen(by.words, stdin=file, stdout=subprocess.PIPE))
     except OSError as error:
-        raise SigningFailed(f"{words[0]}: {(error.strerror or 'cannot be run').lower()}") from error
-    if done.returncode:
-        raise SigningFailed(f"{words[0]} ended with exit code {done.returncode}")
-    return done.stdout
+        raise SigningFailed(f"{by.words[0]}: {(error.strerror or 'cannot be run').lower()}") from error
+
+
+def _ended(by: SignCommand, child: subprocess.Popen[bytes]) -> bytes:
+    name, late = by.words[0], threading.Event()
+
+    def end() -> None:
+        late.set()
+        child.kill()
+
+    timer = threading.Timer(by.timeout, end)
+    timer.start()
+    try:
+        with child:
+            assert child.stdout is not None  # noqa: S101  (a pipe was asked for)
+            answer = child.stdout.read(LARGEST_SIGNATURE + 1)
+            child.stdout.close()  # who writes on is told that there is no reader
+    except BaseException:
+        child.kill()
+        raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise SigningFailed(f"{name} did not answer within {by.timeout:.0f} s")
+    if len(answer) > LARGEST_SIGNATURE:
+        raise SigningFailed(f"{name} answered more than {LARGEST_SIGNATURE} bytes, which is no signature")
+    if child.returncode:
+        raise SigningFailed(f"{name} ended with exit code {child.returncode}")
+    return answer

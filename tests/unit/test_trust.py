@@ -386,11 +386,12 @@ def test_a_command_that_signs_is_checked(anna, in_this_process):
     with pytest.raises(SigningFailed, match="is no signature by anna"):
         sign(REQUEST, CONTENT, SignCommand(("head", "-c", "64"), anna[1]))
     for words, reason in [
-        (("true",), "0 bytes"),
-        (("cat",), "is no signature|bytes"),
+        (("true",), "answered nothing"),
+        (("cat",), "is no signature"),
         (("false",), "exit code 1"),
         (("/nonexistent",), "no such file"),
-        (("head", "-c", "1000", "/dev/zero"), "1000 bytes"),
+        (("head", "-c", "1000", "/dev/zero"), "more than 128 bytes"),
+        (("yes",), "more than 128 bytes"),
     ]:
         with pytest.raises(SigningFailed, match=reason):
             sign(REQUEST, CONTENT, SignCommand(words, anna[1]))
@@ -459,3 +460,8 @@ def test_the_child_is_bounded_by_the_kernel_and_leaves_no_core():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == str([(child.MEMORY,) * 2, (child.PROCESSOR,) * 2, (0, 0)])
+
+
+def test_a_command_that_signs_is_not_waited_for_without_end(anna):
+    with pytest.raises(SigningFailed, match="did not answer"):
+        sign(REQUEST, CONTENT, SignCommand(("sleep", "60"), anna[1], timeout=0.2))
