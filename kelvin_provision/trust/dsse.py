@@ -81,11 +81,11 @@ def _entry(number: int, row: Any) -> Entry:
     if not isinstance(row, _Members) or set(row) != {"keyid", "sig"} or not all(isinstance(value, str) for value in row.values()):
         raise SignatureInvalid(f"signature {number} is not an object with keyid and sig")
     if not re.fullmatch(_KEY_ID, row["keyid"]):
-        raise SignatureInvalid(f"signature {number}: keyid is not a SHA-256 in 64 hexadecimal digits")
+        raise SignatureInvalid(f"keyid of signature {number} is not a SHA-256 in 64 hexadecimal digits")
     try:
         signature = binascii.a2b_base64(row["sig"], strict_mode=True)
     except ValueError:
         signature = b""
     if not 0 < len(signature) <= LARGEST_SIGNATURE or base64.b64encode(signature).decode() != row["sig"]:
-        raise SignatureInvalid(f"signature {number}: sig is not base64 of a signature")
+        raise SignatureInvalid(f"sig of signature {number} is not base64 of a signature")
     return Entry(row["keyid"], signature)

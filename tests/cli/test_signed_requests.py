@@ -1,8 +1,10 @@
 """`workloads deploy` where requests must be signed: nothing unsigned is staged, and the history says who signed."""
 
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +173,17 @@ def test_the_signature_that_is_named_must_be_there(box, tmp_path):
     assert box.run("workloads", "deploy", str(request(tmp_path)), "--signature", str(tmp_path / "none")).exit_code == 66
     result = box.run("workloads", "deploy", str(request(tmp_path)), str(request(tmp_path, "fan")), "--signature", str(tmp_path / "none"))
     assert (result.exit_code, "--signature is for one file" in result.stderr) == (2, True)
+
+
+def test_who_stores_requests_looks_at_their_signatures_first():
+    """A new door: it calls `refuse_unsigned`, and stands here."""
+    stores = re.compile(r"\brequests\.(accept|import_bundle)\(|\bledger\.accept\(")
+    doors = {str(path) for path in Path("kelvin_provision").rglob("*.py") if stores.search(path.read_text())}
+    ledger, direct, planned = (
+        "kelvin_provision/ledger/requests.py",
+        "kelvin_provision/usecases/deploy.py",
+        "kelvin_provision/usecases/bundles/importing.py",
+    )
+    assert doors == {ledger, direct, planned}
+    for path in (direct, "kelvin_provision/usecases/bundles/import_plan.py"):
+        assert "refuse_unsigned(ctx.settings.trust" in Path(path).read_text()

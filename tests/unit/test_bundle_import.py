@@ -15,7 +15,9 @@ from kelvin_provision.errors import (
     RegistryUnreachable,
     RequestRefused,
     RuntimeUnreachable,
+    SignatureInvalid,
     SignatureMissing,
+    SignerUnknown,
 )
 from kelvin_provision.ledger.history import history
 from kelvin_provision.media import kept
@@ -332,3 +334,23 @@ def test_a_bundle_goes_with_the_last_revision_that_it_brought(box, stick):
     box.ended("workloads", "undeploy", "pump", "--staged", "--yes")
     assert stored(box)[0] == ()
     assert stored(box)[4] == []
+
+
+def test_where_requests_must_be_signed_those_of_a_bundle_must_be_too(box, stick, tmp_path):
+    """Also in a bundle that is signed itself, and nothing of one is stored without the other; images alone need no request."""
+    desk, content = key_pair(name="desk"), body("pump")
+    box.settings = replace(box.settings, trust=trusting(tmp_path, desk, require=("request",)))
+    signed, other = signatures(desk, content), signatures(key_pair(name="mallory"), content)
+    for number, (own, error) in enumerate(
+        [(None, SignatureMissing), (b"[]", SignatureMissing), (other, SignerUnknown), (signatures(desk, content, BUNDLE), SignatureInvalid)]
+    ):
+        folder = stick / str(number)
+        bundle = bundles.make(IMAGES, [content], request_signatures=[own])
+        bundle.write(folder, signatures(desk, bundle.table, BUNDLE))
+        with pytest.raises(error):
+            planned(box, folder)
+        assert stored(box) == NOTHING
+    assert planned(box, stick / "0", images_only=True).workloads == ()
+    bundles.make(IMAGES, [content], request_signatures=[signed]).write(stick / "good")
+    imported(box, stick / "good")
+    assert f"signed by desk ({desk[1].key_id[:12]}), sha256:" in history(box.ledger)[-1].detail
