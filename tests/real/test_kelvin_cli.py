@@ -7,10 +7,16 @@ import pytest
 
 from tests.kit.api_process import api_of
 from tests.kit.kelvin_cli import Kelvin
+from tests.kit.real_box import docker_settings, kubernetes_settings
 from tests.kit.servers.port443 import at_443, own_address
 from tests.kit.waiting import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.registry, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.registry, pytest.mark.timeout(600)]
+BOXES = [
+    pytest.param(docker_settings, id="docker", marks=pytest.mark.docker),
+    pytest.param(kubernetes_settings, id="kubernetes", marks=[pytest.mark.kubernetes, pytest.mark.long]),
+]
+"""Each of its commands takes seconds of the processor, most of them for its own imports."""
 
 
 @pytest.fixture
@@ -36,6 +42,7 @@ def app_files(box, home, version, method):
     return "-f", "app.yaml", "-r", "runtime.yaml"
 
 
+@pytest.mark.parametrize("box", BOXES, indirect=True)
 def test_the_platforms_command_line_deploys_updates_stops_starts_and_undeploys(box, kelvin, tmp_path):
     home = tmp_path / "home"
 

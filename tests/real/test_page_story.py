@@ -18,7 +18,7 @@ from tests.kit.servers.line import Line
 from tests.kit.waiting import until
 
 __all__ = ["chromium", "person"]
-pytestmark = [pytest.mark.slow, pytest.mark.registry, pytest.mark.timeout(400), WITH_CHROMIUM]
+pytestmark = [pytest.mark.slow, pytest.mark.registry, pytest.mark.timeout(600), WITH_CHROMIUM]
 
 SOON = 2.0
 """Seconds in which every door shows what the ledger has."""
