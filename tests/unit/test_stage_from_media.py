@@ -1,5 +1,6 @@
 """Staging from a stick: it has precedence over the link, completes what the link began and the other way round, and is waited for."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from kelvin_provision.queries.transfers import describe_origin, transfers_of
 from kelvin_provision.settings.model import DownloadSettings
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.staging.media import LOOK
 from tests.kit import bundles
 from tests.kit.box import Box
 from tests.kit.images import random_image
@@ -147,3 +149,27 @@ def test_a_request_of_this_box_is_resolved_by_a_bundle_where_no_registry_answers
     box.ledger.accept([replace(spec("other"), image=REFERENCE)], "another")
     box.turn()
     assert box.ledger.workload("other").staged.download is Download.READY
+
+
+@pytest.mark.slow
+def test_a_stick_that_comes_during_a_download_completes_it(box, stick):
+    image = random_image([70_000])
+    brought(box, stick, image)
+    away = stick.rename(stick.with_name("away"))
+    box.source.down = None
+    layer = lock_of(image, REFERENCE).layers[0]
+    whole = box.source._chunks
+
+    def slowly(digest, data, start):
+        for chunk in whole(digest, data, start):
+            yield chunk
+            if away.exists():
+                away.rename(stick)
+            time.sleep(LOOK / 20)
+
+    box.source._chunks = slowly
+    box.turn()
+    assert (staged(box).download, staged(box).cause) == (Download.READY, None)
+    assert all(end < layer.size for digest, _, end in box.source.served if digest == layer.digest)
+    assert "from a bundle" in counted(box)[0]
+    assert "downloaded" in counted(box)[0]
