@@ -337,6 +337,11 @@ def test_two_cookies_of_the_name_are_none(quiet):
         "/ui/nothing",
         "/ui/activate?name=pump",
         "/ui/operations/7",
+        "/ui/workloads/pump/diff",
+        "/ui/box",
+        "/ui/deploy",
+        "/ui/account",
+        "/ui/undeploy-staged?name=pump",
     ],
 )
 def test_every_page_has_every_header(quiet, where):

@@ -225,6 +225,17 @@ def test_an_undeploy_of_what_is_staged_leaves_what_runs(box, api):
     assert box.states()["pump"] == ("running", None)
 
 
+def test_what_cannot_be_read_is_not_undeployed_from_a_page(box, api):
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET spec = 'x' WHERE workload = 'fan'")
+    answer = as_level(api, Level.ADMIN).get("/ui/undeploy?name=fan")
+    assert (answer.status, "fan" in plain(answer.body.decode()), '<form method="post" action="/ui/undeploy' in answer.body.decode()) == (
+        503,
+        True,
+        False,
+    )
+
+
 def test_a_version_that_came_meanwhile_is_not_removed_with_the_others(box, api):
     browser = as_level(api, Level.ADMIN)
     box.deploy("pump", version="3.0.0")

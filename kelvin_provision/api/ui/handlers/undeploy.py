@@ -53,7 +53,8 @@ def _staged(call: Call) -> bool:
 
 
 def _read(ctx: Context, name: str, *, staged: bool) -> _Shown:
-    """Raises WorkloadUnknown, NothingStaged."""
+    """Raises WorkloadUnknown, NothingStaged, StateDamaged: what cannot be read is removed at the terminal."""
+    ctx.ledger.workload(name)
     (workload,) = find(ctx, UndeployRequest((name,), staged=staged))
     newest = workload.staged.number if staged and workload.staged else ctx.ledger.latest((name,)).get(name)
     return _Shown(workload, Target(name, newest), lost_volumes(workload))
