@@ -22,6 +22,8 @@ class Timings:
     """After which the agent tries unfinished work again although nothing has changed."""
     agent_goodbye: float = 1.0
     """That the reconciler gets to end with its agent; its work may be cut off anywhere."""
+    agent_linger: float = 5.0
+    """That an agent which would end, as there is no workload, waits for a question after its start and after the last one."""
     agent_place: float = 1.0
     """Between two looks at whether the state directory is still the one that the agent was started with."""
     systemd_status: float = 5.0

@@ -65,6 +65,8 @@ class Answering:
         self._ended = ended
         self._places = threading.Semaphore(AT_ONCE)
         self._rooms = threading.Semaphore(MOST)
+        self._serving: set[int] = set()
+        self._asked = time.monotonic()
         self._waker, self._woken = socket.socketpair()
 
     def run(self) -> None:
@@ -98,6 +100,10 @@ class Answering:
             return False
         return True
 
+    def is_in_use(self, linger: float) -> bool:
+        """Whether it answers at this moment, or has begun or answered so many seconds ago: who has started it is about to ask."""
+        return bool(self._serving) or time.monotonic() - self._asked < linger
+
     def wake(self) -> None:
         """See at once that it has ended: until then, its socket keeps the filesystem of the state directory busy."""
         self._waker.close()
@@ -115,9 +121,12 @@ class Answering:
     def _one_more(self) -> Iterator[bool]:
         """Whether there is room for another connection."""
         has_room = self._rooms.acquire(blocking=False)
+        self._serving.add(threading.get_ident())
         try:
             yield has_room
         finally:
+            self._asked = time.monotonic()
+            self._serving.discard(threading.get_ident())
             if has_room:
                 self._rooms.release()
 

@@ -64,12 +64,12 @@ def run(
             replace_outdated(waiting, state_dir, lock, own, ctx.stop)
         with exclusive(lock, command="agent run", more=own):
             waiting.close()
-            _live(ctx, over, hopeless, answer, jobs)
+            _live(ctx, over, hopeless, answer, jobs, lingers=until_empty)
     # A deploy after our last look saw us alive and started no agent. With the lock free, it would now.
     while not ctx.stop() and not _surely(ctx, over, hopeless):
         try:
             with exclusive(lock, command="agent run", more=own):
-                _live(ctx, over, hopeless, answer, jobs)
+                _live(ctx, over, hopeless, answer, jobs, lingers=until_empty)
         except Locked:
             return
 
@@ -85,8 +85,11 @@ def _surely(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> bool:
         return False
 
 
-def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: Answer | None, jobs: Jobs | None) -> None:
-    """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced."""
+def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: Answer | None, jobs: Jobs | None, *, lingers: bool) -> None:
+    """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced.
+
+    `lingers`: a box without workloads is asked questions, too, such as what is on a stick.
+    """
     state_dir = ctx.settings.state_dir
     place = Place(lock_path(state_dir), ctx.ledger.path, interval=ctx.timings.agent_place)
     activity, watchdog, ended = Activity(now_path(state_dir), ctx.progress), Watchdog(), threading.Event()
@@ -114,7 +117,8 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
             questions.start()
         _recover(working)
         _review(working)
-        _work(working, over, hopeless)
+        is_in_use = partial(answering.is_in_use, ctx.timings.agent_linger) if answering and lingers else bool
+        _work(working, over, hopeless, is_in_use)
     finally:
         notify("STOPPING=1")
         ended.set()
@@ -129,8 +133,9 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
         raise CannotWrite(f"{gone} while the agent was using it", hint=command("agent start", note="the next deploy also starts one"))
 
 
-def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
-    memory, sealing, seen, idle, next_try = Memory.of(ctx), Sealing(), (-1, -1), False, 0.0
+def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, is_in_use: Callable[[], bool]) -> None:
+    """Until it is `over` after a turn, and as long as it is in use beyond that."""
+    memory, sealing, seen, idle, ended, next_try = Memory.of(ctx), Sealing(), (-1, -1), False, False, 0.0
     while not ctx.stop():
         try:
             before = ctx.ledger.version()
@@ -146,12 +151,13 @@ def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> None:
                 next_try = time.monotonic() + pause
                 if not idle:
                     ctx.progress(Resting(pause))
-                if ctx.stop() or (idle and over()):
-                    return
+                ended = idle and over()
+            if ctx.stop() or (ended and not is_in_use()):
+                return
         except hopeless:
             raise
         except Exception as error:  # noqa: BLE001  (a full disk, or our bug: others are still looked after, and it may heal)
-            idle, seen, next_try = False, _ledger_version(ctx), time.monotonic() + ctx.timings.agent_retry
+            idle, ended, seen, next_try = False, False, _ledger_version(ctx), time.monotonic() + ctx.timings.agent_retry
             _log_error(ctx, error, memory.faults)
         time.sleep(ctx.timings.poll)
 

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import os
+import signal
 from dataclasses import replace
 
 import pytest
 
 from kelvin_provision.access.levels import Level
+from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.api.work.imports import Imports
 from kelvin_provision.bundles.on_media import DEEPEST, on_media, place_of
 from kelvin_provision.errors import BundleMissing, Locked
 from kelvin_provision.ledger import history
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.uploads.folder import Uploads
+from tests.kit.api_process import ApiProcess, environment
 from tests.kit.browser import as_level, plain
 from tests.kit.bundle_box import media, served
 from tests.kit.bundles import make
@@ -299,3 +302,21 @@ async def _imports():
     await asyncio.sleep(0.01)
     assert told == ["busy"], "who asked first has gone"
     assert (await ask(1), len(begun)) == ("done", 4), "what failed is tried again"
+
+
+@pytest.mark.slow
+def test_the_first_bundle_of_a_box_without_workloads_needs_no_agent_that_runs_already(tmp_path, bundle):
+    """Real processes: an agent that has nothing to do waits for what it was started for, and for the next question."""
+    state = tmp_path / "state"
+    api = ApiProcess(state, environment(tmp_path), tmp_path)
+    try:
+        where = f"{UPLOADS}/{uploaded(api.client, bundle.data)}"
+        assert inspected(api.client, where).json["digest"] == bundle.digest
+        first = process.alive(state)["pid"]
+        assert imported(api.client, where).json["accepted"] == [{"workload": "motor", "revision": 1}]
+        assert process.alive(state)["pid"] == first
+    finally:
+        api.end()
+        if agent := process.alive(state):
+            os.kill(agent["pid"], signal.SIGTERM)
+            until(lambda: not process.alive(state))

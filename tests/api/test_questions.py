@@ -8,15 +8,18 @@ import socket
 import stat
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from kelvin_provision import questions
 from kelvin_provision.agent import answering
 from kelvin_provision.agent.answering import socket_path
+from kelvin_provision.agent.asking import ask
 from kelvin_provision.errors import AgentSilent, ClusterUnreachable
 from tests.kit.agent_thread import agent, answers
 from tests.kit.api import serving
+from tests.kit.box import Box
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -277,3 +280,22 @@ def test_a_state_directory_may_be_deep(tmp_path):
     with socket.socket(socket.AF_UNIX) as listener, answering.short_path(deep / "agent.sock") as path:
         listener.bind(path)
     assert (deep / "agent.sock").exists()
+
+
+def test_an_agent_of_an_empty_box_waits_for_a_question_and_then_ends(tmp_path):
+    """It was started for it; a job is one for as long as it works."""
+    with contextlib.closing(Box(tmp_path / "state")) as box:
+        box.timings = replace(box.timings, agent_linger=0.5)
+        began, ended = time.monotonic(), []
+
+        def live():
+            box.work(lambda: False, until_empty=True, answer=lambda _ctx, question, _arguments: question)
+            ended.append(time.monotonic() - began)
+
+        thread = threading.Thread(target=live)
+        thread.start()
+        time.sleep(0.3)
+        assert ask(box.settings.state_dir, "here", {}) == "here"
+        asked = time.monotonic() - began
+        thread.join(20)
+        assert asked + 0.5 <= ended[0] < asked + 5
