@@ -67,7 +67,7 @@ def on(folder):
 
 def test_it_writes_the_request_as_it_is_and_its_image(box, stick, tmp_path):
     path = request(tmp_path)
-    result = create(box, path, "--to", stick, "--platform", "linux/amd64", "--serial", "3", "--for", "north").check()
+    result = create(box, path, "-o", stick, "--platform", "linux/amd64", "--serial", "3", "--for", "north").check()
     with opened(stick) as bundle:
         contents = bundle.contents
         assert bundle.content(contents.requests[0].content) == (tmp_path / "pump-1.0.0.json").read_bytes()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kelvin_provision.refs import Platform
     from kelvin_provision.usecases.bundles.create import CreateResult
 
-_TO = Option("--to", metavar="PLACE", help="A folder of the medium, or a file NAME.kpb in one.")
+_TO = Option("-o", "--to", metavar="PLACE", help="A folder of the medium, or a file NAME.kpb in one.")
 _PLATFORM = Option("--platform", metavar="PLATFORM", help="Images for this platform, such as linux/arm64; may be repeated.")
 _FROM = Option("--from", metavar="SOURCE", help="registry, store, or the folder of an OCI image layout.")
 _NAME = Option("--name", metavar="NAME", help="The name of the bundle.  [default: the app and version of the first request]")
