@@ -161,6 +161,17 @@ def test_history_names_bundle_signer_and_medium_of_each_revision(box, stick, tmp
     assert (line.action, line.who) == ("bundle import", "anna")
 
 
+def test_an_older_bundle_of_the_same_signer_is_imported_with_a_warning(box, stick, tmp_path):
+    desk = key_pair(name="desk")
+    box.settings = replace(box.settings, trust=trusting(tmp_path, desk))
+    for serial, name in ((7, "new"), (8, "newer"), (3, "old")):
+        bundle = bundles.make(IMAGES, [body("pump")], name=name, serial=serial)
+        bundle.write(stick / name, signatures(desk, bundle.table, BUNDLE))
+        warnings = planned(box, stick / name).warnings
+        imported(box, stick / name)
+    assert warnings == ("bundle newer with serial 8 of the same signer was imported before, and this one has serial 3",)
+
+
 def test_unsigned_is_refused_where_the_site_wants_signatures_and_nothing_is_stored(box, stick, tmp_path):
     box.settings = replace(box.settings, trust=trusting(tmp_path, key_pair()))
     bundles.write(stick, IMAGES, [body("pump")])

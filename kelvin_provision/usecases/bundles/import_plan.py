@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,8 +160,17 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
         requests=requests,
         locks=locks_by_workload(requests.specs, locks, box.info),
         kept=images if request.images_only else (),
-        warnings=tuple(_warnings(accepted, requests, others, missing, box)),
+        warnings=(*_older(ctx, accepted), *_warnings(accepted, requests, others, missing, box)),
     )
+
+
+def _older(ctx: Context, accepted: Accepted) -> Iterator[str]:
+    """Order comes from numbers that the signers count up, never from a clock."""
+    serial, signers = accepted.contents.serial, {signer.text for signer in accepted.signers}
+    newer = [known for known in ctx.ledger.bundles() if known.serial > serial > 0 and signers & set(known.signers)]
+    if newer:
+        newest = max(newer, key=lambda known: known.serial)
+        yield f"bundle {newest.name} with serial {newest.serial} of the same signer was imported before, and this one has serial {serial}"
 
 
 def _warnings(accepted: Accepted, requests: Requests, others: Sequence[Reference], missing: tuple[int, ...], box: Box) -> list[str]:
