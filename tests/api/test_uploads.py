@@ -96,6 +96,7 @@ def test_a_chunk_has_a_limit(api):
     assert put(api, identifier, 0, bytes(CHUNK)).status == 204
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers",
     [{}, {"Upload-Offset": ""}, {"Upload-Offset": "-1"}, {"Upload-Offset": "1e3"}, {"Upload-Offset": "٣"}, {"Upload-Offset": "9" * 4000}],
@@ -108,6 +109,7 @@ def test_without_a_number_that_says_where_it_belongs_nothing_is_taken(api, begun
     assert twice.startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [{}, {"name": "a"}, {"name": "", "size": 1}, {"name": " ", "size": 1}, {"name": "a", "size": 0}, {"name": "a", "size": -1}, {"name": "a", "size": True},
@@ -119,6 +121,7 @@ def test_what_is_no_announcement_is_400_and_makes_nothing(box, api, body):
     assert not (box.settings.state_dir / "uploads").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "/etc/shadow", "a/b", "..", ".", "a\nb\x1b[2J", "\u202egpk", "CON", "x" * 255])
 def test_names_are_shown_and_never_become_paths(box, api, name):
     identifier = uploaded(api, b"x", name=name)
@@ -128,6 +131,7 @@ def test_names_are_shown_and_never_become_paths(box, api, name):
     assert b"\x1b" not in api.get(UPLOADS, Level.DEPLOY).body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "identifier", ["..", "..%2F..", "%2e%2e", ".0123456789abcdef", "0123456789ABCDEF", "0123456789abcdef%00", "0" * 16, "x" * 5000]
 )
@@ -219,6 +223,7 @@ def test_a_removed_one_is_gone_with_its_bytes(box, api, begun):
     assert [(line["who"], line["outcome"], line["detail"]) for line in lines] == [("deploy@127.0.0.1 via api", "removed", "line-3.kpb")]
 
 
+@pytest.mark.slow
 def test_there_are_so_many_and_no_more(api):
     answers = [api.post(UPLOADS, {"name": f"{number}.kpb", "size": 10}, Level.DEPLOY) for number in range(100)]
     assert [answer.status for answer in answers] == [201] * beginning.MOST + [409] * (100 - beginning.MOST)
