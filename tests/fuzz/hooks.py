@@ -11,6 +11,7 @@ from kelvin_provision.api.description.examples import CREATE_EXAMPLE, DEPLOY_EXA
 from kelvin_provision.api.messages.signatures import HEADER
 from kelvin_provision.queries.listing import Cursor, Query
 from tests.fuzz.rules import DOCUMENTS
+from tests.kit.api import PASSWORD
 
 TOKEN = os.environ.get("FUZZ_TOKEN", "there is none")
 NAMES = ("motor-speed", "pump", "fan", "valve")
@@ -39,6 +40,8 @@ def before_call(context, case, kwargs):
 
     No upload is as large as a disk: 507 would be right.
     """
+    if case.operation.path == "/edge/v1/password" and isinstance(case.body, dict) and case.body.get("password") == PASSWORD:
+        case.body = case.body | {"password": f"{PASSWORD}4"}  # its own, with which all its tokens would end
     if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
         return
     if case.operation.path == "/edge/v1/uploads":
