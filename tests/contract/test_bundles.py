@@ -1,4 +1,4 @@
-"""A whole bundle, as it is, into every runtime that is here: it is an OCI image layout that Docker Engine reads too."""
+"""A bundle in every runtime that is here: whole, as it is, because it is an OCI image layout that Docker Engine reads too; and by `bundle import`."""
 
 import contextlib
 import json
@@ -7,10 +7,15 @@ import os
 import docker
 import pytest
 
+from kelvin_provision.errors import RegistryUnreachable
+from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
+from kelvin_provision.runtimes.docker import DockerRuntime
+from tests.contract.conftest import REAL
 from tests.contract.runtime_contract import HERE
 from tests.kit import bundles
+from tests.kit.box import Box
 from tests.kit.ctr import Outside
-from tests.kit.images import UNIQUE, make_image, tar_of
+from tests.kit.images import UNIQUE, make_image, program, tar_of
 
 
 @pytest.fixture
@@ -54,3 +59,48 @@ def roots(path, name):
 
     contents = decode(read_head(find(path)).contents)
     return {image.index or image.manifest for image in contents.images if str(image.reference).startswith(name)}
+
+
+@pytest.mark.containerd
+def test_imported_into_containerd(containerd_and_ctr, imported):
+    address, ctr = containerd_and_ctr
+    with imported(ContainerdRuntime(address, command=(ctr,))) as lock:
+        outside = Outside(address, ctr)
+        assert "io.cri-containerd.pinned=pinned" in outside.ctr("images", "ls", f'name=="{lock.name}"')
+        if address != REAL:  # whose runc may be where only its CRI is told to look
+            assert outside.ctr("run", "--rm", lock.name, f"from-{UNIQUE}") == "from the stick\n"
+
+
+@pytest.mark.docker
+def test_imported_into_docker(dockerd, imported):
+    with contextlib.closing(docker.DockerClient(dockerd, timeout=60)) as client, imported(DockerRuntime(client=lambda: client.api)) as lock:
+        names = {lock.config.digest, lock.root.digest}
+        (found,) = [image for image in client.images.list() if image.id in names]
+        assert client.containers.run(found.id, network_mode="none", remove=True) == b"from the stick\n"
+
+
+@pytest.fixture
+def imported(tmp_path, monkeypatch):
+    """`bundle import` and the agent's turn on a box with this runtime, until the image is in it; then it is as it was."""
+    host = "bundle.example"
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", host)
+    app = f"imported-{UNIQUE}"
+    request = {"name": "pump", "app_name": app, "app_version": "1.0.0", "staged": True, "instantly_apply": False}
+    bundles.write(tmp_path / "stick", {f"{host}/{app}:1.0.0": program("echo from the stick")}, [json.dumps(request).encode()])
+
+    @contextlib.contextmanager
+    def imported_into(runtime):
+        with contextlib.closing(Box(tmp_path / "state", registry=host)) as box:
+            box.runtime, box.source.down = runtime, RegistryUnreachable("no route to host")
+            box.ended("bundle", "import", str(tmp_path / "stick"), "--yes")
+            box.turn()
+            (image,) = json.loads(box.ended("workloads", "show", "pump", "--json").stdout)["images"]
+            assert image["source"] == "bundle"
+            (lock,) = box.ledger.ready_locks()
+            try:
+                assert runtime.has(lock)
+                yield lock
+            finally:
+                runtime.remove(lock)
+
+    return imported_into

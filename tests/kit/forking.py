@@ -32,7 +32,8 @@ LIBRARIES = ("docker", "urllib3", "yaml", "typer", "rich.live", "rich.table", "p
 def run(words: Sequence[str], *, env: Mapping[str, str], cwd: Path = ROOT, timeout: float = 240.0, module: str = PROGRAM):
     """`python -m MODULE WORDS`, with nothing on its standard input."""
     with os.fdopen(os.memfd_create("stdout"), "rb") as out, os.fdopen(os.memfd_create("stderr"), "rb") as err:
-        code = _server().run({"module": module, "words": list(words), "env": dict(env), "cwd": str(cwd)}, (out, err), timeout)
+        job = {"module": module, "words": list(words), "env": dict(env), "cwd": str(cwd)}
+        code = _server(Path("/proc/thread-self/ns/net").readlink()).run(job, (out, err), timeout)
         streams = []
         for file in (out, err):
             file.seek(0)
@@ -71,7 +72,8 @@ class Server:
 
 
 @functools.cache
-def _server():
+def _server(_network: Path) -> Server:
+    """One for each network namespace: what it forks is in its own."""
     return Server()
 
 

@@ -2,13 +2,17 @@
 
 import json
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.kit.images import SERVE, UNIQUE, program, push
 from tests.kit.real_box import Box
+from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.registry import docker_registry
+from tests.kit.servers.unrouted import unrouted
 from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
@@ -45,3 +49,27 @@ def test_a_box_without_a_registry_is_served_by_two_sticks_one_after_the_other(bo
     assert [image["source"] for image in box.json("workloads", "show", "pump")["images"]] == ["bundle"]
     (line,) = [entry for entry in box.json("workloads", "history", "pump")["entries"] if entry["action"] == "bundle import"]
     assert f"{digest}, not signed, on {first}/north.kpb.001" in line["detail"]
+
+
+@pytest.mark.docker
+def test_a_box_without_any_route_is_served_by_a_stick_and_asks_no_network(tmp_path):
+    """Engine, agent and commands are in a network namespace that leads nowhere."""
+    if reason := why_not():
+        pytest.skip(reason)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    with docker_registry(tmp_path / "desk-registry") as host:
+        push(host, APP, "2.0.0", program(SERVE, {"www/index.html": b"here\n"}))
+        at_desk = Box(tmp_path, host, {}, APP)
+        at_desk.run("bundle", "create", at_desk.request("pump", "2.0.0"), "--to", str(stick))
+    folder = tmp_path / "box"
+    folder.mkdir()
+    with tempfile.TemporaryDirectory(prefix="engine-") as place, unrouted(host), own_dockerd(Path(place)) as engine:
+        box = Box(folder, host, {"DOCKER_HOST": engine.url, "KELVIN_PROVISION_CLUSTER__TYPE": "docker"}, APP)
+        try:
+            box.run("bundle", "import", str(stick), "--yes")
+            box.run("workloads", "wait", "pump", "--for", "ready", "--timeout", "100")
+            box.run("workloads", "apply", "pump")
+            assert box.states() == {"pump": ("2.0.0", "running", None)}
+        finally:
+            box.end()
