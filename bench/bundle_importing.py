@@ -1,15 +1,20 @@
-"""`bundle import --images-only` into a store, beside `skopeo copy` of the same file: time, bytes written, and peak memory."""
+"""`bundle import --images-only` into a store, beside `skopeo copy` of the same file: time, bytes written, and peak memory.
+And the whole way over a medium, `bundle create` and `bundle import`, beside `docker save` and `docker load`.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.creating import LAYERS, MIB, NAME, ROUNDS, SIZE, created, request_for, store
 from bench.measure import Row, paired, program, require, run
+from tests.kit.servers.dockerd import own_dockerd
 
 
 def rows(folder: Path, size: int = SIZE) -> Iterator[Row]:
@@ -42,6 +47,47 @@ def rows(folder: Path, size: int = SIZE) -> Iterator[Row]:
     yield Row("  peak memory", f"{peak / MIB:.0f} MiB", "", peak / MIB, 64, " MiB")
     shutil.rmtree(box)
     shutil.rmtree(medium)
+
+
+def beside_docker(folder: Path, size: int = SIZE) -> Iterator[Row]:
+    """From store to store beside from engine to engine, each until the disk of the other end has it.
+
+    The engine also unpacks what it loads; into a runtime of ours it is `importing` that measures that.
+    """
+    desk, box, medium = folder / "desk", folder / "box", folder / "medium"
+    medium.mkdir()
+    store(desk, size, LAYERS)
+    request, archive = request_for(folder), medium / "docker.tar"
+    with tempfile.TemporaryDirectory(prefix="engine-", dir=folder) as place, own_dockerd(Path(place)) as engine:
+        environment = os.environ | {"DOCKER_HOST": engine.url}
+
+        def ours(*words: str) -> float:
+            _empty(medium)
+            shutil.rmtree(box, ignore_errors=True)
+            spent = run(created(request, medium, desk, *words))
+            (bundle,) = medium.iterdir()
+            return spent + run(imported(bundle, box))
+
+        def other() -> float:
+            _empty(medium)
+            spent = run(["docker", "save", "--output", str(archive), NAME], environment) + run(["sync", str(archive)])
+            run(["docker", "image", "rm", NAME], environment)
+            return spent + run(["docker", "load", "--quiet", "--input", str(archive)], environment) + run(["sync", "-f", place])
+
+        run(created(request, medium, desk, "--no-read-back"))
+        (bundle,) = medium.iterdir()
+        run(["docker", "load", "--quiet", "--input", str(bundle)], environment)
+        for words, bound in ((["--no-read-back"], 0.8), ([], 1.3)):
+            a, b, ratio = paired(lambda words=words: ours(*words), other, ROUNDS)  # type: ignore[misc]
+            what = "bundle create, import" + (", read back" if not words else "")
+            yield Row(f"{what} {size // MIB} MiB / docker save, docker load", f"{a:.2f} s", f"{b:.2f} s", ratio, bound)
+    for used in (medium, desk, box):
+        shutil.rmtree(used)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
 
 
 def imported(bundle: Path, state: Path) -> list[str]:

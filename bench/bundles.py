@@ -1,5 +1,5 @@
-"""Bundles: `create` (creating.py), `import` (bundle_importing.py), `verify` beside `openssl dgst -sha256` of the same file, and `inspect`
-of one with 20,000 blobs.
+"""Bundles: `create` (creating.py), `import` and both beside Docker (bundle_importing.py), `verify` beside `openssl dgst -sha256` of the
+same file, and `inspect` of one with 20,000 blobs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kelvin_provision.bundles.writing.layout import Draft, RequestDraft, place
 from kelvin_provision.bundles.writing.stream import head, pieces, sealed
 from kelvin_provision.files.hashing import Hasher
 from kelvin_provision.refs import Platform, Reference
+from tests.kit.servers.dockerd import why_not
 
 MIB = 1 << 20
 SIZE, ROUNDS = 1024 * MIB, 5
@@ -27,12 +28,14 @@ PLATFORM = Platform("linux", "amd64")
 
 
 def missing() -> str:
-    return creating.missing() or ("" if shutil.which("openssl") else "openssl is not installed")
+    lacking = [name for name in ("openssl", "docker") if not shutil.which(name)]
+    return creating.missing() or (f"not installed: {', '.join(lacking)}" if lacking else why_not())
 
 
 def rows(folder: Path) -> Iterator[Row]:
     yield from creating.rows(folder)
     yield from bundle_importing.rows(folder)
+    yield from bundle_importing.beside_docker(folder)
     yield from verifying(folder)
     yield from inspecting(folder)
 
