@@ -51,9 +51,9 @@ def forwarding(upstream: str, *, login: str = ""):
             with socket.create_connection((host, int(port)), timeout=30) as other:
                 self.send_response(200)
                 self.end_headers()
-                back = threading.Thread(target=_pour, args=(other, self.connection))
+                back = threading.Thread(target=pour, args=(other, self.connection))
                 back.start()
-                _pour(self.connection, other)
+                pour(self.connection, other)
                 back.join()
             self.close_connection = True
 
@@ -61,7 +61,8 @@ def forwarding(upstream: str, *, login: str = ""):
         yield server.host, asked
 
 
-def _pour(source: socket.socket, sink: socket.socket) -> None:
+def pour(source: socket.socket, sink: socket.socket) -> None:
+    """All that comes from one to the other, and its end."""
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 16):
             sink.sendall(data)

@@ -5,7 +5,11 @@ import ctypes
 import os
 import socket
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tests.kit.servers.forwarding import pour
 
 _NEW_NETWORK = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -48,3 +52,41 @@ def without_route() -> int:
 def _call(result: int) -> None:
     if result:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+@contextlib.contextmanager
+def door(address: str, port: int):
+    """Entered outside. Yields what opens, inside, this address as one of the namespace's own: what comes to it is at the server outside."""
+    with contextlib.ExitStack() as stack:
+        outside = stack.enter_context(ThreadPoolExecutor(1))
+        outside.submit(int).result()  # now its thread is here, and stays
+
+        def open_inside() -> None:
+            subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
+            listener = stack.enter_context(socket.create_server((address, port)))
+            outside.submit(_relay, listener, (address, port))
+            stack.callback(listener.shutdown, socket.SHUT_RDWR)
+
+        yield open_inside
+
+
+def _relay(listener: socket.socket, server: tuple[str, int]) -> None:
+    """Until it is shut down; nothing of it is left then."""
+    with contextlib.ExitStack() as links:
+        while True:
+            try:
+                near = links.enter_context(listener.accept()[0])
+            except OSError:
+                return
+            far = links.enter_context(socket.create_connection(server))
+            for ends in ((near, far), (far, near)):
+                thread = threading.Thread(target=pour, args=ends)
+                thread.start()
+                links.callback(thread.join)
+            for end in (near, far):
+                links.callback(_hang_up, end)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
