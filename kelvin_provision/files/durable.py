@@ -101,7 +101,7 @@ def read_regular(path: Path, most: int = -1, *, links: bool) -> tuple[bytes, os.
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+            raise OSError(errno.ENXIO, "not a regular file", str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(most), status
     finally:

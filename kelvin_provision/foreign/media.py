@@ -31,6 +31,10 @@ class SanitizedMedia:
         with self._sanitizer.errors(), self._media.blob(reference, blob, offset) as stream:
             yield replace(stream, chunks=self._sanitizer.iterator(stream.chunks))
 
+    def has(self, blob: Descriptor) -> bool:
+        with self._sanitizer.errors():
+            return self._media.has(blob)
+
     def changes(self) -> object:
         with self._sanitizer.errors():
             return self._media.changes()

@@ -57,7 +57,7 @@ class BundleSource:
         last: ProvisionError = ImageNotFound(f"{reference}: no bundle has {blob.digest}")
         for known in self._ledger.bundles():
             contents = self._contents(known)
-            if contents is None or blob.digest not in contents.by_digest or contents.by_digest[blob.digest].size != blob.size:
+            if contents is None or not _has(contents, blob):
                 continue
             with Bundle(self._finder.files(known, contents), known.digest, contents) as bundle:
                 needed = 1 if bundle.files.whole else bundle.parts_of(blob.digest, offset)[0]
@@ -67,6 +67,10 @@ class BundleSource:
                 yield Stream(offset, _chunks(bundle, blob, offset))
                 return
         raise last
+
+    def has(self, blob: Descriptor) -> bool:
+        """See `Media.has`."""
+        return any(_has(contents, blob) for contents in map(self._contents, self._ledger.bundles()) if contents)
 
     def changes(self) -> object:
         """See `Media.changes`."""
@@ -164,6 +168,11 @@ def images_of(contents: Contents, reference: Reference) -> tuple[BundledImage, .
         return image.reference.tag == reference.tag
 
     return tuple(image for image in contents.images if image.reference.name == reference.name and fits(image))
+
+
+def _has(contents: Contents, blob: Descriptor) -> bool:
+    extent = contents.by_digest.get(blob.digest)
+    return extent is not None and extent.size == blob.size
 
 
 def _chunks(bundle: Bundle, blob: Descriptor, offset: int) -> Iterator[bytes]:

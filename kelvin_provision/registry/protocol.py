@@ -73,6 +73,10 @@ class Media(Blobs, Protocol):
     Both verbs also raise MediumGone, whose reason to wait names the medium, and ImageNotFound for what no bundle has.
     """
 
+    def has(self, blob: Descriptor) -> bool:
+        """Whether a bundle has it, on a medium that is there or not."""
+        ...
+
     def changes(self) -> object:
         """A value that changes when a medium may have come or gone. Cheap."""
         ...

@@ -81,6 +81,9 @@ class NoMedia:
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:  # noqa: ARG002  (the protocol's signature)
         raise ImageNotFound(f"{reference}: no bundle has {blob.digest}")
 
+    def has(self, blob: Descriptor) -> bool:  # noqa: ARG002  (the protocol's signature)
+        return False
+
     def changes(self) -> object:
         return None
 
@@ -97,7 +100,7 @@ def copy_from_media(
         for lock in locks:
             image = _ImageCopy(media, store, lock, progress, stop)
             for blob in lock.blobs():
-                if not store.has(blob):
+                if not store.has(blob) and media.has(blob):
                     trouble = image.copy(blob) or trouble
     return trouble
 

@@ -123,7 +123,7 @@ def test_it_is_forgotten_with_its_revision_and_never_that_of_another(ledger, sto
     assert origins.origins_of(ledger, again) == {}
     with origins.recorded(ledger, again, [LOCK], store):
         pass
-    assert json.loads(ledger.origins(again)) == {LOCK.name: [sum(layer.size for layer in LOCK.layers), 0]}
+    assert json.loads(ledger.origins(again)) == {LOCK.name: [sum(layer.size for layer in LOCK.layers), 0, 0]}
 
 
 def test_the_ledger_hears_of_it_once(ledger, store):
@@ -183,6 +183,7 @@ def test_show_says_how_far_each_image_is_and_where_from(half, agent, tmp_path):
             "here": LOCK.size - rest,
             "cached": LOCK.layers[0].size,
             "taken": 0,
+            "medium": 0,
             "fetched": 500,
             "doing": "downloading",
             "rate": 100,
