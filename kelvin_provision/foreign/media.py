@@ -19,9 +19,13 @@ class SanitizedMedia:
         self._media = media
         self._sanitizer = sanitizer
 
-    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING, *, bundle: str | None = None) -> Resolved:
         with self._sanitizer.errors():
-            return self._media.resolve(reference, platform, support)
+            return self._media.resolve(reference, platform, support, bundle=bundle)
+
+    def pinned(self, reference: Reference, bundle: str) -> Reference:
+        with self._sanitizer.errors():
+            return self._media.pinned(reference, bundle)
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self._opened(reference, blob, offset)

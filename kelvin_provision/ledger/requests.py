@@ -85,7 +85,8 @@ def import_bundle(
 def _store(db: sqlite3.Connection, bundle: ImportedBundle) -> None:
     db.execute(
         "INSERT INTO bundles (digest, name, serial, signers, imported, actor) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (digest) DO UPDATE SET signers = excluded.signers, imported = excluded.imported, actor = excluded.actor",
+        " ON CONFLICT (digest) DO UPDATE SET rowid = (SELECT max(rowid) + 1 FROM bundles),"
+        " signers = excluded.signers, imported = excluded.imported, actor = excluded.actor",
         (bundle.digest, bundle.name, bundle.serial, json.dumps(list(bundle.signers)), bundle.imported, bundle.actor),
     )
     if bundle.images:

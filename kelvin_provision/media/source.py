@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -39,8 +40,11 @@ class BundleSource:
         self._finder = Finder(self._mounts)
         self._tables: dict[str, Contents] = {}
 
-    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING, *, bundle: str | None = None) -> Resolved:
         """See `Media.resolve`."""
+        if bundle is not None:
+            only, table = self._only(bundle)
+            return resolve_bundled(table, partial(self._document, only, table), reference, platform, support)
         last: ProvisionError = ImageNotFound(f"{reference}: no bundle has it")
         for known in self._ledger.bundles():
             contents = self._contents(known)
@@ -50,6 +54,14 @@ class BundleSource:
                 except (MediumGone, PlatformMissing) as error:
                     last = error
         raise last
+
+    def pinned(self, reference: Reference, bundle: str) -> Reference:
+        """See `Media.pinned`."""
+        _, contents = self._only(bundle)
+        images = images_of(contents, reference)
+        if not images:
+            raise ImageNotFound(f"{reference}: the bundle {contents.name} does not have it")
+        return reference if reference.digest else replace(reference, digest=images[0].index or images[0].manifest)
 
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
@@ -76,6 +88,17 @@ class BundleSource:
         """See `Media.changes`."""
         places = [Path(medium.place) for known in self._ledger.bundles() for medium in known.media]
         return self._mounts.text() if places else "", tuple(_stamp(path) for place in places for path in (place, place.parent))
+
+    def _only(self, bundle: str) -> tuple[ImportedBundle, Contents]:
+        """Raises MediumGone where it is not known what it has: then nothing may stand for it."""
+        known = next(iter(self._ledger.bundles([bundle])), None)
+        contents = self._contents(known) if known else None
+        if known is None or contents is None:
+            name = known.name if known else bundle
+            error = MediumGone(f"the stick {name} is not there, and its table of contents is not on this box")
+            error.wait_reason = WaitReason(WaitKind.MEDIUM, name)
+            raise error
+        return known, contents
 
     def _contents(self, known: ImportedBundle) -> Contents | None:
         """From this process, from the box, or from the medium; None where it is nowhere."""

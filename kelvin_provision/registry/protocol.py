@@ -73,6 +73,14 @@ class Media(Blobs, Protocol):
     Both verbs also raise MediumGone, whose reason to wait names the medium, and ImageNotFound for what no bundle has.
     """
 
+    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING, *, bundle: str | None = None) -> Resolved:
+        """In any bundle, the newest first, or only in the one with this digest."""
+        ...
+
+    def pinned(self, reference: Reference, bundle: str) -> Reference:
+        """With the digest that the table of contents of the bundle names for it. Raises ImageNotFound; MediumGone without the table."""
+        ...
+
     def has(self, blob: Descriptor) -> bool:
         """Whether a bundle has it, on a medium that is there or not."""
         ...

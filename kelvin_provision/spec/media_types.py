@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kelvin_provision.spec.identity import Identity
 
@@ -51,6 +51,10 @@ class ImageSupport:
     def selects_in_index(self) -> bool:
         """Whether it is given the index of an image that is named by it, and selects the manifest itself."""
         return self.unpacker == "containerd"
+
+    def of_a_manifest(self) -> ImageSupport:
+        """The same, for an image that is named by its manifest: nothing is left to it to select."""
+        return replace(self, unpacker="")
 
     def reason_against(self, layers: tuple[str, ...]) -> str:
         """Why it cannot unpack an image with layers of these media types; empty if it can."""

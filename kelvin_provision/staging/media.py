@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kelvin_provision.errors import (
     BundleDamaged,
@@ -34,21 +34,24 @@ _LOST_LINK = (RegistryUnreachable, RegistryBusy)
 
 @dataclass(frozen=True)
 class WithMedia:
-    """Registries and media as one. `bundled`: media are asked first, for a request that came on one; else where no registry answers."""
+    """Registries and media as one, for a request that came in the bundle with this digest, or in none."""
 
     source: Blobs
     media: Media
-    bundled: bool
+    bundle: str | None
 
     def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:
-        """A tag may mean another image at the registry by now, so a bundle speaks for a request of its own only."""
-        if self.bundled:
+        """A tag may mean another image elsewhere by now, so the bundle alone speaks for a request of its own, and for no other.
+
+        What it does not have, and what came in none: at the registry, or in any bundle where no registry answers.
+        """
+        if self.bundle is not None:
             try:
-                return self.media.resolve(reference, platform, support)
+                pinned = self.media.pinned(reference, self.bundle)
             except ImageNotFound:
-                return self.source.resolve(reference, platform, support)
-            except MediumGone as gone:
-                return self._after(gone, lambda: self.source.resolve(reference, platform, support))
+                pass
+            else:
+                return self._bundled(self.bundle, pinned, reference, platform, support)
         try:
             return self.source.resolve(reference, platform, support)
         except _LOST_LINK as error:
@@ -57,12 +60,16 @@ class WithMedia:
             except ImageNotFound:
                 raise error from None
 
-    @staticmethod
-    def _after(gone: MediumGone, attempt: Callable[[], Resolved]) -> Resolved:
+    def _bundled(self, bundle: str, pinned: Reference, reference: Reference, platform: Platform, support: ImageSupport) -> Resolved:
+        """What the medium cannot give may come from the registry, by the digest that was accepted with the bundle."""
         try:
-            return attempt()
-        except ProvisionError as error:
-            raise gone from error
+            return self.media.resolve(reference, platform, support, bundle=bundle)
+        except (MediumGone, BundleDamaged) as trouble:
+            try:
+                given = self.source.resolve(pinned, platform, support if reference.digest else support.of_a_manifest())
+            except ProvisionError as error:
+                raise trouble from error
+            return replace(given, lock=replace(given.lock, reference=reference))
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self.source.blob(reference, blob, offset)
@@ -75,7 +82,17 @@ MediaTrouble = MediumGone | BundleDamaged
 class NoMedia:
     """Where no bundle was ever imported."""
 
-    def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING) -> Resolved:  # noqa: ARG002  (the protocol's signature)
+    def resolve(
+        self,
+        reference: Reference,
+        platform: Platform,  # noqa: ARG002  (the protocol's signature)
+        support: ImageSupport = ANYTHING,  # noqa: ARG002  (the protocol's signature)
+        *,
+        bundle: str | None = None,  # noqa: ARG002  (the protocol's signature)
+    ) -> Resolved:
+        raise ImageNotFound(f"{reference}: no bundle has it")
+
+    def pinned(self, reference: Reference, bundle: str) -> Reference:  # noqa: ARG002  (the protocol's signature)
         raise ImageNotFound(f"{reference}: no bundle has it")
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:  # noqa: ARG002  (the protocol's signature)

@@ -148,7 +148,7 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
     references = list(dict.fromkeys(Reference.parse(text) for text in images_of(revision.spec)))
     info = tools.runtime.info()
     refuse_digests(revision.spec, info)
-    source = WithMedia(tools.source, tools.media, bundled=revision.bundle is not None)
+    source = WithMedia(tools.source, tools.media, revision.bundle)
     with resolved(source, tools.store, references, info.platform, info.support) as locks:
         for lock in locks:
             tools.runtime.check(lock)

@@ -365,3 +365,59 @@ def test_where_requests_must_be_signed_those_of_a_bundle_must_be_too(box, stick,
     bundles.make(IMAGES, [content], request_signatures=[signed]).write(stick / "good")
     imported(box, stick / "good")
     assert f"signed by desk ({desk[1].key_id[:12]}), sha256:" in history(box.ledger)[-1].detail
+
+
+PUMP, FAN = IMAGES
+OTHER = {reference: random_image([3000]) for reference in IMAGES}
+"""What other bundles, and by now the registry, have under the same tags."""
+
+
+def without_runtime(box, stick):
+    """Nothing is locked at such an import."""
+    runtime, box.runtime = box.runtime, RuntimeUnreachable("no answer")
+    imported(box, stick)
+    box.runtime = runtime
+
+
+@pytest.mark.parametrize("medium", [True, False], ids=["medium", "medium gone"])
+def test_a_request_gets_what_its_own_bundle_names_and_nothing_else_under_this_tag(box, stick, tmp_path, medium):
+    bundle = bundles.write(stick, IMAGES, [body("pump")])
+    without_runtime(box, stick)
+    bundles.write(tmp_path / "other", OTHER, [body("fan")], name="other")
+    imported(box, tmp_path / "other")
+    box.source.down, box.source.images = None, OTHER | {f"{REGISTRY}/pump:before": IMAGES[PUMP]}
+    if not medium:
+        (stick / "bundle.kpb").unlink()
+    box.turn()
+    staged = box.ledger.workload("pump").staged
+    assert (staged.download, staged.bundle) == (Download.READY, bundle.digest)
+    assert staged.locks == (lock_of(IMAGES[PUMP], PUMP),)
+    assert box.ledger.workload("fan").staged.locks == (lock_of(OTHER[FAN], FAN),)
+
+
+@pytest.mark.parametrize("table", [True, False], ids=["table of contents", "no table of contents"])
+def test_what_only_its_bundle_has_is_waited_for(box, stick, table):
+    bundle = bundles.write(stick, IMAGES, [body("pump")])
+    without_runtime(box, stick)
+    (stick / "bundle.kpb").rename(stick / "away")
+    if not table:
+        kept.path(box.settings.state_dir, bundle.digest).unlink()
+    box.source.down, box.source.images = None, OTHER
+    box.turn()
+    staged = box.ledger.workload("pump").staged
+    assert (staged.locks, staged.cause) == (None, "waits for the stick bundle")
+    (stick / "away").rename(stick / "bundle.kpb")
+    box.turn()
+    assert box.ledger.workload("pump").staged.locks == (lock_of(IMAGES[PUMP], PUMP),)
+
+
+def test_one_image_that_is_not_in_the_bundle_leaves_the_others_to_it(box, stick, tmp_path):
+    bundles.write(stick, {PUMP: IMAGES[PUMP]}, [body("pump", images=[PUMP, FAN])])
+    imported(box, stick)
+    assert box.ledger.workload("pump").staged.locks is None
+    bundles.write(tmp_path / "other", OTHER, [body("fan")], name="other")
+    imported(box, tmp_path / "other")
+    box.source.down, box.source.images = None, OTHER
+    box.turn()
+    locks = {lock_of(IMAGES[PUMP], PUMP), lock_of(OTHER[FAN], FAN)}
+    assert set(box.ledger.workload("pump").staged.locks) == locks

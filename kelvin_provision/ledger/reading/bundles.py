@@ -50,7 +50,7 @@ class BundleReads(Database):
         """All that can be read, or those of these digests, the newest first."""
         with self.reading() as db:
             where, values = (f" WHERE digest {rows.LISTED}", rows.listed(digests)) if digests is not None else ("", ())
-            stored = db.execute(f"SELECT * FROM bundles{where} ORDER BY imported DESC, digest", values).fetchall()  # noqa: S608  (constants)
+            stored = db.execute(f"SELECT * FROM bundles{where} ORDER BY rowid DESC", values).fetchall()  # noqa: S608  (constants)
             return tuple(rows.sound(lambda row: bundle_of(row, _media(db, row["digest"])), stored))
 
     def bundled_images(self, *, sound_only: bool = False) -> tuple[ImageLock, ...]:

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 from kelvin_provision.errors import ImageNotFound, ProvisionError, RegistryUnreachable
+from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Resolved, Stream
 from tests.kit.images import Image
 from tests.kit.locks import lock_of
@@ -24,9 +25,9 @@ class FakeSource:
     def resolve(self, reference, platform, support=None):
         if self.down:
             raise self.down
-        if str(reference) not in self.images:
+        image = self.images.get(str(reference)) or self._found(reference, reference.digest)
+        if image is None:
             raise ImageNotFound(f"{reference}: not found")
-        image = self.images[str(reference)]
         lock = lock_of(image, str(reference), platform)
         return Resolved(lock, {lock.manifest.digest: image.manifest, lock.config.digest: image.blobs[lock.config.digest]})
 
@@ -34,12 +35,17 @@ class FakeSource:
     def blob(self, reference, blob, offset):
         if self.down:
             raise self.down
-        image = self.images[str(reference)]
+        image = self._found(reference, blob.digest)
         data = image.manifest if blob.digest == image.digest else image.blobs[blob.digest]
         if blob.digest in self.wrong:
             data = bytes(len(data))
         start = 0 if self.ignores_ranges else offset
         yield Stream(start, self._chunks(blob.digest, data, start))
+
+    def _found(self, reference, digest):
+        """The image of this repository that is, or has, this."""
+        images = [image for name, image in self.images.items() if Reference.parse(name).name == reference.name]
+        return next((image for image in images if digest == image.digest or digest in image.blobs), None)
 
     def greet(self, host):
         if self.down:
