@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -17,9 +18,16 @@ _MOST = 64
 """Mounted media that are looked at; a node with pods has hundreds of mounts, which are none."""
 
 
+_LOCAL_FUSE = re.compile(r"fuseblk|(fuse\.)?fusefat|fuse\.(exfat|ntfs).*")
+"""What a program of this machine reads from a device. Any other may be on a network, and hang."""
+_NETWORK = ("/dev/nbd", "/dev/rbd", "/dev/drbd")
+
+
 def may_be_medium(mount: Mount) -> bool:
-    """Whether it is a whole filesystem that is on a device, or that a program provides."""
-    return mount.root == "/" and (mount.source.startswith("/dev/") or mount.kind.startswith("fuse"))
+    """Whether it is a whole filesystem on a device of this machine, be it read by the kernel or by a program."""
+    if mount.root != "/" or mount.source.startswith(_NETWORK):
+        return False
+    return bool(_LOCAL_FUSE.fullmatch(mount.kind)) if mount.kind.startswith("fuse") else mount.source.startswith("/dev/")
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,6 @@ class Mounts:
 
     table: Path = files.TABLE
     by_uuid: Path = Path("/dev/disk/by-uuid")
-
-    def text(self) -> str:
-        """It changes with every mount and unmount; empty where it cannot be read."""
-        return files.text(self.table)
 
     def media(self) -> tuple[Mount, ...]:
         """Whole filesystems that may be on a medium, each once."""

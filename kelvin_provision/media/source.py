@@ -85,9 +85,10 @@ class BundleSource:
         return any(_has(contents, blob) for contents in map(self._contents, self._ledger.bundles()) if contents)
 
     def changes(self) -> object:
-        """See `Media.changes`."""
+        """See `Media.changes`. Other mounts, and what others write beside a bundle, are none."""
         places = [Path(medium.place) for known in self._ledger.bundles() for medium in known.media]
-        return self._mounts.text() if places else "", tuple(_stamp(path) for place in places for path in (place, place.parent))
+        mounted = tuple((mount.device, mount.point) for mount in self._mounts.media()) if places else ()
+        return mounted, tuple((_stamp(place), (_stamp(place.parent) or ())[:2]) for place in places)
 
     def _only(self, bundle: str) -> tuple[ImportedBundle, Contents]:
         """Raises MediumGone where it is not known what it has: then nothing may stand for it."""
@@ -217,6 +218,7 @@ def gone(contents: Contents, offset: int, error: MediumGone | None = None) -> Me
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Which file it is, and what was last written to it."""
     with suppress(OSError):
         status = os.stat(path)  # noqa: PTH116  (asked every few seconds)
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -117,6 +117,8 @@ def copy_from_media(
         for lock in locks:
             image = _ImageCopy(media, store, lock, progress, stop)
             for blob in lock.blobs():
+                if stop():
+                    raise TransferStopped(f"{lock.reference}: stopped; what was copied is kept")
                 if not store.has(blob) and media.has(blob):
                     trouble = image.copy(blob) or trouble
     return trouble

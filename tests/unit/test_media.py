@@ -258,3 +258,29 @@ def test_the_last_of_two_mounts_at_one_place_and_the_deepest_one_hold_a_file(wor
     medium = world.mounts.medium_of(place)
     assert (medium.path, medium.place) == ("b/x.kpb", str(place))
     assert [mount.device for mount in world.mounts.media()] == ["8:17", "8:18"]
+
+
+def test_other_mounts_and_what_is_written_beside_a_bundle_change_nothing(world):
+    place = world.path / "stick" / "bundle.kpb"
+    world.know(bundles.write(place.parent, {REFERENCE: IMAGE}), place)
+    before = world.source.changes()
+    with world.table.open("a") as table:
+        table.write("60 22 0:70 / /run/pod/1 rw - overlay overlay rw\n61 22 0:71 / /run/pod/2 rw - tmpfs tmpfs rw\n")
+    (place.parent / "note.txt").write_text("of another program")
+    assert world.source.changes() == before
+    place.parent.rename(world.path / "pulled")
+    place.parent.mkdir()
+    gone = world.source.changes()
+    place.parent.rename(world.path / "another")
+    place.parent.mkdir()
+    assert len({before, gone, world.source.changes()}) == 3
+
+
+def test_what_may_be_on_a_network_is_not_searched(world):
+    local = ["fuseblk /dev/sdb1", "fuse.fusefat x", "fusefat x", "fuse.exfat-fuse x", "fuse.ntfs-3g x", "vfat /dev/sdc1", "ext4 /dev/loop0"]
+    others = ["fuse.sshfs a@b:/", "fuse.s3fs s3fs", "fuse.sshfs /dev/sdd1", "fuse /dev/fuse", "nfs4 b:/", "cifs //b/c"]
+    devices = ["ext4 /dev/nbd0", "ext4 /dev/rbd0", "ext4 /dev/drbd0"]
+    kinds = [*local, *others, *devices]
+    lines = [f"{40 + n} 22 9:{n} / /m/{n} rw - {kind} rw" for n, kind in enumerate(kinds)]
+    world.table.write_text("\n".join([ROOT, *lines]) + "\n")
+    assert [f"{mount.kind} {mount.source}" for mount in world.mounts.media()] == local

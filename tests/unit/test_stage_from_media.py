@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.errors import RegistryUnreachable
+from kelvin_provision.errors import RegistryUnreachable, TransferStopped
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.ledger.requests import Brought
@@ -15,7 +15,7 @@ from kelvin_provision.queries.transfers import describe_origin, transfers_of
 from kelvin_provision.settings.model import DownloadSettings
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.staging.media import LOOK
+from kelvin_provision.staging.media import LOOK, NoMedia, copy_from_media
 from tests.kit import bundles
 from tests.kit.box import Box
 from tests.kit.images import random_image
@@ -149,6 +149,13 @@ def test_a_request_of_this_box_is_resolved_by_a_bundle_where_no_registry_answers
     box.ledger.accept([replace(spec("other"), image=REFERENCE)], "another")
     box.turn()
     assert box.ledger.workload("other").staged.download is Download.READY
+
+
+def test_a_copy_can_be_stopped_before_each_blob(box):
+    lock = lock_of(random_image([3000, 4000]), REFERENCE)
+    asked = iter([False, True])
+    with pytest.raises(TransferStopped):
+        copy_from_media(NoMedia(), box.store, [lock], progress=lambda _: None, stop=lambda: next(asked))
 
 
 @pytest.mark.slow
