@@ -9,24 +9,20 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import BundledImage, Contents
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.errors import BundleInvalid, DigestMismatch, ImageNotFound, MediumGone, PlatformMissing, ProvisionError
 from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.ledger.reading.bundles import BundleReads, ImportedBundle
-from kelvin_provision.media import kept
 from kelvin_provision.media.finding import Finder
 from kelvin_provision.media.mounts import Mounts
+from kelvin_provision.media.tables import Tables
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry.protocol import Resolved, Stream
 from kelvin_provision.registry.resolve import resolve
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.store import Store
 from kelvin_provision.wait_reason import WaitKind, WaitReason
-
-_TABLES = 2
-"""Tables of contents in memory; a large one takes tens of MiB."""
 
 
 class BundleSource:
@@ -35,10 +31,9 @@ class BundleSource:
     def __init__(self, ledger: BundleReads, store: Callable[[], Store], state_dir: Path, mounts: Mounts | None = None) -> None:
         self._ledger = ledger
         self._store = store
-        self._state_dir = state_dir
         self._mounts = mounts or Mounts()
         self._finder = Finder(self._mounts)
-        self._tables: dict[str, Contents] = {}
+        self._tables = Tables(state_dir, self._finder)
 
     def resolve(self, reference: Reference, platform: Platform, support: ImageSupport = ANYTHING, *, bundle: str | None = None) -> Resolved:
         """See `Media.resolve`."""
@@ -47,7 +42,7 @@ class BundleSource:
             return resolve_bundled(table, partial(self._document, only, table), reference, platform, support)
         last: ProvisionError = ImageNotFound(f"{reference}: no bundle has it")
         for known in self._ledger.bundles():
-            contents = self._contents(known)
+            contents = self._tables.contents(known)
             if contents and images_of(contents, reference):
                 try:
                     return resolve_bundled(contents, partial(self._document, known, contents), reference, platform, support)
@@ -67,9 +62,9 @@ class BundleSource:
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:
         """See `Media.blob`."""
         last: ProvisionError = ImageNotFound(f"{reference}: no bundle has {blob.digest}")
-        for known in self._ledger.bundles():
-            contents = self._contents(known)
-            if contents is None or not _has(contents, blob):
+        for known in self._tables.having(blob, self._ledger.bundles()):
+            contents = self._tables.contents(known)
+            if contents is None:
                 continue
             with Bundle(self._finder.files(known, contents), known.digest, contents) as bundle:
                 needed = 1 if bundle.files.whole else bundle.parts_of(blob.digest, offset)[0]
@@ -82,7 +77,7 @@ class BundleSource:
 
     def has(self, blob: Descriptor) -> bool:
         """See `Media.has`."""
-        return any(_has(contents, blob) for contents in map(self._contents, self._ledger.bundles()) if contents)
+        return any(True for _ in self._tables.having(blob, self._ledger.bundles()))
 
     def changes(self) -> object:
         """See `Media.changes`. Other mounts, and what others write beside a bundle, are none."""
@@ -93,32 +88,13 @@ class BundleSource:
     def _only(self, bundle: str) -> tuple[ImportedBundle, Contents]:
         """Raises MediumGone where it is not known what it has: then nothing may stand for it."""
         known = next(iter(self._ledger.bundles([bundle])), None)
-        contents = self._contents(known) if known else None
+        contents = self._tables.contents(known) if known else None
         if known is None or contents is None:
             name = known.name if known else bundle
             error = MediumGone(f"the stick {name} is not there, and its table of contents is not on this box")
             error.wait_reason = WaitReason(WaitKind.MEDIUM, name)
             raise error
         return known, contents
-
-    def _contents(self, known: ImportedBundle) -> Contents | None:
-        """From this process, from the box, or from the medium; None where it is nowhere."""
-        if known.digest not in self._tables:
-            contents = kept.load(self._state_dir, known.digest) or self._read_again(known)
-            if contents is None:
-                return None
-            if len(self._tables) >= _TABLES:
-                self._tables.pop(next(iter(self._tables)))
-            self._tables[known.digest] = contents
-        return self._tables[known.digest]
-
-    def _read_again(self, known: ImportedBundle) -> Contents | None:
-        """It was accepted under its digest, so what has this digest is accepted."""
-        data = self._finder.head(known)
-        if data is not None:
-            with suppress(BundleInvalid):
-                return decode(data)
-        return None
 
     def _document(self, known: ImportedBundle, contents: Contents, digest: str) -> bytes:
         extent, store = contents.by_digest[digest], self._store()
@@ -192,11 +168,6 @@ def images_of(contents: Contents, reference: Reference) -> tuple[BundledImage, .
         return image.reference.tag == reference.tag
 
     return tuple(image for image in contents.images if image.reference.name == reference.name and fits(image))
-
-
-def _has(contents: Contents, blob: Descriptor) -> bool:
-    extent = contents.by_digest.get(blob.digest)
-    return extent is not None and extent.size == blob.size
 
 
 def _chunks(bundle: Bundle, blob: Descriptor, offset: int) -> Iterator[bytes]:

@@ -284,3 +284,26 @@ def test_what_may_be_on_a_network_is_not_searched(world):
     lines = [f"{40 + n} 22 9:{n} / /m/{n} rw - {kind} rw" for n, kind in enumerate(kinds)]
     world.table.write_text("\n".join([ROOT, *lines]) + "\n")
     assert [f"{mount.kind} {mount.source}" for mount in world.mounts.media()] == local
+
+
+def test_a_table_of_contents_is_decoded_once_however_many_bundles_and_blobs_there_are(world, monkeypatch):
+    images = {f"r.io/{name}:1": random_image([5000, 6000]) for name in "abc"}
+    for name, image in images.items():
+        place = world.path / name[5] / "bundle.kpb"
+        world.know(bundles.write(place.parent, {name: image}), place)
+    decoded = []
+    load = kept.load
+    monkeypatch.setattr(kept, "load", lambda state, digest: decoded.append(digest) or load(state, digest))
+    source = world.source
+    for _ in range(2):
+        for name, image in images.items():
+            assert all(source.has(blob) for blob in lock_of(image, name).blobs())
+    assert len(decoded) == 3
+    blobs = lock_of(images["r.io/a:1"], "r.io/a:1").layers
+    assert [read(source, blob) for blob in blobs] == [images["r.io/a:1"].blobs[blob.digest] for blob in blobs]
+    assert len(decoded) <= 4
+    with world.ledger.writing() as db:
+        db.execute("DELETE FROM bundles WHERE digest = ?", (decoded[0],))
+    known = {bundle.digest for bundle in world.ledger.bundles()}
+    had = [any(source.has(blob) for blob in lock_of(image, name).blobs()) for name, image in images.items()]
+    assert (len(known), had.count(True)) == (2, 2)
