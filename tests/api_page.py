@@ -76,7 +76,7 @@ What it does itself, and a box cannot change:
   not sent. What the container needs is in the runtime file: `system`, `runtime: {configuration: ...}`, `deployment_type`.
 * `deploy` needs a runtime file and, there or as options, a name and a cluster. `update` takes the version from `app.yaml` and the rest from the runtime file.
 * An `app.yaml` in the old format (`app: {type: ...}`) is checked against a schema from the internet before the box is asked. Without internet that ends with exit code 65: use the new format, or `curl`.
-* It has no words for staged versions: `deployment_type: staged+instant-apply` is applied as soon as it is here; `staged-only` by the [page](page.md), at the box, or with `POST /api/v4/workloads/apply`.
+* It has no words for staged versions: `deployment_type: staged+instant-apply` is applied as soon as it is here; `staged-only` by the [page](ui.md), at the box, or with `POST /api/v4/workloads/apply`.
 * "Started", "stopped" and "undeployed" mean that the order is accepted; `kelvin workload show` says how far it is.
 * `kelvin apps`, `appregistry`, `secret` and `app upload` are about the platform: a box answers 404.
 

@@ -10,6 +10,8 @@ NUMBER = 1 << 53
 REQUESTS = 256
 REQUEST = 1 << 20
 """Bytes of one request."""
+ALL_REQUESTS = 8 << 20
+"""Bytes of all of them: they are in memory together, parsed."""
 IMAGES = 1024
 BLOBS = 65_536
 LAYERS = 256

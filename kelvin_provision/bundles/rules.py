@@ -16,6 +16,8 @@ def wrong(what: str) -> BundleInvalid:
 
 def check(contents: Contents) -> None:
     """Raises BundleInvalid."""
+    if sum(request.content.size for request in contents.requests) > limits.ALL_REQUESTS:
+        raise wrong(f"its requests have more than {limits.ALL_REQUESTS} bytes together")
     extents = [*(request.content for request in contents.requests), *(extent for _, extent in contents.files), *contents.blobs]
     extents += [request.signature for request in contents.requests if request.signature]
     extents.sort(key=lambda extent: extent.offset)
@@ -40,7 +42,7 @@ def _check_chunks(contents: Contents) -> None:
 
 def _check_reachable(contents: Contents) -> None:
     """Every blob is of an image, and every digest of an image is in the bundle, or is one that the box must have."""
-    here = contents.by_digest
+    here, needs = contents.by_digest, set(contents.needs)
     if len(here) != len(contents.blobs):
         raise wrong("a blob stands twice")
     named: dict[str, int] = {}
@@ -50,7 +52,7 @@ def _check_reachable(contents: Contents) -> None:
         for layer in image.layers:
             if (layer.source == IN_BUNDLE) != (layer.digest in here) or (layer.digest in here and here[layer.digest].size != layer.size):
                 raise wrong("a layer that is not in the bundle as its image says")
-            if layer.source == IN_BOX and layer.digest not in contents.needs:
+            if layer.source == IN_BOX and layer.digest not in needs:
                 raise wrong("a layer on the box that is not among what the bundle needs")
     if set(here) - set(named):
         raise wrong("a blob that belongs to no image")

@@ -283,7 +283,7 @@ def test_without_javascript_a_request_is_staged_activated_at_a_time_held_and_rem
     who.press("button", "Activate at this time")
     sync_api.expect(who.status()).to_contain_text("Waits until")
     who.page.goto("/ui/workloads/fan")
-    who.press("button", "Do not activate it then")
+    who.press("button", "Cancel the scheduled activation")
     who.page.get_by_text("Hold: do not activate it").click()
     who.page.get_by_label("Why, for others to read").fill("line 3")
     who.press("button", "Hold")

@@ -16,6 +16,7 @@ from kelvin_provision.errors import BundleMissing, Locked
 from kelvin_provision.ledger import history
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.uploads.folder import Uploads
+from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 from tests.kit.api_process import ApiProcess, environment
 from tests.kit.browser import as_level, plain
 from tests.kit.bundle_box import media, served
@@ -187,9 +188,21 @@ def test_pages_show_what_is_in_a_bundle_before_anything_is_staged(served, media,
         text = plain(answer.body.decode())
         assert (answer.status, "Not signed. Compare the digest" in text, bundle.digest.partition(":")[2] in text) == (200, True, True)
         assert "motor 1.0.0" in text
+        assert "Its images are downloaded; it waits for an activation." in text
         assert "127.0.0.1:1/motor" in text
     german = browser.get(f"/ui/media/{bundle.digest}", {"Accept-Language": "de"}).body.decode()
     assert "Nicht signiert." in german
+
+
+def test_an_upload_from_which_something_is_to_be_staged_is_not_removed(box, api, bundle):
+    identifier = uploaded(api, bundle.data)
+    carry_out(box.ctx, plan(box.ctx, ImportRequest((Uploads(box.settings.state_dir).content(identifier),))))
+    answer = api.ask("DELETE", f"{UPLOADS}/{identifier}", token=api.as_level(Level.DEPLOY))
+    assert (answer.status, answer.error["name"]) == (409, "upload-busy")
+    assert "it is removed by itself" in plain(as_level(api, Level.DEPLOY).get("/ui/uploads").body.decode())
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET download = 'ready' WHERE bundle IS NOT NULL")
+    assert api.ask("DELETE", f"{UPLOADS}/{identifier}", token=api.as_level(Level.DEPLOY)).status == 204
 
 
 # --- imports ----------------------------------------------------------------------------------------

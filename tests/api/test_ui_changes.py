@@ -220,7 +220,9 @@ def test_an_undeploy_of_what_is_staged_leaves_what_runs(box, api):
     text = browser.get("/ui/undeploy-staged?name=pump").body.decode()
     assert (targets(text), "What runs goes on." in text, "is lost" in text) == ("pump=2", True, False)
     assert browser.get("/ui/undeploy-staged?name=fan").status == 409
-    assert browser.post("/ui/undeploy-staged", {"targets": "pump=2", "name": "pump"}).status == 303
+    answer = browser.post("/ui/undeploy-staged", {"targets": "pump=2", "name": "pump"})
+    assert answer.status == 303
+    assert "Remove the staged version: pump" in plain(browser.get(answer.headers["location"]).body.decode())
     box.turn()
     assert box.states()["pump"] == ("running", None)
 

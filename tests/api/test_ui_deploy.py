@@ -87,7 +87,6 @@ def test_what_is_wrong_with_it_is_said_beside_it_and_nothing_is_stored(box, brow
     ("fields", "status"),
     [
         ({"text": "", "file": b""}, 400),
-        ({"text": "a: 1", "file": b"a: 1"}, 400),
         ({"text": "a: 1"}, 400),
         ({"text": "", "file": b"\xff\xfe"}, 400),
         ({"text": "", "file": b"a: 1", "more": ""}, 400),
@@ -98,6 +97,21 @@ def test_what_is_wrong_with_it_is_said_beside_it_and_nothing_is_stored(box, brow
 )
 def test_a_form_without_a_request_is_refused(quiet, fields, status):
     assert as_level(quiet, Level.DEPLOY).send("/ui/deploy/check", fields).status == status
+
+
+def test_a_corrected_file_counts_not_the_text_of_the_file_before(browser):
+    answer = browser.send("/ui/deploy/check", {"text": "a: 1", "file": json.dumps(REQUEST).encode()})
+    assert (answer.status, json.loads(carried(answer.body.decode()))) == (200, REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"", "There is no request: paste one, or choose a file."), (b"a: \xff", "This is not a text in UTF-8: byte 3 is not valid.")],
+)
+def test_what_cannot_be_read_comes_back_with_the_form(quiet, data, said):
+    text = as_level(quiet, Level.DEPLOY).send("/ui/deploy/check", {"text": "", "file": data}).body.decode()
+    assert said in plain(text)
+    assert 'action="/ui/deploy/check"' in text
 
 
 def test_only_who_may_deploy_sees_the_way_to_it(quiet):

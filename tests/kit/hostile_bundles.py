@@ -138,6 +138,13 @@ TABLES = (
     Hostile("requests", changed("requests", to=lambda rows: rows * (limits.REQUESTS + 1)), f"at most {limits.REQUESTS}"),
     Hostile("a large request", changed("requests", 0, "content", 2, to=limits.REQUEST + 1), f"a request over {limits.REQUEST}"),
     Hostile(
+        "large requests together",
+        changed(
+            "requests", to=lambda rows: [rows[0] | {"content": [DIGEST, 0, limits.REQUEST]}] * (limits.ALL_REQUESTS // limits.REQUEST + 1)
+        ),
+        f"more than {limits.ALL_REQUESTS} bytes together",
+    ),
+    Hostile(
         "a large signature of a request",
         changed("requests", 0, to=lambda row: row | {"signature": [DIGEST, 1 << 20, limits.SIGNATURES + 1]}),
         "a request over",

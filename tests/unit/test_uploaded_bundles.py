@@ -11,7 +11,7 @@ from kelvin_provision.uploads.model import Announced
 from kelvin_provision.uploads.tidying import EVERY, KEPT, Tidying
 from kelvin_provision.uploads.writing import Writer
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
-from kelvin_provision.usecases.bundles.uploaded import remove_staged
+from kelvin_provision.usecases.bundles.uploaded import needed_uploads, remove_staged
 from tests.kit.box import Box
 from tests.kit.bundles import make
 from tests.kit.images import random_image
@@ -50,7 +50,9 @@ def test_it_is_kept_until_all_of_it_is_staged(box, bundle):
     assert remove_staged(box.ctx) == (), "nobody has imported it"
     imported(box, path)
     assert remove_staged(box.ctx) == ()
+    assert needed_uploads(box.ctx) == {path.parent.name}
     box.turn()
+    assert needed_uploads(box.ctx) == frozenset()
     assert box.ledger.workload("motor").staged.download is Download.READY
     assert remove_staged(box.ctx) == ("line-3.kpb",)
     assert not path.exists()

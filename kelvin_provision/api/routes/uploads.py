@@ -23,6 +23,7 @@ from kelvin_provision.quantity import format_rounded, parse_count
 from kelvin_provision.uploads.folder import Uploads
 from kelvin_provision.uploads.model import Announced, Upload
 from kelvin_provision.uploads.writing import Writer
+from kelvin_provision.usecases.bundles.uploaded import needed_uploads
 
 CHUNK = 8 << 20
 """Bytes of one request."""
@@ -115,6 +116,8 @@ async def remove(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
     uploading, identifier = call.services.uploading, _identifier(call)
     upload = await uploading.do(lambda: uploading.uploads.get(identifier))
+    if identifier in await call.box.ask(needed_uploads):
+        raise Refusal("upload-busy", "versions are being staged from this upload; it is removed by itself when they are on the box")
     try:
         await uploading.do(lambda: uploading.uploads.remove(identifier))
     except Locked as error:

@@ -9,7 +9,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.api.ui.strings.texts import Texts, deferred
 from kelvin_provision.ledger.model import Ending, Order, Outcome
 from kelvin_provision.queries.items import NOT_RUNNING, StagedItem, WorkloadItem, plan_of, shown_state
-from kelvin_provision.spec.enums import State
+from kelvin_provision.spec.enums import Method, State
 from kelvin_provision.status import Trouble, Verb
 
 _KINDS = {
@@ -59,6 +59,13 @@ STATES: Mapping[str, str] = {
     Trouble.ROLLED_BACK: deferred("Rolled back"),
 }
 """The words of states: in English those of the platform."""
+
+
+METHODS = {
+    Method.STAGED: deferred("Its images are downloaded; it waits for an activation."),
+    Method.INSTANT: deferred("Its images are downloaded, then it is activated by itself."),
+    Method.STANDARD: deferred("It is activated at once; the cluster downloads its images."),
+}
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,8 @@ class Step:
 
 
 def title_of(_: Texts, order: Order) -> str:
-    return f"{_(TITLES[order.verb])}: {', '.join(order.names)}"
+    what = _("Remove the staged version") if order.verb is Verb.UNDEPLOY and order.of_staged else _(TITLES[order.verb])
+    return ": ".join(filter(None, [what, ", ".join(order.names)]))
 
 
 def headline(_: Texts, order: Order, states: Mapping[str, State], course: Course = Course()) -> Sign:

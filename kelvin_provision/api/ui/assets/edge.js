@@ -86,6 +86,8 @@
     note.hidden = !(seconds > 300);
   };
 
+  const looks = () => "live" in body.dataset || "poll" in body.dataset;
+
   // A second tap does nothing; the box would take it for the same one anyway.
   document.addEventListener("submit", (event) => {
     const button = event.target.method === "post" && event.target.querySelector("button");
@@ -95,12 +97,12 @@
   addEventListener("pageshow", (event) => {
     for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
     if (!event.persisted) clock();
-    if ("live" in body.dataset && !document.hidden) { listen(); if (event.persisted) refresh(); }
+    if (!document.hidden) { listen(); if (event.persisted && looks()) refresh(); }
   });
   addEventListener("pagehide", stop);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) stop();
-    else if ("live" in body.dataset) { listen(); refresh(); }
+    else if (looks()) { listen(); refresh(); }
   });
   if ("poll" in body.dataset) soon(POLL);
 
@@ -109,11 +111,11 @@
   const LEAST = 1 << 18, MOST = 1 << 23, FAST = 4000, PATIENCE = 3000;
   const tell = (text) => { form.querySelector("[role=status]").textContent = text; };
   const ask = async (method, path, headers, body) => {
-    const answer = await fetch(path, { method, headers, body, redirect: "error" });
+    const answer = await fetch(path, { method, headers, body, redirect: "error", signal: AbortSignal.timeout(60000) });
     if (answer.ok || answer.headers.has("Upload-Offset")) return answer;
     if (answer.status === 401) throw form.dataset.login;
     if (answer.status >= 500 && answer.status !== 507 || answer.status === 409 && method === "PUT") throw new Error(String(answer.status));
-    throw new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[role=alert]").textContent.trim();
+    throw new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main [role=alert]").textContent.trim();
   };
   const send = async (files) => {
     const [first] = files.sort((one, other) => one.name < other.name ? -1 : 1);
@@ -137,6 +139,7 @@
         return;
       } catch (error) {
         if (typeof error === "string") { tell(error); return; }
+        try { await file.slice(0, 1).arrayBuffer(); } catch { tell(form.dataset.lost); return; }
         tell(form.dataset.wait);
         size = LEAST;
         await new Promise((resolve) => { setTimeout(resolve, PATIENCE); });

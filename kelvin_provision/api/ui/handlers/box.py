@@ -45,18 +45,17 @@ class _Shown:
 async def shown(call: Call) -> Response:
     """At once: what the agent would have to be asked for is on pages of its own, but for the filesystem of images."""
     refuse_unknown(call.request.query_params.keys(), ())
-    counted = await call.box.cached("counts", queries.counts)
-    facts, _ = await call.box.ask(_read, counted), texts_of(call.request)
+    facts, _ = await call.box.ask(_read), texts_of(call.request)
     disk, silent = await _disk(call) if facts.box.agent else (None, "")
     orders = [(order, title_of(_, order)) for order in facts.agent.orders]
     return page(call, "box.html", facts=facts, disk=disk, silent=silent, orders=orders, start=_AGENT)
 
 
-def _read(ctx: Context, counted: Counts) -> _Shown:
+def _read(ctx: Context) -> _Shown:
     served = usable(ctx.settings)
     leaf = served.chain.leaf if served else None
     authority = served.authority.leaf if served and served.authority else None
-    return _Shown(queries.box(ctx, counted), agent_of(ctx), leaf, authority, (leaf.ends - ctx.now).days if leaf else 0)
+    return _Shown(queries.box(ctx, Counts({}, 0)), agent_of(ctx), leaf, authority, (leaf.ends - ctx.now).days if leaf else 0)
 
 
 async def _disk(call: Call) -> tuple[dict[str, Any] | None, str]:

@@ -9,7 +9,9 @@ from kelvin_provision.api.routes import uploads
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.forms import form_of
 from kelvin_provision.api.ui.rendering import page, see_other
+from kelvin_provision.api.ui.words import METHODS
 from kelvin_provision.api.work import bundles
+from kelvin_provision.usecases.bundles.uploaded import needed_uploads
 
 PATIENCE = 20.0
 """Seconds for which a person waits for the end of an import; it goes on without the page."""
@@ -19,7 +21,9 @@ _UPLOADS, _MEDIA = "/ui/uploads", "/ui/media"
 async def uploaded(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
     uploading = call.services.uploading
-    return page(call, "uploads.html", uploads=await uploading.do(uploading.uploads.all))
+    there = await uploading.do(uploading.uploads.all)
+    needed = await call.box.ask(needed_uploads) if there else frozenset()
+    return page(call, "uploads.html", uploads=there, needed=needed)
 
 
 async def begin(call: Call) -> Response:
@@ -50,11 +54,11 @@ async def medium(call: Call) -> Response:
 
 
 async def stage_upload(call: Call) -> Response:
-    return await _staged(call, await _upload(call))
+    return await _staged(call, await _upload(call), _UPLOADS)
 
 
 async def stage_medium(call: Call) -> Response:
-    return await _staged(call, _medium(call))
+    return await _staged(call, _medium(call), _MEDIA)
 
 
 async def _upload(call: Call) -> bundles.Named:
@@ -69,14 +73,19 @@ async def _shown(call: Call, bundle: bundles.Named, back: str) -> Response:
     """Who signed it, what it brings, and what prevents that. Nothing is stored."""
     refuse_unknown(call.request.query_params.keys(), ())
     document = await bundles.inspected(call.box, bundle)
-    return page(call, "bundle.html", bundle=document, plan=document["import"], back=back, here=call.request.scope["path"])
+    plan, texts = document["import"], document["warnings"]
+    warnings = dict.fromkeys([*texts, *(plan["warnings"] if plan else ())])
+    if not document["signatures"]["trusted"]:
+        warnings.pop(texts[0])  # the page has a sentence of its own
+    values = {"plan": plan, "warnings": list(warnings), "methods": METHODS, "back": back, "here": call.request.scope["path"]}
+    return page(call, "bundle.html", bundle=document, **values)
 
 
-async def _staged(call: Call, bundle: bundles.Named) -> Response:
+async def _staged(call: Call, bundle: bundles.Named, back: str) -> Response:
     """A repetition is the same import."""
     form = await form_of(call, ())
     wish = bundles.Wish(form.digest, call.principal.actor, bundle)
     done = await bundles.import_once(call.box, call.services.imports, wish, PATIENCE)
     if done is None or not done.names:
-        return page(call, "imported.html", under_way=done is None)
+        return page(call, "imported.html", under_way=done is None, back=back)
     return see_other("/ui/")

@@ -16,18 +16,13 @@ from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.routes.revisions import revised
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page, see_other
-from kelvin_provision.api.ui.strings.texts import deferred
+from kelvin_provision.api.ui.strings.texts import texts_of
+from kelvin_provision.api.ui.words import METHODS
 from kelvin_provision.api.work.deploying import Head
 from kelvin_provision.errors import RequestRefused, SecretMissing
-from kelvin_provision.spec.enums import Method
 
 _AROUND = 4096
 """Bytes of a form beside the request."""
-METHODS = {
-    Method.STAGED: deferred("Its images are downloaded; it waits for an activation."),
-    Method.INSTANT: deferred("Its images are downloaded, then it is activated by itself."),
-    Method.STANDARD: deferred("It is activated at once; the cluster downloads its images."),
-}
 
 
 async def form_page(call: Call) -> Response:
@@ -37,7 +32,9 @@ async def form_page(call: Call) -> Response:
 
 async def check(call: Call) -> Response:
     """What would be staged, or what is wrong with it. Nothing is stored."""
-    text = await _text(call, ("text", "file"))
+    text, wrong = await _text(call, ("text", "file"))
+    if wrong:
+        return _form(call, 400, text=text, wrong=wrong)
     try:
         considered = await call.services.deploy(_head(call, text, only_check=True), text.encode())
     except (RequestRefused, SecretMissing) as error:
@@ -49,7 +46,9 @@ async def check(call: Call) -> Response:
 
 async def deploy(call: Call) -> Response:
     """The same form again within a minute makes no second revision."""
-    text = await _text(call, ("text",))
+    text, wrong = await _text(call, ("text",))
+    if wrong:
+        return _form(call, 400, text=text, wrong=wrong)
     names = await revised(call, _head(call, text), text.encode())
     return see_other(f"/ui/workloads/{names[0]}" if len(names) == 1 else "/ui/")
 
@@ -64,20 +63,17 @@ def _head(call: Call, text: str, *, only_check: bool = False) -> Head:
     return Head(call.principal.actor, form=form, only_check=only_check)
 
 
-async def _text(call: Call, names: tuple[str, ...]) -> str:
-    """The request, from the file if one was chosen. Browsers send lines of a field with CRLF. Raises Refusal."""
-    fields = multipart_fields(call.request, await content(call.request, LARGEST + _AROUND))
+async def _text(call: Call, names: tuple[str, ...]) -> tuple[str, str]:
+    """The request, from the file if one was chosen, and what a person must correct. Browsers send lines with CRLF. Raises Refusal."""
+    _, fields = texts_of(call.request), multipart_fields(call.request, await content(call.request, LARGEST + _AROUND))
     if set(fields) != set(names):
         raise Refusal("bad-body", f"the form has the fields {', '.join(names)}, and no others")
-    pasted, chosen = fields["text"].strip(), fields.get("file", b"")
-    if pasted and chosen:
-        raise Refusal("bad-body", "a request is pasted, and a file is chosen as well")
-    data = chosen or fields["text"]
+    data = fields.get("file", b"") or fields["text"]
     if not data.strip():
-        raise Refusal("bad-body", "there is no request in the form")
+        return "", _("There is no request: paste one, or choose a file.")
     if len(data) > LARGEST:
         raise Refusal("body-too-large", f"a request may have {LARGEST} bytes")
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n"), ""
     except UnicodeDecodeError as error:
-        raise Refusal("bad-body", f"the request is not UTF-8: invalid byte at {error.start}") from error
+        return "", _("This is not a text in UTF-8: byte {number} is not valid.", number=error.start)
