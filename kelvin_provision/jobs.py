@@ -142,13 +142,13 @@ def _inspect_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line
 
     settings = place.loaded.settings
     where = _bundle(settings, arguments)
-    document = inspect(where, settings.trust).to_json()
+    shown = inspect(where, settings.trust)
     with place.opened(settings) as ctx:
         try:
-            planned, obstacle = plan(ctx, ImportRequest(where.places, where.expect)).to_json(), None
+            planned, obstacle = plan(ctx, ImportRequest(where.places, where.expect), shown).to_json(), None
         except ProvisionError as error:
             planned, obstacle = None, to_document(error)
-    yield {"result": {**document, "import": planned, "obstacle": obstacle}}
+    yield {"result": {**shown.to_json(), "import": planned, "obstacle": obstacle}}
 
 
 def _import_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
@@ -158,7 +158,7 @@ def _import_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]
 
     settings = place.loaded.settings
     where = _bundle(settings, arguments)
-    request = ImportRequest(where.places, where.expect, images_only=arguments.get("images_only") is True)
+    request = ImportRequest(where.places, where.expect, images_only=arguments.get("images_only") is True, digest=where.digest)
     with place.opened(settings) as opened_box:
         ctx = replace(opened_box, actor=str(arguments["actor"]))
         done = carry_out(ctx, plan(ctx, request))
@@ -176,17 +176,17 @@ def _verify_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]
 
 
 def _bundle(settings: Settings, arguments: Mapping[str, Any]) -> BundlePlace:
-    """No path comes from afar."""
+    """No path comes from afar. What a path leads to may have changed when it is read: the digest that a bundle was named by goes along."""
     from kelvin_provision.bundles.inspection import BundlePlace
     from kelvin_provision.bundles.on_media import place_of
     from kelvin_provision.uploads.checking import checked_content
     from kelvin_provision.uploads.folder import Uploads
 
+    expect = arguments.get("expect") or ""
     if identifier := arguments.get("upload"):
-        path = checked_content(Uploads(settings.state_dir), str(identifier))
-    else:
-        path = place_of(settings.media.folders, str(arguments["medium"]))
-    return BundlePlace((path,), arguments.get("expect") or "")
+        return BundlePlace((checked_content(Uploads(settings.state_dir), str(identifier)),), expect)
+    digest = str(arguments["medium"])
+    return BundlePlace((place_of(settings.media.folders, digest),), expect, digest)
 
 
 JOBS: Mapping[str, Job] = MappingProxyType(

@@ -222,7 +222,7 @@ upload of the same user goes on with that one (200). The parts of a bundle are s
 first byte: an upload needs its size on the disk, until everything in it is staged; then it is removed.
 
 A complete upload, `/edge/v1/uploads/{upload}`, and a bundle on a stick in the box, `/edge/v1/media/{digest}`, are inspected, verified and imported in the same way. `GET /edge/v1/media` lists the latter: the agent looks in the
-folders of the setting `media.folders`, and no client names a path.
+folders of the setting `media.folders`, and no client names a path. The digest in the path holds for every read: a medium that has another bundle by then is refused (`expected-other`).
 
 * `inspect` says who signed it, what is in it, and in `import` what an import would do; in `obstacle`, why there can be none. Nothing is stored.
 * `verify` reads every byte, and answers with a line of JSON for each second of progress, and a last one with `result` or `errors`.

@@ -11,7 +11,7 @@ from typing import Any
 
 from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
 from kelvin_provision.agent.answering import TIME, short_path, socket_path
-from kelvin_provision.errors import AgentSilent, ClusterUnreachable
+from kelvin_provision.errors import AgentSilent, ClusterUnreachable, OurBug
 from kelvin_provision.errors.documents import from_document
 from kelvin_provision.hints import command
 
@@ -42,13 +42,15 @@ def to_line(question: str, arguments: Mapping[str, Any]) -> bytes:
 
 
 def from_line(line: bytes) -> Any:
-    """The result. Raises the error in it, AgentSilent for half a line."""
+    """The result. Raises the error in it, AgentSilent for half a line, OurBug for one that is too long."""
     return document_of(line)["result"]
 
 
 def document_of(line: bytes) -> dict[str, Any]:
     """A line of a job has something else than a result, until the last one. Raises as `from_line`."""
     if not line.endswith(b"\n"):
+        if len(line) >= LARGEST:
+            raise too_long()
         raise AgentSilent("the agent ended while it was asked", hint="try again in a moment")
     document: dict[str, Any] = json.loads(line)
     if "error" in document:
@@ -58,6 +60,10 @@ def document_of(line: bytes) -> dict[str, Any]:
 
 def too_late() -> ClusterUnreachable:
     return ClusterUnreachable(f"there was no answer within {TIME:g} s", hint="try again in a moment")
+
+
+def too_long() -> OurBug:
+    return OurBug(f"the answer of the agent has more than {LARGEST} bytes", hint="ask for less")
 
 
 def unanswered() -> AgentSilent:

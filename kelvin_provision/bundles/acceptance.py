@@ -6,7 +6,8 @@ from typing import Any
 
 from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import PAYLOAD_TYPE, Contents
-from kelvin_provision.bundles.opening import Head, refuse_overlap
+from kelvin_provision.bundles.opening import Head, read_head, refuse_overlap
+from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.errors import SignatureMissing, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.settings.model import TrustSettings
@@ -53,6 +54,17 @@ def accept(head: Head, trust: TrustSettings, expect: str = "") -> Accepted:
     contents = decode(head.contents)
     refuse_overlap(head, contents)
     return Accepted(contents, head.digest, verified.signers, verified.unknown, expected=bool(expect))
+
+
+def read_named(files: BundleFiles, digest: str) -> Head:
+    """The head of a bundle that was named by its digest, empty for any: a medium may answer otherwise than when it was looked for.
+
+    It is no `expect`, which a person has compared. Raises ExpectedOther, and as `read_head`.
+    """
+    head = read_head(files)
+    if digest:
+        refuse_other(digest, head.digest)
+    return head
 
 
 def _verified(head: Head, trust: TrustSettings) -> Verified:

@@ -8,9 +8,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kelvin_provision.bundles.acceptance import Accepted, accept
+from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
 from kelvin_provision.bundles.model import IN_BOX, BundledImage, BundledRequest, Contents
-from kelvin_provision.bundles.opening import find, open_bundle, read_head
+from kelvin_provision.bundles.opening import Head, find, open_bundle
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.errors import BundleDamaged, MediumGone, RequestRefused
 from kelvin_provision.hints import command
@@ -28,10 +28,14 @@ _LONGEST = 253
 
 @dataclass(frozen=True)
 class BundlePlace:
-    """Where to look: files or folders, several for parts on several media. `expect` is the digest that the bundle must have."""
+    """Where to look: files or folders, several for parts on several media. `expect` is the digest that the bundle must have.
+
+    `digest` is the one by which it was named, if it was; it must have that, too, and is not vouched for by it.
+    """
 
     places: tuple[Path, ...]
     expect: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class InspectResult:
     """The table of contents, and who vouches for it. `missing` are the numbers of parts that are not here."""
 
     files: BundleFiles
+    head: Head
     accepted: Accepted
     requests: tuple[RequestSummary, ...]
     missing: tuple[int, ...]
@@ -108,17 +113,17 @@ def _ranges(numbers: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 def inspect(place: BundlePlace, trust: TrustSettings) -> InspectResult:
     """Reads the table of contents and the requests, no image.
 
-    Raises BundleMissing, BundleInvalid, BundleDamaged, MediumGone, and what `accept` raises.
+    Raises BundleMissing, BundleInvalid, BundleDamaged, MediumGone, and what `accept` and `read_named` raise.
     """
-    accepted, bundle = _opened(place, trust)[1:]
+    head, accepted, bundle = _opened(place, trust)
     with bundle:
         requests = tuple(_summary(bundle, request) for request in accepted.contents.requests)
-        return InspectResult(bundle.files, accepted, requests, bundle.missing)
+        return InspectResult(bundle.files, head, accepted, requests, bundle.missing)
 
 
-def _opened(place: BundlePlace, trust: TrustSettings) -> tuple[Any, Accepted, Bundle]:
+def _opened(place: BundlePlace, trust: TrustSettings) -> tuple[Head, Accepted, Bundle]:
     files = find(*place.places)
-    head = read_head(files)
+    head = read_named(files, place.digest)
     accepted = accept(head, trust, place.expect)
     return head, accepted, open_bundle(files, head, accepted.contents)
 

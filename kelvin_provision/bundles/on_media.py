@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.bundles.opening import candidates, read_head
+from kelvin_provision.bundles.opening import candidates, is_text, read_head
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.errors import BundleMissing, ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
@@ -88,7 +88,7 @@ def _below(folders: Iterable[Path]) -> set[Path]:
 def _folders_in(folder: Path) -> Iterator[Path]:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+            if not entry.name.startswith(".") and is_text(entry.name) and entry.is_dir(follow_symlinks=False):
                 yield Path(entry.path)
 
 

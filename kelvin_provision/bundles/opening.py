@@ -41,9 +41,9 @@ def find(place: Path, *others: Path) -> BundleFiles:
 
     Raises BundleMissing, also for a folder with several bundles; BundleInvalid, FileUnreadable, MediumGone.
     """
-    files = _find(place)
+    files = _refuse_unnameable(_find(place))
     for other in others:
-        more = _find(other, files.name)
+        more = _refuse_unnameable(_find(other, files.name))
         if more.whole or files.whole or more.name != files.name:
             raise BundleInvalid(f"{place} and {other} are two bundles: only parts of one can be at several places")
         files = BundleFiles(files.name, {**more.paths, **files.paths})
@@ -51,7 +51,30 @@ def find(place: Path, *others: Path) -> BundleFiles:
 
 
 def candidates(folder: Path) -> tuple[BundleFiles, ...]:
-    """All bundles in a folder, by their files' names. Raises MediumGone, FileUnreadable."""
+    """All bundles in a folder whose names are text, by their files' names. Raises MediumGone, FileUnreadable."""
+    return tuple(files for files in _all_in(folder) if is_text(files.name))
+
+
+def is_text(name: str) -> bool:
+    """Whether UTF-8 can encode it: the system hands on other bytes of a name as surrogates, which can be neither stored nor sent."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse_unnameable(files: BundleFiles) -> BundleFiles:
+    """The same files. Where a link leads is stored, too, to find the medium again. Raises BundleInvalid."""
+    for path in files.paths.values():
+        for name in (os.path.abspath(path), os.path.realpath(path)):  # noqa: PTH100  (links in it stay)
+            if not is_text(name):
+                shown = os.fsencode(name).decode(errors="backslashreplace")
+                raise BundleInvalid(f"the path {shown} is not UTF-8", hint="rename the file or folder whose name is not, and try again")
+    return files
+
+
+def _all_in(folder: Path) -> tuple[BundleFiles, ...]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in islice(entries, _ENTRIES) if not entry.is_dir(follow_symlinks=False)]
@@ -76,7 +99,8 @@ def _find(place: Path, name: str = "") -> BundleFiles:
             raise BundleMissing(f"{place} does not exist") from error
         raise trouble(error, place) from error
     if folder:
-        return _only(place, [files for files in candidates(place) if name in ("", files.name)])
+        bundles = [files for files in _all_in(place) if name in ("", files.name)]
+        return _only(place, [files for files in bundles if is_text(files.name)] or bundles)
     match = _FILE.fullmatch(place.name)
     if match is None or match["number"] is None:
         return BundleFiles(match["name"] if match else place.name, {1: place}, whole=True)

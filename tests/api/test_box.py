@@ -14,7 +14,10 @@ import pytest
 
 from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
+from kelvin_provision.agent.asking import LARGEST, from_line
 from kelvin_provision.agent.jobs import Jobs
+from kelvin_provision.api.work import asking
+from kelvin_provision.errors import AgentSilent, OurBug
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.status import Verb
@@ -188,6 +191,23 @@ def test_an_error_of_a_job_has_a_status_and_later_it_is_the_last_line(doing):
     answer = doing.post(f"{EDGE}/images/verify")
     first, last = [json.loads(line) for line in answer.body.splitlines()]
     assert (answer.status, first["progress"]["done"], last["errors"][0]["name"]) == (200, 1, "locked")
+
+
+def test_a_line_of_the_agent_that_is_too_long_is_named_and_not_taken_whole(doing, monkeypatch):
+    monkeypatch.setattr(asking, "LARGEST", 4096)
+    doing.write(LINE.format({"result": "x" * 5000}))
+    answer = doing.get(f"{EDGE}/doctor")
+    assert (answer.status, answer.error["name"]) == (500, "our-bug")
+    assert "the answer of the agent has more than" in answer.error["description"]
+    doing.write(LINE.format({"progress": {"name": "x"}}) + LINE.format({"data": "x" * 5000}))
+    with pytest.raises(http.client.IncompleteRead):
+        doing.post(f"{EDGE}/support-bundle")
+
+
+@pytest.mark.parametrize(("line", "error"), [(b"x" * LARGEST, OurBug), (b'{"result', AgentSilent)])
+def test_half_a_line_of_the_agent_is_too_long_or_its_end(line, error):
+    with pytest.raises(error):
+        from_line(line)
 
 
 @pytest.mark.slow

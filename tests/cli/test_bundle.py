@@ -108,7 +108,7 @@ def test_names_of_files_cannot_control_the_terminal(stick, name):
     bundles.make(requests=[REQUEST]).write(stick)[0].rename(stick / name)
     for words in (("inspect", str(stick)), ("verify", str(stick), "-v"), ("inspect", str(stick / name))):
         result = run("bundle", *words)
-        assert result.exit_code in {0, 66}
+        assert result.exit_code in ({65} if name == "\udcff.kpb" else {0, 66})
         assert not {"\x1b", "\u202e"} & set(result.stdout + result.stderr)
         assert "a\nb" not in result.stdout + result.stderr
 

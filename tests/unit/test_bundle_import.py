@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.bundles.inspection import BundlePlace, inspect
 from kelvin_provision.errors import (
+    BundleDamaged,
     BundleInvalid,
     BundleUnsuitable,
     ExpectedOther,
@@ -73,6 +75,27 @@ def stored(box):
 
 
 NOTHING = [(), [], (), [], []]
+
+
+def test_a_bundle_that_was_named_by_its_digest_is_that_one_and_nobody_vouches_for_it(box, stick):
+    shown = bundles.write(stick, IMAGES, [body("pump")], name="north")
+    named = planned(box, stick, digest=shown.digest)
+    assert (named.accepted.expected, "is not signed" in named.warnings[0]) == (False, True)
+    other = bundles.write(stick, IMAGES, [body("fan")], name="north")
+    for look in (planned, lambda *_, digest: inspect(BundlePlace((stick,), digest=digest), box.settings.trust)):
+        with pytest.raises(ExpectedOther, match=other.digest):
+            look(box, stick, digest=shown.digest)
+    assert stored(box) == NOTHING
+
+
+def test_what_is_shown_beside_a_plan_is_of_the_same_table_of_contents(box, stick):
+    """A medium may answer otherwise when it is read again."""
+    before = bundles.write(stick, IMAGES, [body("pump")], name="north")
+    shown = inspect(BundlePlace((stick,)), box.settings.trust)
+    assert plan(box.ctx, ImportRequest((stick,)), shown).digest == before.digest
+    bundles.write(stick, IMAGES, [body("fan", title="Ventilator")], name="north")
+    with pytest.raises(BundleDamaged):
+        plan(box.ctx, ImportRequest((stick,)), shown)
 
 
 def test_a_plan_says_what_comes_and_stores_nothing(box, stick):

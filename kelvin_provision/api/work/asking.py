@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from kelvin_provision.agent.answering import TIME, short_path, socket_path
-from kelvin_provision.agent.asking import LARGEST, PATIENCE, PAUSE, document_of, from_line, to_line, too_late, unanswered
+from kelvin_provision.agent.asking import LARGEST, PATIENCE, PAUSE, document_of, from_line, to_line, too_late, too_long, unanswered
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.context import Context
 from kelvin_provision.errors import AgentSilent, ClusterUnreachable, OurBug
@@ -22,11 +22,9 @@ async def asked(box: Box, question: str, arguments: Mapping[str, Any]) -> Any:
     reader, writer = await _connected(box)
     try:
         writer.write(to_line(question, arguments))
-        line = await asyncio.wait_for(reader.readline(), TIME)
+        line = await asyncio.wait_for(_line(reader), TIME)
     except (TimeoutError, OSError) as error:
         raise too_late() from error
-    except ValueError as error:
-        raise OurBug(f"the answer of the agent has more than {LARGEST} bytes", hint="ask for less") from error
     finally:
         writer.close()
     return from_line(line)
@@ -38,7 +36,7 @@ async def job(box: Box, name: str, arguments: Mapping[str, Any]) -> AsyncGenerat
     try:
         writer.write(to_line(name, arguments))
         while True:
-            document = document_of(await reader.readline())
+            document = document_of(await _line(reader))
             yield document
             if "result" in document:
                 return
@@ -58,6 +56,13 @@ async def result_of_job(box: Box, name: str, arguments: Mapping[str, Any], patie
     except TimeoutError as error:
         raise ClusterUnreachable(f"there was no answer within {patience:g} s", hint="try again in a moment") from error
     raise OurBug(f"the job {name} has no result")
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError as error:
+        raise too_long() from error
 
 
 async def _connected(box: Box) -> Streams:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.bundles.acceptance import Accepted, accept
-from kelvin_provision.bundles.inspection import missing_warning
+from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
+from kelvin_provision.bundles.inspection import InspectResult, missing_warning
 from kelvin_provision.bundles.model import IN_BOX, Contents
-from kelvin_provision.bundles.opening import Head, find, open_bundle, read_head
+from kelvin_provision.bundles.opening import Head, find, open_bundle
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.context import Context
@@ -37,12 +37,16 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """`places` are files or folders; several for parts on several media. `expect` is the digest that the bundle must have."""
+    """`places` are files or folders; several for parts on several media. `expect` is the digest that the bundle must have.
+
+    `digest` is the one by which it was named, if it was; it must have that, too, and is not vouched for by it.
+    """
 
     places: tuple[Path, ...]
     expect: str = ""
     images_only: bool = False
     allow_latest: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,18 +125,25 @@ class ImportPlan:
         }
 
 
-def plan(ctx: Context, request: ImportRequest) -> ImportPlan:
-    """Raises BundleMissing, BundleInvalid, BundleDamaged, MediumGone; what `bundles.acceptance.accept` raises; BundleUnsuitable; NoSpace;
+def plan(ctx: Context, request: ImportRequest, shown: InspectResult | None = None) -> ImportPlan:
+    """`shown` is what a person sees beside the plan: it is of that table of contents, and the medium is not asked for another one.
+
+    Raises BundleMissing, BundleInvalid, BundleDamaged, MediumGone; what `bundles.acceptance.accept` raises; BundleUnsuitable; NoSpace;
     what a deploy of its requests raises; PlatformMissing, ImageUnsupported, ManifestInvalid.
     """
     with ctx.sanitizer.errors():
+        if shown is not None:
+            return _of(ctx, request, shown.files, shown.head, shown.accepted)
         files = find(*request.places)
         if 1 not in files.paths and (known := _known(ctx, files)):
             return _further_parts(request, files, *known)
-        head = read_head(files)
-        accepted = accept(head, ctx.settings.trust, request.expect)
-        with open_bundle(files, head, accepted.contents) as bundle:
-            return _planned(ctx, request, bundle, accepted, head)
+        head = read_named(files, request.digest)
+        return _of(ctx, request, files, head, accept(head, ctx.settings.trust, request.expect))
+
+
+def _of(ctx: Context, request: ImportRequest, files: BundleFiles, head: Head, accepted: Accepted) -> ImportPlan:
+    with open_bundle(files, head, accepted.contents) as bundle:
+        return _planned(ctx, request, bundle, accepted, head)
 
 
 def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Accepted, head: Head) -> ImportPlan:
@@ -277,7 +288,7 @@ def _known(ctx: Context, files: BundleFiles) -> tuple[ImportedBundle, Contents] 
 def _further_parts(request: ImportRequest, files: BundleFiles, known: ImportedBundle, contents: Contents) -> ImportPlan:
     from kelvin_provision.trust.verifying import refuse_other
 
-    if request.expect:
-        refuse_other(request.expect, known.digest)
+    for digest in filter(None, (request.expect, request.digest)):
+        refuse_other(digest, known.digest)
     missing = tuple(number for number in range(1, len(contents.parts) + 1) if number not in files.paths)
     return ImportPlan(request, files, Accepted(contents, known.digest, expected=True), None, missing=missing)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.inspection import missing_warning
+from kelvin_provision.bundles.on_media import on_media
 from kelvin_provision.bundles.opening import candidates, find, open_bundle, read_head
 from kelvin_provision.bundles.part_file import PartFile, trouble
 from kelvin_provision.bundles.parts import BLOCK, BundleFiles, Parts
@@ -104,6 +106,28 @@ def test_a_place_that_is_not_there_is_missing(tmp_path):
     for place in (tmp_path / "none", tmp_path / ("x" * 300)):
         with pytest.raises(BundleMissing):
             find(place)
+
+
+def test_a_place_whose_name_is_not_text_is_refused_and_says_what_to_do(tmp_path):
+    """It ended as a bug of ours where an import was stored."""
+    good = written(tmp_path / "stick")[0][0]
+    parts, _ = written(tmp_path / "linked", part=20_000)
+    bad = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xe4d"))
+    inside = shutil.copy(good, bad.with_name(f"{bad.name}.kpb"))
+    shutil.copytree(good.parent, bad)
+    parts[1].unlink()
+    parts[1].symlink_to(bad / good.name)
+    assert candidates(tmp_path) == ()
+    for place in (bad, bad / good.name, inside, tmp_path, parts[0]):
+        with pytest.raises(BundleInvalid, match=r"b\\xe4d.* is not UTF-8") as caught:
+            find(place)
+        assert str(caught.value).isprintable()
+        assert "rename the file or folder" in str(caught.value.hint)
+    with pytest.raises(BundleInvalid, match="is not UTF-8"):
+        find(good, inside)
+    shutil.copy(good, tmp_path)
+    assert find(tmp_path).paths == {1: tmp_path / good.name}
+    assert [each.folder for each in on_media([tmp_path])] == [tmp_path, parts[0].parent, good.parent]
 
 
 def test_parts_on_several_media_are_one_bundle(tmp_path):
