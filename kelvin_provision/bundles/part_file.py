@@ -29,6 +29,14 @@ def trouble(error: OSError, path: Path) -> ProvisionError:
     return _unread(error, path)
 
 
+def size_of(path: Path) -> int:
+    """As the filesystem says, without opening it. Raises as `trouble` says."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise trouble(error, path) from error
+
+
 def _unread(error: OSError, path: Path) -> MediumGone:
     """Of a file that is open: whatever the reason is called, it is the medium's."""
     return MediumGone(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
@@ -48,7 +56,11 @@ class PartFile:
             if error.errno == errno.ENXIO:  # a socket, or a device without a driver
                 raise BundleInvalid(f"{path} is not a regular file") from error
             raise trouble(error, path) from error
-        self.status = os.fstat(self.descriptor)
+        try:
+            self.status = os.fstat(self.descriptor)
+        except OSError as error:
+            self.close()
+            raise _unread(error, path) from error
         if not stat.S_ISREG(self.status.st_mode):
             self.close()
             raise BundleInvalid(f"{path} is not a regular file")

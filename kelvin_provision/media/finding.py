@@ -48,12 +48,12 @@ class Finder:
         names = {Path(medium.place).name.partition(".kpb")[0] for medium in known.media} | {known.name}
         seen = set[Path]()
         for place in self._mounts.places(known.media):
-            with suppress(ProvisionError):
+            with suppress(OSError, ProvisionError):  # a foreign mount may answer anything
                 if not place.name.partition(".kpb")[1] and place.is_file():
                     yield find(place)  # it was named so, whatever the name is
             if place.parent not in seen:
                 seen.add(place.parent)
-                with suppress(ProvisionError):
+                with suppress(OSError, ProvisionError):  # a foreign mount may answer anything
                     yield from [files for files in candidates(place.parent) if files.name in names]
 
     def _fitting(self, files: BundleFiles, known: ImportedBundle, contents: Contents) -> Mapping[int, Path]:

@@ -305,6 +305,19 @@ def test_parts_may_come_one_after_the_other_and_only_the_first_one_is_needed_at_
     assert len(box.ledger.bundles()[0].media) == len(paths)
 
 
+def test_a_further_part_that_cannot_be_looked_at_is_an_error_of_ours(box, stick, tmp_path):
+    bundle = bundles.make(IMAGES, [body("pump")], part_size=40_960)
+    paths = bundle.write(stick)
+    for path in paths[1:]:
+        path.unlink()
+    imported(box, stick)
+    second = tmp_path / "second" / paths[1].name
+    second.parent.mkdir()
+    second.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(MediumGone, match=f"{second} is not there"):
+        planned(box, second.parent)
+
+
 def test_parts_at_several_places_are_one_bundle_in_any_order(box, stick, tmp_path):
     bundle = bundles.make(IMAGES, [body("pump")], part_size=32_768)
     paths = bundle.write(stick)

@@ -13,6 +13,7 @@ from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
 from kelvin_provision.bundles.inspection import InspectResult, missing_warning
 from kelvin_provision.bundles.model import IN_BOX, Contents
 from kelvin_provision.bundles.opening import Head, find, open_bundle
+from kelvin_provision.bundles.part_file import size_of
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.context import Context
@@ -279,7 +280,7 @@ def _known(ctx: Context, files: BundleFiles) -> tuple[ImportedBundle, Contents] 
         names = {Path(medium.place).name.partition(".kpb")[0] for medium in known.media} | {known.name}
         contents = kept.load(ctx.settings.state_dir, known.digest) if files.name in names else None
         if contents and all(
-            number <= len(contents.parts) and path.stat().st_size == contents.parts[number - 1] for number, path in files.paths.items()
+            number <= len(contents.parts) and size_of(path) == contents.parts[number - 1] for number, path in files.paths.items()
         ):
             return known, contents
     return None

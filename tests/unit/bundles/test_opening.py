@@ -335,3 +335,20 @@ def test_a_range_outside_of_the_bundle_is_refused(tmp_path):
         for offset, size in ((contents.total, 1), (-1, 2), (0, contents.total + 1)):
             with pytest.raises(BundleDamaged):
                 list(parts.read(offset, size))
+
+
+def test_a_file_that_goes_between_opening_and_looking_is_a_medium_that_is_gone(tmp_path, monkeypatch):
+    path = tmp_path / "bundle.kpb"
+    path.write_bytes(b"x")
+    closed = []
+
+    def not_connected(descriptor):
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", not_connected)
+        patch.setattr(os, "close", closed.append)
+        with pytest.raises(MediumGone, match="cannot be read"):
+            PartFile(path)
+    assert len(closed) == 1
+    os.close(closed[0])
