@@ -25,7 +25,7 @@ class FakeSource:
     def resolve(self, reference, platform, support=None):
         if self.down:
             raise self.down
-        image = self.images.get(str(reference)) or self._found(reference, reference.digest)
+        image = self._found(reference, reference.digest) if reference.digest or str(reference) in self.images else None
         if image is None:
             raise ImageNotFound(f"{reference}: not found")
         lock = lock_of(image, str(reference), platform)
@@ -43,9 +43,10 @@ class FakeSource:
         yield Stream(start, self._chunks(blob.digest, data, start))
 
     def _found(self, reference, digest):
-        """The image of this repository that is, or has, this."""
-        images = [image for name, image in self.images.items() if Reference.parse(name).name == reference.name]
-        return next((image for image in images if digest == image.digest or digest in image.blobs), None)
+        """The image under this name, unless it is not, and does not have, this; else one of the same repository that does."""
+        named = [self.images[str(reference)]] if str(reference) in self.images else []
+        others = [image for name, image in self.images.items() if Reference.parse(name).name == reference.name]
+        return next((image for image in [*named, *others] if digest in (None, image.digest) or digest in image.blobs), None)
 
     def greet(self, host):
         if self.down:
