@@ -15,7 +15,7 @@ from tests.contract.runtime_contract import HERE
 from tests.kit import bundles
 from tests.kit.box import Box
 from tests.kit.ctr import Outside
-from tests.kit.images import UNIQUE, make_image, program, tar_of
+from tests.kit.images import UNIQUE, busybox, make_image, tar_of
 
 
 @pytest.fixture
@@ -86,7 +86,9 @@ def imported(tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", host)
     app = f"imported-{UNIQUE}"
     request = {"name": "pump", "app_name": app, "app_version": "1.0.0", "staged": True, "instantly_apply": False}
-    bundles.write(tmp_path / "stick", {f"{host}/{app}:1.0.0": program("echo from the stick")}, [json.dumps(request).encode()])
+    # A layer of its own: a runtime that has busybox from another test would give that one in place of the stick.
+    image = make_image([busybox("sh", f"sh-{UNIQUE}")], cmd=("/bin/sh", "-c", "echo from the stick"))
+    bundles.write(tmp_path / "stick", {f"{host}/{app}:1.0.0": image}, [json.dumps(request).encode()])
 
     @contextlib.contextmanager
     def imported_into(runtime):
