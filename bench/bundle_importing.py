@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from bench.creating import LAYERS, MIB, NAME, ROUNDS, SIZE, created, request_for, store
-from bench.measure import Row, paired, program, require, run
+from bench.measure import Row, account, paired, program, require, run
 from tests.kit.servers.dockerd import own_dockerd
 
 
@@ -78,7 +77,7 @@ def beside_docker(folder: Path, size: int = SIZE) -> Iterator[Row]:
         (bundle,) = medium.iterdir()
         run(["docker", "load", "--quiet", "--input", str(bundle)], environment)
         for words, bound in ((["--no-read-back"], 0.8), ([], 1.3)):
-            a, b, ratio = paired(lambda words=words: ours(*words), other, ROUNDS)  # type: ignore[misc]
+            a, b, ratio = paired(partial(ours, *words), other, ROUNDS)
             what = "bundle create, import" + (", read back" if not words else "")
             yield Row(f"{what} {size // MIB} MiB / docker save, docker load", f"{a:.2f} s", f"{b:.2f} s", ratio, bound)
     for used in (medium, desk, box):
@@ -92,15 +91,3 @@ def _empty(folder: Path) -> None:
 
 def imported(bundle: Path, state: Path) -> list[str]:
     return program("bundle", "import", str(bundle), "--images-only", "--yes", "--quiet", "--state-dir", str(state))
-
-
-def account(command: list[str]) -> tuple[int, int]:
-    """Bytes that were resident at most, and bytes that were given to a disk, by the kernel's account of the process."""
-    script = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
-        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "print(used.ru_maxrss * 1024, used.ru_oublock * 512)"
-    )
-    peak, written = subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True).stdout.split()
-    return int(peak), int(written)

@@ -6,13 +6,12 @@ import gzip
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Row, paired, program, run
+from bench.measure import Row, account, paired, program, run
 
 MIB = 1 << 20
 SIZE, LAYERS, ROUNDS = 2048 * MIB, 12, 3
@@ -43,10 +42,10 @@ def rows(folder: Path, size: int = SIZE) -> Iterator[Row]:
         )
 
     for words, bound in ((["--no-read-back"], 0.8), ([], 1.3)):
-        a, b, ratio = paired(lambda words=words: ours(*words), other, ROUNDS)  # type: ignore[misc]
+        a, b, ratio = paired(partial(ours, *words), other, ROUNDS)
         what = "bundle create" + (", read back" if not words else "")
         yield Row(f"{what} {size // MIB} MiB, {LAYERS} layers / skopeo oci-archive:", f"{a:.2f} s", f"{b:.2f} s", ratio, bound)
-    peak = peak_memory(created(request, target, state)) / MIB
+    peak = account(created(request, target, state))[0] / MIB
     yield Row("  peak memory", f"{peak:.0f} MiB", "", peak, 64, " MiB")
     shutil.rmtree(target)
     shutil.rmtree(state)
@@ -55,16 +54,6 @@ def rows(folder: Path, size: int = SIZE) -> Iterator[Row]:
 def created(request: Path, target: Path, state: Path, *words: str) -> list[str]:
     common = ["--to", str(target), "--state-dir", str(state), "--from", "store", "--quiet"]
     return program("bundle", "create", str(request), *common, *words)
-
-
-def peak_memory(command: list[str]) -> int:
-    """Bytes that were resident at most, by the kernel's account of the process."""
-    script = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    return int(subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True).stdout) * 1024
 
 
 def request_for(folder: Path) -> Path:

@@ -49,6 +49,18 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     return spent
 
 
+def account(command: Sequence[str]) -> tuple[int, int]:
+    """Bytes that were resident at most, and bytes that were given to a disk, by the kernel's account of the process."""
+    script = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(used.ru_maxrss * 1024, used.ru_oublock * 512)"
+    )
+    peak, written = subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True).stdout.split()
+    return int(peak), int(written)
+
+
 def paired(ours: Callable[[], float], other: Callable[[], float], rounds: int) -> tuple[float, float, float]:
     """Medians of both and of the ratio pair by pair, after one round that warms up; so that a machine's drift cancels out."""
     ours(), other()
