@@ -46,17 +46,20 @@ def layer_bytes(lock: ImageLock, store: Store) -> tuple[int, int]:
 
 @contextmanager
 def recorded(ledger: Ledger, revision: Revision, locks: Sequence[ImageLock], store: Store, *, from_media: bool = False) -> Iterator[None]:
-    """Around copying from the runtime, or from media: what is present before the first was cached, what is present after it in addition
-    was copied.
+    """Around copying from the runtime, and again around copying from media.
+
+    What is present before the first was cached; what is present after either in addition was copied.
     """
-    before = {lock.name: layer_bytes(lock, store)[0] for lock in locks}
-    origins = {**{name: Origin(present, 0) for name, present in before.items()}, **origins_of(ledger, revision)}
-    _write(ledger, revision, origins)
+    before, known = {lock.name: layer_bytes(lock, store)[0] for lock in locks}, origins_of(ledger, revision)
+    origins = {**{name: Origin(present, 0) for name, present in before.items()}, **known}
+    if origins != known:
+        _write(ledger, revision, origins)
     try:
         yield
     finally:
         copied = {lock.name: max(layer_bytes(lock, store)[0] - before[lock.name], 0) for lock in locks}
-        _write(ledger, revision, {name: _with(origin, copied.get(name, 0), from_media) for name, origin in origins.items()})
+        if any(copied.values()):
+            _write(ledger, revision, {name: _with(origin, copied.get(name, 0), from_media) for name, origin in origins.items()})
 
 
 def _with(origin: Origin, count: int, from_media: bool) -> Origin:  # noqa: FBT001  (which of two numbers)
