@@ -166,12 +166,13 @@ class _ImageCopy:
 
     def _advance(self, *, complete: bool = False) -> None:
         now = time.monotonic()
+        if self._reported is not None and not complete and now - self._reported < REPORT:
+            return  # before the store is asked, which looks at every blob of the image
         done, size = self._store.progress([self._lock])
         if self._reported is None:
             self._progress(Started(self._task, "copying from a bundle", size, done))
-        if complete or self._reported is None or now - self._reported >= REPORT:
-            self._reported = now
-            self._progress(Advanced(self._task, done, size))
+        self._reported = now
+        self._progress(Advanced(self._task, done, size))
 
 
 def when_changed(media: Media, *, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
