@@ -13,7 +13,8 @@ from kelvin_provision.bundles.rules import check, wrong
 from kelvin_provision.errors import BundleInvalid, ReferenceInvalid
 from kelvin_provision.refs import DIGEST, Platform, Reference
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""Of a bundle, its requests and its files."""
 _TEXT = 1024
 """Characters of one text."""
 _KEYS = frozenset(
@@ -91,7 +92,7 @@ def decode(data: bytes) -> Contents:
     if chunks["size"] != limits.CHUNK:
         raise wrong("chunks of another size")
     contents = Contents(
-        name=_matching(_NAME, document["name"], "name"),
+        name=_matching(NAME, document["name"], "name"),
         made_by=_text(document["made_by"], "made_by"),
         platforms=_list(document["platforms"], limits.PLATFORMS, _platform, "platforms"),
         requests=_list(document["requests"], limits.REQUESTS, _request, "requests"),
@@ -197,7 +198,7 @@ def _extent(value: Any) -> Extent:
 def _file(value: Any) -> tuple[str, Extent]:
     if not isinstance(value, list) or len(value) != 4:
         raise wrong("a file is not [name, digest, offset, size]")
-    return _matching(_NAME, value[0], "the name of a file"), _extent(value[1:])
+    return _matching(NAME, value[0], "the name of a file"), _extent(value[1:])
 
 
 def _request(value: Any) -> BundledRequest:
@@ -206,7 +207,7 @@ def _request(value: Any) -> BundledRequest:
     signature = _extent(document["signature"]) if "signature" in document else None
     if content.size > limits.REQUEST or (signature and signature.size > limits.SIGNATURES):
         raise wrong(f"a request over {limits.REQUEST} bytes")
-    return BundledRequest(_matching(_NAME, document["name"], "the name of a request"), content, signature)
+    return BundledRequest(_matching(NAME, document["name"], "the name of a request"), content, signature)
 
 
 def _image(value: Any) -> BundledImage:

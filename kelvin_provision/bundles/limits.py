@@ -25,5 +25,12 @@ BOXES = 1024
 PLATFORMS = 16
 CHUNK = 4 << 20
 """Bytes that one hash of `kelvin/chunks` covers."""
+HASH = 32
+"""Bytes of one hash of a chunk."""
 FAT_PART = 1023 * CHUNK
 """4092 MiB: the largest part below what FAT32 can hold."""
+
+
+def chunk_count(start: int, total: int) -> int:
+    """Of the bytes from here to the end, by the grid of absolute offsets."""
+    return -(-total // CHUNK) - start // CHUNK

@@ -35,8 +35,8 @@ def check(contents: Contents) -> None:
 
 
 def _check_chunks(contents: Contents) -> None:
-    first, last = contents.chunks.end // limits.CHUNK, -(-contents.total // limits.CHUNK)
-    if contents.chunks.size != 32 * (last - first) or contents.chunks.size > limits.HASHES:
+    count = limits.chunk_count(contents.chunks.end, contents.total)
+    if contents.chunks.size != limits.HASH * count or contents.chunks.size > limits.HASHES:
         raise wrong("another number of chunks than the size of the bundle needs, or too many")
 
 

@@ -16,7 +16,6 @@ from kelvin_provision.bundles.part_file import GONE
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.bundles.writing import pipeline
 from kelvin_provision.bundles.writing.filling import spans
-from kelvin_provision.bundles.writing.layout import HASH
 from kelvin_provision.errors import BundleDamaged, MediumGone
 from kelvin_provision.events import Advanced, Finished, Progress, Started
 from kelvin_provision.fast_dataclass import dataclass
@@ -158,7 +157,7 @@ class _Verification:
     def _check(self, offset: int, view: memoryview, hashes: bytes) -> None:
         number = offset // limits.CHUNK - self._contents.chunks.end // limits.CHUNK
         readable = offset not in self._unreadable
-        if not readable or hashlib.sha256(view).digest() != hashes[number * HASH : (number + 1) * HASH]:
+        if not readable or hashlib.sha256(view).digest() != hashes[number * limits.HASH : (number + 1) * limits.HASH]:
             self._bad_chunks += 1
             self._note_range(offset, len(view), CHANGED if readable else UNREADABLE, self._members.of(offset, len(view)))
         self._done += len(view)

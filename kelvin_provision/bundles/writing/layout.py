@@ -25,8 +25,6 @@ OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 SIGNATURES_AT = 3 * BLOCK
 """Where the content of `kelvin/signatures.json` begins, after `oci-layout`."""
 CONTENTS_AT = SIGNATURES_AT + limits.SIGNATURES + BLOCK
-HASH = 32
-"""Bytes of one hash of a chunk."""
 UNKNOWN = "sha256:" + 64 * "0"
 """The digest of the hashes of the chunks, before the chunks were read."""
 _ROUNDS = 32
@@ -155,18 +153,13 @@ def _chunks(at: int, room: int) -> tuple[Extent, int] | None:
     """The extent of the hashes, and the size of the archive, when the members after them need this room; None when no number fits."""
     count = 0
     for _ in range(_ROUNDS):
-        end = at + count * HASH
-        total = -(-(at + whole(count * HASH) + room) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
-        needed = chunk_count(end, total)
+        end = at + count * limits.HASH
+        total = -(-(at + whole(count * limits.HASH) + room) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+        needed = limits.chunk_count(end, total)
         if needed == count:
-            return Extent(UNKNOWN, at, count * HASH), total
+            return Extent(UNKNOWN, at, count * limits.HASH), total
         count = needed
     return None
-
-
-def chunk_count(start: int, total: int) -> int:
-    """Of the bytes from here to the end, by the grid of absolute offsets."""
-    return -(-total // limits.CHUNK) - start // limits.CHUNK
 
 
 def cut(total: int, part_size: int) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 
+from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.writing import pipeline
 from kelvin_provision.bundles.writing.filling import spans
@@ -36,7 +37,7 @@ def read_back(contents: Contents, hashes: Sequence[bytes], head: bytes, output: 
     if wrong:
         places = [_place(contents, offset) for offset in wrong[:_NAMED]]
         more = [f"and {len(wrong) - _NAMED} more"] if len(wrong) > _NAMED else []
-        total = -(-contents.total // (4 << 20))
+        total = limits.chunk_count(0, contents.total)
         raise BundleDamaged(
             f"the medium does not keep what is written: {len(wrong)} of {total} chunks of 4 MiB are wrong",
             hint="use another medium; the same command again writes only what is wrong",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import encode
 from kelvin_provision.bundles.model import Contents, Extent
-from kelvin_provision.bundles.writing.layout import HASH, OCI_LAYOUT, request_path, signature_path
+from kelvin_provision.bundles.writing.layout import OCI_LAYOUT, request_path, signature_path
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.files.tar_members import blob_path, header, padding
 
@@ -63,7 +63,3 @@ def members(contents: Contents) -> Iterator[tuple[str, Extent]]:
         if request.signature:
             yield signature_path(request.name), request.signature
     yield from ((blob_path(blob.digest), blob) for blob in contents.blobs)
-
-
-def expected_hashes(contents: Contents) -> int:
-    return contents.chunks.size // HASH

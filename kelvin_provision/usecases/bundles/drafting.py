@@ -21,7 +21,6 @@ from kelvin_provision.spec.workload import Spec
 from kelvin_provision.store.space import UNPACK_FACTOR
 from kelvin_provision.trust.requests import RequestFile
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MADE_BY = f"kelvin-provision {__version__}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.contents import NAME
 from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.writing import space
 from kelvin_provision.bundles.writing.output import Place
@@ -12,7 +13,6 @@ from kelvin_provision.bundles.writing.writer import head_at, is_same
 from kelvin_provision.errors import CannotWrite, UsageRefused
 from kelvin_provision.files import mounts
 from kelvin_provision.quantity import format_bytes
-from kelvin_provision.usecases.bundles import drafting
 
 
 def place_of(path: Path, name: str) -> Place:
@@ -26,7 +26,7 @@ def place_of(path: Path, name: str) -> Place:
 
 
 def _valid(name: str) -> str:
-    if not drafting.NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise UsageRefused(f"{name!r} cannot be the name of a bundle", hint="use letters, digits, dots, hyphens and underscores")
     return name
 

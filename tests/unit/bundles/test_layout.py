@@ -9,7 +9,7 @@ import pytest
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode, encode
 from kelvin_provision.bundles.model import BundledImage, BundledLayer
-from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT, Draft, _chunks, chunk_count, cut, place
+from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT, Draft, _chunks, cut, place
 from kelvin_provision.bundles.writing.stream import members
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.files.tar_members import header, header_size
@@ -88,7 +88,7 @@ def test_hashes_across_a_boundary_of_chunks():
                 without.append(at)
                 found = _chunks(at, room + limits.CHUNK)
             extent, total = found
-            assert extent.size == 32 * chunk_count(extent.end, total)
+            assert extent.size == 32 * limits.chunk_count(extent.end, total)
             assert total >= extent.end + room
     for at in range(limits.CHUNK - 20_000, limits.CHUNK, 32):
         assert _chunks(at, 400 << 20) or _chunks(at, (400 << 20) + limits.CHUNK)
