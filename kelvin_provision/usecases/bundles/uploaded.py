@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 
 from kelvin_provision.context import Context
@@ -17,8 +16,8 @@ from kelvin_provision.uploads.model import Upload
 def remove_staged(ctx: Context) -> tuple[str, ...]:
     """Those that were imported, and of which every image is in the store; returns their names. Raises what reading the ledger raises."""
     uploads, removed = Uploads(ctx.settings.state_dir), []
-    for upload, bundle in _imported(ctx, uploads):
-        if not _is_needed(ctx, bundle):
+    for upload, needed in _imported(ctx, uploads):
+        if not needed:
             with suppress(Locked, UploadUnknown):
                 uploads.remove(upload.id)
                 removed.append(upload.announced.name)
@@ -27,24 +26,24 @@ def remove_staged(ctx: Context) -> tuple[str, ...]:
 
 def needed_uploads(ctx: Context) -> frozenset[str]:
     """Identifiers of those from which something is still to be staged."""
-    uploads = Uploads(ctx.settings.state_dir)
-    return frozenset(upload.id for upload, bundle in _imported(ctx, uploads) if _is_needed(ctx, bundle))
+    return frozenset(upload.id for upload, needed in _imported(ctx, Uploads(ctx.settings.state_dir)) if needed)
 
 
-def _imported(ctx: Context, uploads: Uploads) -> Iterator[tuple[Upload, ImportedBundle]]:
+def _imported(ctx: Context, uploads: Uploads) -> list[tuple[Upload, bool]]:
+    """Each upload that was imported, and whether something is still to be staged from it; what waits or has failed is."""
     if not uploads.root.is_dir():
-        return
-    imported = {os.path.abspath(medium.place): bundle for bundle in ctx.ledger.bundles() for medium in bundle.media}  # noqa: PTH100
-    for upload in uploads.all():
-        bundle = imported.get(os.path.abspath(uploads.content(upload.id)))  # noqa: PTH100  (as `media.mounts` writes it)
-        if bundle is not None:
-            yield upload, bundle
-
-
-def _is_needed(ctx: Context, bundle: ImportedBundle) -> bool:
-    """Read after the bundle, which is stored together with what it brought. What waits or has failed needs it, too."""
-    here, complete = ctx.store.progress(bundle.images)
-    readable = ctx.ledger.readable_unapplied()
+        return []
+    bundles = {os.path.abspath(medium.place): bundle for bundle in ctx.ledger.bundles() for medium in bundle.media}  # noqa: PTH100
+    places = {upload: os.path.abspath(uploads.content(upload.id)) for upload in uploads.all()}  # noqa: PTH100  (as `media.mounts` writes it)
+    imported = [(upload, bundles[place]) for upload, place in places.items() if place in bundles]
+    if not imported:
+        return []
+    readable = ctx.ledger.readable_unapplied()  # after the bundles, each of which is stored together with what it brought
     staged = [workload.staged for workload in readable.workloads.values() if workload.staged]
     unfinished = {revision.bundle for revision in staged if revision.download is not Download.READY}
-    return here < complete or bool(readable.damaged) or bundle.digest in unfinished
+
+    def needed(bundle: ImportedBundle) -> bool:
+        here, complete = ctx.store.progress(bundle.images)
+        return here < complete or bool(readable.damaged) or bundle.digest in unfinished
+
+    return [(upload, needed(bundle)) for upload, bundle in imported]
