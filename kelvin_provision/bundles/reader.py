@@ -41,10 +41,10 @@ class Bundle:
         return self.parts.missing
 
     def parts_of(self, digest: str, offset: int = 0) -> tuple[int, ...]:
-        """The numbers of the parts that have the blob from the offset on. Raises KeyError for a blob that is not in the bundle."""
+        """The numbers of the files that have the blob from the offset on. Raises KeyError for a blob that is not in the bundle."""
         extent = self.contents.by_digest[digest]
-        first, last = extent.offset + min(offset, max(extent.size - 1, 0)), max(extent.end - 1, extent.offset)
-        return tuple(range(self.contents.part_of(first)[0], self.contents.part_of(last)[0] + 1))
+        first = extent.offset + min(offset, max(extent.size - 1, 0))
+        return tuple(number for number, _, _ in self.parts.pieces(first, max(extent.end - first, 1)))
 
     def read(self, offset: int, size: int) -> Iterator[bytes]:
         """Raises MediumGone, which names the file or part; BundleDamaged for a file of another size."""

@@ -67,8 +67,7 @@ class BundleSource:
             if contents is None:
                 continue
             with Bundle(self._finder.files(known, contents), known.digest, contents) as bundle:
-                needed = 1 if bundle.files.whole else bundle.parts_of(blob.digest, offset)[0]
-                if needed not in bundle.files.paths:
+                if bundle.parts_of(blob.digest, offset)[0] not in bundle.files.paths:
                     last = gone(contents, contents.by_digest[blob.digest].offset + offset)
                     continue
                 yield Stream(offset, _chunks(bundle, blob, offset))

@@ -68,6 +68,7 @@ def test_parts_joined_are_the_whole(tmp_path):
     whole.write_bytes(b"".join(file.read_bytes() for file in files))
     with opened(whole) as bundle:
         assert bundle.content(contents.requests[0].content) == REQUEST
+        assert {bundle.parts_of(blob.digest) for blob in contents.blobs} == {(1,)}
 
 
 # --- finding --------------------------------------------------------------------------------------------
