@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from kelvin_provision.errors import RegistryUnreachable
 from kelvin_provision.ledger.ledger import utc_now
-from tests.kit.agent_thread import agent
-from tests.kit.api import serving
+from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.box import Box
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.source import FakeSource
@@ -74,5 +73,5 @@ def scene(folder, *, secure=False):
     """Yields the box and a client of its API."""
     with closing(Box(folder / "state")) as box:
         fill(box)
-        with closing(type(box)(box.settings.state_dir, like=box)) as own, agent(own), serving(box, secure=secure) as api:
+        with serving_beside_agent(box, secure=secure) as api:
             yield box, api

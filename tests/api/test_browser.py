@@ -1,6 +1,5 @@
 """The pages in a real browser: Debian's Chromium without a screen, as a phone and as a laptop, in the light and in the dark, with and without JavaScript."""
 
-import contextlib
 import json
 import re
 from datetime import datetime, timedelta
@@ -9,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.spec.enums import Download
-from tests.kit.agent_thread import agent
-from tests.kit.api import PASSWORD, serving
+from tests.kit.agent_thread import serving_beside_agent
+from tests.kit.api import PASSWORD
 from tests.kit.chromium import BOX, LAPTOP, PHONE, WITH_CHROMIUM, chromium, person, sync_api
 from tests.kit.servers.line import Line
 from tests.kit.waiting import until
@@ -23,8 +22,7 @@ VIEWS = pytest.mark.parametrize("view", [PHONE, LAPTOP], ids=["phone", "laptop"]
 @pytest.fixture(params=[False])
 def served(box, request):
     """The API, and an agent beside it that carries orders out and answers questions. The parameter: with TLS."""
-    own = type(box)(box.settings.state_dir, like=box)
-    with contextlib.closing(own) as other, agent(other), serving(box, secure=request.param) as api:
+    with serving_beside_agent(box, secure=request.param) as api:
         yield api
 
 
@@ -160,7 +158,7 @@ def test_a_page_whose_connection_died_without_a_word_catches_up_after_its_sleep(
         box.stop("fan")
         line.revive()
         who.page.wait_for_timeout(2000)
-        assert "Running" in who.row("fan").inner_text(), "nobody told it"
+        assert "Running" in who.row("fan").inner_text(), "the page knew of it over a dead connection"
         who.page.clock.fast_forward("01:00")
         sync_api.expect(who.row("fan")).to_contain_text("Stopped", timeout=20_000)  # the browser's idle connections are dead, too
 

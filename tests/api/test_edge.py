@@ -9,8 +9,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.errors import WorkloadUnknown
 from kelvin_provision.ledger import history, holds, orders
 from kelvin_provision.ledger.model import Entry
-from tests.kit.agent_thread import agent
-from tests.kit.api import serving
+from tests.kit.agent_thread import serving_beside_agent
 
 EDGE = "/edge/v1"
 PUMP = f"{EDGE}/workloads/pump"
@@ -19,10 +18,8 @@ PUMP = f"{EDGE}/workloads/pump"
 @pytest.fixture
 def asked(box):
     """The API, and an agent beside it that has other connections. It applies nothing: everything staged waits for a person."""
-    other = type(box)(box.settings.state_dir, like=box)
-    with agent(other), serving(box) as api:
+    with serving_beside_agent(box) as api:
         yield api
-    other.close()
 
 
 def test_history_says_who_did_what(box, api):

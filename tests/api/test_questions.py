@@ -17,7 +17,7 @@ from kelvin_provision.agent import answering
 from kelvin_provision.agent.answering import socket_path
 from kelvin_provision.agent.asking import ask
 from kelvin_provision.errors import AgentSilent, ClusterUnreachable
-from tests.kit.agent_thread import agent, answers
+from tests.kit.agent_thread import agent, answers, serving_beside_agent
 from tests.kit.api import serving
 from tests.kit.box import Box
 from tests.kit.waiting import until
@@ -31,10 +31,8 @@ LOGS = "/api/v4/workloads/{}/logs/get"
 def asked(box):
     """The API, and an agent beside it that has other connections."""
     box.cluster.log_lines["pump"] = ["starting", "42 rpm"]
-    other = type(box)(box.settings.state_dir, like=box)
-    with agent(other), serving(box) as api:
+    with serving_beside_agent(box) as api:
         yield api
-    other.close()
 
 
 def say(box, data):

@@ -12,7 +12,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.api.work import asking
 from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import ApiSettings
-from tests.kit.agent_thread import agent
+from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.api import PASSWORD, serving
 from tests.kit.browser import Browser, as_level, plain
 
@@ -36,10 +36,8 @@ def asked(box, monkeypatch, tmp_path):
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "none.yaml"))
-    other = type(box)(box.settings.state_dir, like=box)
-    with agent(other, jobs=jobs.of_box(box.settings.state_dir, None)), serving(box) as api:
+    with serving_beside_agent(box, jobs=jobs.of_box(box.settings.state_dir, None)) as api:
         yield api
-    other.close()
 
 
 def lines(box, action):

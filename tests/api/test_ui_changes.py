@@ -1,6 +1,5 @@
 """Pages that change a workload, with an agent beside them that is asked first: several at once, differences, holds, times, undeploy."""
 
-import contextlib
 import re
 from datetime import timedelta
 
@@ -14,8 +13,7 @@ from kelvin_provision.ledger import holds, orders
 from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.status import Verb
-from tests.kit.agent_thread import agent
-from tests.kit.api import serving
+from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.browser import as_level, plain
 from tests.kit.waiting import until
 
@@ -32,8 +30,7 @@ def hurried(monkeypatch):
 @pytest.fixture
 def asked(box):
     """The API, and an agent beside it that answers."""
-    own = type(box)(box.settings.state_dir, like=box)
-    with contextlib.closing(own) as other, agent(other), serving(box) as api:
+    with serving_beside_agent(box) as api:
         yield api
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import PAYLOAD_TYPE
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
-from kelvin_provision.errors import ClusterMissing, RuntimeUnreachable
+from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.trust.requests import RequestFile
@@ -19,6 +20,7 @@ from kelvin_provision.usecases.bundles import create as usecase
 from kelvin_provision.usecases.bundles import placing
 from tests.kit import bundles, disks
 from tests.kit.box import Box
+from tests.kit.bundle_box import desk
 from tests.kit.images import OCI_INDEX, index_of, random_image, sha256
 
 IMAGE = "r.io/pump:1.0.0"
@@ -26,13 +28,10 @@ IMAGE = "r.io/pump:1.0.0"
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
-    """A desk: it has a registry, and neither a runtime nor a cluster."""
     monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "r.io")
-    desk = Box(tmp_path / "state", registry="r.io")
-    desk.source.images[IMAGE] = random_image([3_000, 500_000], level=0)
-    desk.runtime, desk.cluster = RuntimeUnreachable("no runtime"), ClusterMissing("no cluster")
-    yield desk
-    desk.close()
+    with closing(desk(tmp_path / "state", registry="r.io")) as box:
+        box.source.images[IMAGE] = random_image([3_000, 500_000], level=0)
+        yield box
 
 
 @pytest.fixture

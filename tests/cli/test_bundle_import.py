@@ -2,39 +2,29 @@
 
 import json
 import tarfile
+from contextlib import closing
 
 import pytest
 
-from kelvin_provision.errors import RegistryUnreachable
 from tests.kit import bundles
-from tests.kit.box import Box
+from tests.kit.bundle_box import offline
 from tests.kit.images import random_image
+from tests.kit.requests import stored_request
 
 REGISTRY = "registry.example.com:5000"
 IMAGE = random_image([4000, 50_000])
-REQUEST = {
-    "name": "pump",
-    "title": "Pump",
-    "app_name": "pump",
-    "app_version": "1.0.0",
-    "staged": True,
-    "instantly_apply": False,
-    "payload": {"spec_version": "5.0.0", "type": "docker", "name": "pump", "title": "Pump", "description": "Speed", "version": "1.0.0"},
-}
 
 
 @pytest.fixture
 def box(tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", REGISTRY)
-    box = Box(tmp_path / "state", registry=REGISTRY)
-    box.source.down = RegistryUnreachable("no route to host")
-    yield box
-    box.close()
+    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
+        yield box
 
 
 @pytest.fixture
 def stick(tmp_path):
-    bundles.write(tmp_path / "stick", {f"{REGISTRY}/pump:1.0.0": IMAGE}, [json.dumps(REQUEST).encode()], name="north")
+    bundles.write(tmp_path / "stick", {f"{REGISTRY}/pump:1.0.0": IMAGE}, [stored_request("pump")], name="north")
     return tmp_path / "stick"
 
 

@@ -1,11 +1,11 @@
 """From the desk to a box that never saw a network: created, carried, compared, imported, applied; and the next version on the same stick."""
 
 import json
+from contextlib import closing
 
 import pytest
 
-from kelvin_provision.errors import ClusterMissing, RegistryUnreachable, RuntimeUnreachable
-from tests.kit.box import Box
+from tests.kit import bundle_box
 from tests.kit.images import random_image
 
 REGISTRY = "registry.example.com:5000"
@@ -15,20 +15,16 @@ PAYLOAD = {"spec_version": "5.0.0", "type": "docker", "name": "pump", "title": "
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", REGISTRY)
-    desk = Box(tmp_path / "desk", registry=REGISTRY)
-    desk.runtime, desk.cluster = RuntimeUnreachable("no runtime"), ClusterMissing("no cluster")
-    for version in ("1.0.0", "2.0.0"):
-        desk.source.images[f"{REGISTRY}/pump:{version}"] = random_image([4_000, 300_000], level=0)
-    yield desk
-    desk.close()
+    with closing(bundle_box.desk(tmp_path / "desk", registry=REGISTRY)) as desk:
+        for version in ("1.0.0", "2.0.0"):
+            desk.source.images[f"{REGISTRY}/pump:{version}"] = random_image([4_000, 300_000], level=0)
+        yield desk
 
 
 @pytest.fixture
 def box(tmp_path):
-    box = Box(tmp_path / "box", registry=REGISTRY)
-    box.source.down = RegistryUnreachable("no route to host")
-    yield box
-    box.close()
+    with closing(bundle_box.offline(tmp_path / "box", registry=REGISTRY)) as box:
+        yield box
 
 
 def test_two_versions_on_one_stick(desk, box, tmp_path):

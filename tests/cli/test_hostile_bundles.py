@@ -2,14 +2,14 @@
 
 import json
 import os
+from contextlib import closing
 
 import pytest
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
-from kelvin_provision.errors import RegistryUnreachable
 from tests.kit import bundles
-from tests.kit.box import Box
+from tests.kit.bundle_box import offline
 from tests.kit.hostile_bundles import TABLES
 from tests.kit.images import random_image
 
@@ -23,10 +23,8 @@ PARTS = bundles.make(IMAGES, [REQUEST], name="north", part_size=limits.CHUNK)
 @pytest.fixture
 def box(tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", REGISTRY)
-    box = Box(tmp_path / "state", registry=REGISTRY)
-    box.source.down = RegistryUnreachable("no route to host")
-    yield box
-    box.close()
+    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
+        yield box
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import threading
 from kelvin_provision import questions
 from kelvin_provision.agent.answering import short_path, socket_path
 from kelvin_provision.files.sockets import connect_unix
+from tests.kit.api import serving
 from tests.kit.waiting import until
 
 
@@ -30,3 +31,11 @@ def agent(box, answer=questions.answer, jobs=None):
         ended.set()
         thread.join(20)
     assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def serving_beside_agent(box, *, jobs=None, secure=False):
+    """A client of the API of this box, and an agent beside it that has other connections."""
+    own = type(box)(box.settings.state_dir, like=box)
+    with contextlib.closing(own), agent(own, jobs=jobs), serving(box, secure=secure) as api:
+        yield api

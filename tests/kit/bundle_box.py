@@ -1,10 +1,25 @@
-"""A box whose media are in a folder of the test, the API in front of it, and an agent beside it that has jobs done."""
+"""Boxes of the tests of bundles: without a network, or with media in a folder of the test and the API in front of them."""
 
 import pytest
 
 from kelvin_provision import jobs
-from tests.kit.agent_thread import agent
-from tests.kit.api import serving
+from kelvin_provision.errors import ClusterMissing, RegistryUnreachable, RuntimeUnreachable
+from tests.kit.agent_thread import serving_beside_agent
+from tests.kit.box import Box
+
+
+def offline(path, **settings):
+    """A box that reaches no registry."""
+    box = Box(path, **settings)
+    box.source.down = RegistryUnreachable("no route to host")
+    return box
+
+
+def desk(path, **settings):
+    """It has a registry, and neither a runtime nor a cluster."""
+    box = Box(path, **settings)
+    box.runtime, box.cluster = RuntimeUnreachable("no runtime"), ClusterMissing("no cluster")
+    return box
 
 
 @pytest.fixture
@@ -21,7 +36,5 @@ def served(box, monkeypatch, tmp_path, media):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     site = tmp_path / "site.yaml"
     site.write_text(f"media: {{folders: [{media}]}}\n")
-    other = type(box)(box.settings.state_dir, like=box)
-    with agent(other, jobs=jobs.of_box(box.settings.state_dir, site)), serving(box) as api:
+    with serving_beside_agent(box, jobs=jobs.of_box(box.settings.state_dir, site)) as api:
         yield api
-    other.close()

@@ -1,5 +1,6 @@
-"""A crash in the middle of a command, in this process."""
+"""A crash in the middle of a command: played in this process, or kill -9 in one of its own."""
 
+import os
 from contextlib import contextmanager
 
 import pytest
@@ -28,3 +29,14 @@ def crashing(*fakes, when):
 def crash_at(*fakes, verb, workload=None):
     """The same before `verb`, of this workload or of any."""
     return crashing(*fakes, when=lambda at, name: at == verb and workload in {None, name})
+
+
+def killed(work):
+    """Whether the work was killed. It runs in a process of its own."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])

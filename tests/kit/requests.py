@@ -1,5 +1,7 @@
 """How the tests of requests ask: one document in, a Spec or the findings out."""
 
+import json
+
 import pytest
 
 from kelvin_provision.errors import RequestRefused
@@ -67,13 +69,19 @@ def platform_request(name="motor", version="1.0.0", **more):
     return body | {"staged": True, "instantly_apply": False, "source": "krn:user:demo@kelvin.ai"} | more
 
 
-def _payload(name, version, uri):
-    return {
+def stored_request(name, version="1.0.0", **more):
+    """Its bytes, as a bundle has them. The image is the app's own in the registry of the box."""
+    document = {"name": name, "title": name, "app_name": name, "app_version": version, "payload": _payload(name, version)}
+    return json.dumps(document | {"staged": True, "instantly_apply": False} | more).encode()
+
+
+def _payload(name, version, uri=""):
+    payload = {
         "spec_version": "5.0.0",
         "type": "docker",
         "name": name,
         "title": name,
         "description": name,
         "version": version,
-        "image": {"mode": "manual", "uri": uri},
     }
+    return payload | ({"image": {"mode": "manual", "uri": uri}} if uri else {})

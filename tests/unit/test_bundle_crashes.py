@@ -1,61 +1,41 @@
 """kill -9 at every durable step of an import and at every chunk of copying, and a stick that is pulled at any moment."""
 
-import json
 import os
 import shutil
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from kelvin_provision.errors import RegistryUnreachable
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 from tests.kit import bundles
-from tests.kit.box import Box
+from tests.kit.bundle_box import offline
+from tests.kit.crash import killed
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of
+from tests.kit.requests import stored_request
 
 REGISTRY = "registry.example:5000"
 IMAGES = {f"{REGISTRY}/{name}:1.0.0": random_image([2 << 20, 1 << 20, 50_000]) for name in ("pump", "fan")}
 NAMES = ("fan", "pump")
 
 
-def body(name):
-    payload = {"spec_version": "5.0.0", "type": "docker", "name": name, "title": name, "description": "x", "version": "1.0.0"}
-    document = {"name": name, "title": name, "app_name": name, "app_version": "1.0.0", "payload": payload}
-    return json.dumps(document | {"staged": True, "instantly_apply": False}).encode()
-
-
 @pytest.fixture(scope="module")
 def stick(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stick")
-    bundles.write(folder, IMAGES, [body("pump"), body("fan")], name="north")
+    bundles.write(folder, IMAGES, [stored_request("pump"), stored_request("fan")], name="north")
     return folder / "north.kpb"
 
 
 def opened(state):
-    box = Box(state, registry=REGISTRY)
-    box.source.down = RegistryUnreachable("no route to host")
-    return box
+    return offline(state, registry=REGISTRY)
 
 
 def imported(state, stick):
-    box = opened(state)
-    carry_out(box.ctx, plan(box.ctx, ImportRequest((stick,))))
-    box.close()
-
-
-def killed(work):
-    """Run it in a process of its own; whether it was killed."""
-    child = os.fork()
-    if not child:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    return os.WIFSIGNALED(status)
+    with closing(opened(state)) as box:
+        carry_out(box.ctx, plan(box.ctx, ImportRequest((stick,))))
 
 
 def dying_at(number, call):

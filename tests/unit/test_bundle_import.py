@@ -1,6 +1,7 @@
 """Import: what a bundle brings is shown first, then stored in one commit, and staged without any registry."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from kelvin_provision.errors import (
     ExpectedOther,
     MediumGone,
     NoSpace,
-    RegistryUnreachable,
     RequestRefused,
     RuntimeUnreachable,
     SignatureInvalid,
@@ -30,27 +30,20 @@ from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.trust.dsse import BUNDLE
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 from tests.kit import bundles
-from tests.kit.box import Box
+from tests.kit.bundle_box import offline
 from tests.kit.images import make_image, random_image, tar_of
 from tests.kit.locks import lock_of
+from tests.kit.requests import stored_request as body
 from tests.kit.signing import key_pair, signatures, trusting
 
 REGISTRY = "registry.example:5000"
 IMAGES = {f"{REGISTRY}/{name}:1.0.0": random_image([4000, 20_000]) for name in ("pump", "fan")}
 
 
-def body(name, version="1.0.0", **more):
-    payload = {"spec_version": "5.0.0", "type": "docker", "name": name, "title": name, "description": "x", "version": version}
-    document = {"name": name, "title": name, "app_name": name, "app_version": version, "payload": payload}
-    return json.dumps(document | {"staged": True, "instantly_apply": False} | more).encode()
-
-
 @pytest.fixture
 def box(tmp_path):
-    box = Box(tmp_path / "state", registry=REGISTRY)
-    box.source.down = RegistryUnreachable("no route to host")
-    yield box
-    box.close()
+    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
+        yield box
 
 
 @pytest.fixture

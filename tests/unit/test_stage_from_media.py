@@ -1,6 +1,7 @@
 """Staging from a stick: it has precedence over the link, completes what the link began and the other way round, and is waited for."""
 
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.staging.media import LOOK, NoMedia, copy_from_media
 from tests.kit import bundles
-from tests.kit.box import Box
+from tests.kit.bundle_box import offline
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of
 from tests.kit.specs import spec
@@ -27,10 +28,8 @@ REFERENCE = "r.io/pump:1.0.0"
 
 @pytest.fixture
 def box(tmp_path):
-    box = Box(tmp_path / "state")
-    box.source.down = RegistryUnreachable("r.io: no route to host")
-    yield box
-    box.close()
+    with closing(offline(tmp_path / "state")) as box:
+        yield box
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """Uploaded bundles are kept while anything needs them, and removed then."""
 
 import json
+from contextlib import closing
 
 import pytest
 
-from kelvin_provision.errors import RegistryUnreachable
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.uploads.folder import Uploads
 from kelvin_provision.uploads.model import Announced
@@ -12,7 +12,7 @@ from kelvin_provision.uploads.tidying import EVERY, KEPT, Tidying
 from kelvin_provision.uploads.writing import Writer
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 from kelvin_provision.usecases.bundles.uploaded import needed_uploads, remove_staged
-from tests.kit.box import Box
+from tests.kit.bundle_box import offline
 from tests.kit.bundles import make
 from tests.kit.images import random_image
 from tests.kit.requests import deployable
@@ -20,10 +20,8 @@ from tests.kit.requests import deployable
 
 @pytest.fixture
 def box(tmp_path):
-    box = Box(tmp_path / "state")
-    box.source.down = RegistryUnreachable("no route to host")
-    yield box
-    box.close()
+    with closing(offline(tmp_path / "state")) as box:
+        yield box
 
 
 @pytest.fixture
@@ -47,7 +45,7 @@ def imported(box, path, **more):
 
 def test_it_is_kept_until_all_of_it_is_staged(box, bundle):
     path = uploaded(box, bundle)
-    assert remove_staged(box.ctx) == (), "nobody has imported it"
+    assert remove_staged(box.ctx) == (), "it was removed before it was imported"
     imported(box, path)
     assert remove_staged(box.ctx) == ()
     assert needed_uploads(box.ctx) == {path.parent.name}

@@ -12,6 +12,7 @@ from kelvin_provision.bundles.writing.writer import write
 from kelvin_provision.errors import ProvisionError
 from tests.kit import bundles
 from tests.kit.bundles import job
+from tests.kit.crash import killed
 from tests.kit.images import random_image
 
 pytestmark = pytest.mark.slow
@@ -22,32 +23,28 @@ def made(serial, part_size):
     return bundles.make({"registry.example/pump:1": IMAGE}, [b"{}"], name="pump", serial=serial, part_size=part_size)
 
 
-def killed(work, step):
+def killed_at(work, step):
     """The work in a process that dies before its step of that number; False when it had fewer."""
-    pid = os.fork()
-    if not pid:
-        left = step
+    left = step
 
-        def deadly(function):
-            def called(*args):
-                nonlocal left
-                left -= 1
-                if not left:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return function(*args)
+    def deadly(function):
+        def called(*args):
+            nonlocal left
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args)
 
-            return called
+        return called
 
+    def stepwise():
         for name in ("open", "pwrite", "ftruncate", "fsync", "fdatasync", "close"):
             setattr(os, name, deadly(getattr(os, name)))
         for name in ("replace", "unlink"):
             setattr(Path, name, deadly(getattr(Path, name)))
-        try:
-            work()
-        finally:
-            os._exit(0)
-    status = os.waitpid(pid, 0)[1]
-    return os.WIFSIGNALED(status)
+        work()
+
+    return killed(stepwise)
 
 
 def on(folder):
@@ -65,7 +62,7 @@ def test_killed_before_every_step(tmp_path, part_size, old):
         folder = tmp_path / str(step)
         there = before.write(folder) if before else []
         whole = {path.name: path.read_bytes() for path in there}
-        if not killed(lambda folder=folder: write(job(new, folder)), step):
+        if not killed_at(lambda folder=folder: write(job(new, folder)), step):
             break
         kills += 1
         shown = on(folder)
@@ -82,6 +79,6 @@ def test_what_is_half_there_is_never_taken_for_a_bundle(tmp_path):
     from kelvin_provision.bundles.opening import find
 
     new = made(2, 0)
-    killed(lambda: write(job(new, tmp_path)), 8)
+    killed_at(lambda: write(job(new, tmp_path)), 8)
     with pytest.raises(ProvisionError, match="has no bundle"):
         find(tmp_path)
