@@ -21,9 +21,9 @@ from kelvin_provision.api.description.schemas import (
 )
 from kelvin_provision.check_result import CheckStatus
 
-_ERROR = record(name=TEXT, title=TEXT, description=TEXT, solution=TEXT, payload=ANYTHING)
-PARTLY_REFUSED = record(errors=items(_ERROR, minItems=1), message=TEXT)
-ERRORS = record(errors=items(_ERROR, minItems=1, maxItems=1), message=TEXT)
+ERROR = record(name=TEXT, title=TEXT, description=TEXT, solution=TEXT, payload=ANYTHING)
+PARTLY_REFUSED = record(errors=items(ERROR, minItems=1), message=TEXT)
+ERRORS = record(errors=items(ERROR, minItems=1, maxItems=1), message=TEXT)
 
 TOKENS = record(
     access_token=TEXT,
@@ -67,72 +67,6 @@ USER_REMOVED = record(tokens=items(record(name=TEXT, level=one_of(Level), create
 _TOKEN = record(name=TEXT, level=one_of(Level), created=TIME, created_by=TEXT, expires=TIME, expired=FLAG, last_used=nullable(TIME))
 TOKENS_LISTED = record(tokens=items(_TOKEN))
 TOKEN_CREATED = record(token=_TOKEN, access_token=TEXT)
-UPLOAD = record(
-    id=TEXT,
-    name=TEXT,
-    size=COUNT,
-    sha256=nullable(TEXT),
-    mark=nullable(TEXT),
-    offset=COUNT,
-    complete=FLAG,
-    created=TIME,
-    by=TEXT,
-)
-UPLOADS = record(uploads=items(named("Upload")), chunk=COUNT)
-MEDIA = record(
-    bundles=items(record(name=TEXT, folder=TEXT, size=COUNT, parts=items(COUNT), digest=nullable(TEXT), error=nullable(TEXT))),
-    folders=TEXTS,
-)
-_BUNDLED_REQUEST = record(
-    name=TEXT, digest=TEXT, size=COUNT, signed=FLAG, workloads=items(record(name=TEXT, version=TEXT)), error=nullable(TEXT)
-)
-_BUNDLED_IMAGE = record(reference=TEXT, platform=TEXT, size=COUNT, unpacked=COUNT, layers=COUNT, on_box=COUNT)
-_SIGNATURES = record(signers=items(record(name=TEXT, key=TEXT)), unknown=COUNT, trusted=FLAG, expected=FLAG)
-BUNDLE = record(
-    name=TEXT,
-    serial=COUNT,
-    digest=TEXT,
-    made_by=TEXT,
-    signatures=_SIGNATURES,
-    platforms=TEXTS,
-    boxes=TEXTS,
-    requests=items(_BUNDLED_REQUEST),
-    images=items(_BUNDLED_IMAGE),
-    needs=TEXTS,
-    size=COUNT,
-    blobs=COUNT,
-    parts=items(record(number=COUNT, size=COUNT, path=nullable(TEXT))),
-    annotations=values(TEXT),
-    warnings=TEXTS,
-    obstacle=nullable(record(name=TEXT, title=TEXT, description=TEXT, solution=TEXT, payload=ANYTHING)),
-    **{"import": nullable(named("ImportPlan"))},
-)
-_PLANNED_WORKLOAD = record(
-    name=TEXT,
-    app_name=TEXT,
-    app_version=TEXT,
-    method=TEXT,
-    running=nullable(TEXT),
-    staged=nullable(TEXT),
-    images=TEXTS,
-    elsewhere=TEXTS,
-)
-_PLAN: dict[str, Schema] = {
-    "name": TEXT,
-    "serial": COUNT,
-    "digest": TEXT,
-    "signatures": _SIGNATURES,
-    "boxes": TEXTS,
-    "files": TEXTS,
-    "missing": items(COUNT),
-    "workloads": items(_PLANNED_WORKLOAD),
-    "images": items(record(reference=TEXT, size=COUNT, new=COUNT)),
-    "new_bytes": COUNT,
-    "warnings": TEXTS,
-}
-IMPORT_PLAN = record(**_PLAN)
-_ACCEPTED = record(workload=TEXT, revision=COUNT)
-IMPORTED: Schema = {"anyOf": [record(**_PLAN, accepted=items(_ACCEPTED), kept_images=TEXTS), record(state={"const": "under way"})]}
 ORDERS = record(data=items(named("Order")))
 ORDERED = record(order=named("Order"))
 HISTORY = record({"order": named("Order")}, entries=items(named("HistoryEntry")), sealed=nullable(record(lines=COUNT, path=TEXT)))
@@ -229,23 +163,11 @@ _IMAGE = record(
     used_by=items(_USE),
 )
 IMAGES = record(images=items(_IMAGE), orphans=TEXTS, store=record(path=TEXT, prunable=COUNT), warnings=TEXTS)
-_PROGRESS = record(progress=record(done=COUNT, total=nullable(COUNT)))
-_BAD_PLACE = record(part=COUNT, path=TEXT, offset=COUNT, size=COUNT, reason=TEXT, members=TEXTS)
-_BUNDLE_VERIFIED = record(
-    name=TEXT,
-    digest=TEXT,
-    signatures=_SIGNATURES,
-    chunks=record(total=COUNT, verified=COUNT, bad=COUNT),
-    bytes=COUNT,
-    missing=items(COUNT),
-    bad=items(_BAD_PLACE),
-    warnings=TEXTS,
-)
-VERIFY_BUNDLE_LINE: Schema = {"anyOf": [_PROGRESS, record(result=_BUNDLE_VERIFIED), named("Errors")]}
+PROGRESS = record(progress=record(done=COUNT, total=nullable(COUNT)))
 _CORRUPT = record(digest=TEXT, present=FLAG, images=TEXTS, uses=items(_USE), redownloaded=FLAG, loaded=FLAG)
 VERIFY_LINE: Schema = {
     "anyOf": [
-        _PROGRESS,
+        PROGRESS,
         record(result=record(blobs=COUNT, bytes=COUNT, corrupt=items(_CORRUPT))),
         named("Errors"),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision import api
-from kelvin_provision.api.description import answers, bodies, workload_answers
+from kelvin_provision.api.description import answers, bodies, bundle_answers, workload_answers
 from kelvin_provision.api.description.routes import DESCRIBED, Described
 from kelvin_provision.api.description.schemas import Schema, named
 from kelvin_provision.api.messages.documents import JSON
@@ -50,13 +50,13 @@ _SCHEMAS: dict[str, Schema] = {
     "LeaderList": workload_answers.LEADER,
     "Order": workload_answers.ORDER,
     "Orders": answers.ORDERS,
-    "Upload": answers.UPLOAD,
-    "Uploads": answers.UPLOADS,
-    "Media": answers.MEDIA,
-    "Bundle": answers.BUNDLE,
-    "ImportPlan": answers.IMPORT_PLAN,
-    "Imported": answers.IMPORTED,
-    "VerifyBundleLine": answers.VERIFY_BUNDLE_LINE,
+    "Upload": bundle_answers.UPLOAD,
+    "Uploads": bundle_answers.UPLOADS,
+    "Media": bundle_answers.MEDIA,
+    "Bundle": bundle_answers.BUNDLE,
+    "ImportPlan": bundle_answers.IMPORT_PLAN,
+    "Imported": bundle_answers.IMPORTED,
+    "VerifyBundleLine": bundle_answers.VERIFY_BUNDLE_LINE,
     "HistoryEntry": workload_answers.ENTRY,
     "History": answers.HISTORY,
     "Logs": answers.LOGS,
