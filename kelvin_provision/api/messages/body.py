@@ -41,12 +41,8 @@ def _too_large(largest: int) -> Refusal:
     return Refusal("body-too-large", f"the body may have {largest} bytes")
 
 
-async def json_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises Refusal; an empty body is an empty object."""
-    return parsed_object(await content(request))
-
-
 def parsed_object(data: bytes) -> dict[str, Any]:
+    """A body as a JSON object; an empty body is an empty object. Raises Refusal."""
     if not data.strip():
         return {}
     _refuse_depth(data)
@@ -64,8 +60,9 @@ def parsed_object(data: bytes) -> dict[str, Any]:
     return document
 
 
-def object_with(document: dict[str, Any], accepted: Collection[str]) -> dict[str, Any]:
-    """Its keys that are given; null is absent, as some clients send every key. Raises Refusal for another one."""
+def fields_in(data: bytes, accepted: Collection[str]) -> dict[str, Any]:
+    """The keys of a body that are given; null is absent, as some clients send every key. Raises Refusal for another one."""
+    document = parsed_object(data)
     for key in document:
         if key not in accepted:
             import difflib  # only for a mistake
@@ -74,6 +71,11 @@ def object_with(document: dict[str, Any], accepted: Collection[str]) -> dict[str
             advice = f"did you mean {near[0]}?" if near else f"accepted are {', '.join(accepted)}"
             raise Refusal("bad-body", f"unknown key {key[:60]!r}; {advice}")
     return {key: value for key, value in document.items() if value is not None}
+
+
+async def fields_of(request: Request, accepted: Collection[str]) -> dict[str, Any]:
+    """The same of a body that is still to be read."""
+    return fields_in(await content(request), accepted)
 
 
 def whole_number(value: Any, most: int) -> int | None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.users import User
-from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.body import content, fields_in, fields_of
 from kelvin_provision.api.messages.documents import answer, empty, solution
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
@@ -33,21 +33,21 @@ async def users(call: Call) -> Response:
 
 async def add_user(call: Call) -> Response:
     body = await content(call.request)
-    document = object_with(parsed_object(body), ("name", "password", "level"))
+    document = fields_in(body, ("name", "password", "level"))
     name, password, level = _text(document, "name"), _text(document, "password"), _level(document)
     return answer(await once(call, call.digest(body), lambda ctx: {"user": _user(api_users.add(ctx, name, password, level))}), 201)
 
 
 async def set_password(call: Call) -> Response:
     body = await content(call.request)
-    name, password = _path(call, "user"), _text(object_with(parsed_object(body), ("password",)), "password")
+    name, password = _path(call, "user"), _text(fields_in(body, ("password",)), "password")
     await once(call, call.digest(body), lambda ctx: api_users.set_password(ctx, name, password))
     return empty(204)
 
 
 async def change_password(call: Call) -> Response:
     """The user's own, with the present one. All tokens of the user end."""
-    fields = object_with(parsed_object(await content(call.request)), ("password", "new_password"))
+    fields = await fields_of(call.request, ("password", "new_password"))
     await changed_password(call, "api", _text(fields, "password"), _text(fields, "new_password"))
     return empty(204)
 
@@ -60,13 +60,13 @@ async def changed_password(call: Call, door: str, password: str, new_password: s
 
 async def set_level(call: Call) -> Response:
     body = await content(call.request)
-    name, level = _path(call, "user"), _level(object_with(parsed_object(body), ("level",)))
+    name, level = _path(call, "user"), _level(fields_in(body, ("level",)))
     await once(call, call.digest(body), lambda ctx: api_users.set_level(ctx, name, level))
     return empty(204)
 
 
 async def unlock_user(call: Call) -> Response:
-    object_with(parsed_object(await content(call.request)), ())
+    await fields_of(call.request, ())
     name = _path(call, "user")
     await call.box.act(call.principal.actor, api_users.unlock, name)
     return empty(204)
@@ -86,7 +86,7 @@ async def tokens(call: Call) -> Response:
 async def create_token(call: Call) -> Response:
     """The answer has the token itself, which is nowhere else."""
     body = await content(call.request)
-    document = object_with(parsed_object(body), ("name", "level", "for"))
+    document = fields_in(body, ("name", "level", "for"))
     issuer = f"{call.base}/auth/realms/{call.services.settings.realm}"
     request = TokenRequest(_text(document, "name"), _level(document), _lifetime(document.get("for", LIFETIME)), issuer)
 

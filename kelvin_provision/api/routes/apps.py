@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, object_with, parsed_object
+from kelvin_provision.api.messages.body import content, fields_in, fields_of, parsed_object
 from kelvin_provision.api.messages.documents import answer, empty
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
@@ -97,7 +97,7 @@ async def add_resources(call: Call) -> Response:
 async def remove_resources(call: Call) -> Response:
     """None of them is here."""
     refuse_unknown(call.request.query_params.keys(), ())
-    resources = object_with(parsed_object(await content(call.request)), ("resources",)).get("resources")
+    resources = (await fields_of(call.request, ("resources",))).get("resources")
     if not isinstance(resources, list) or not all(isinstance(resource, str) for resource in resources):
         raise Refusal("bad-body", "resources is not a list of texts", 'send {"resources": ["krn:asset:NAME"]}')
     await call.require_workload()
@@ -135,7 +135,7 @@ def _in_body(finding: str) -> str:
 
 def _fields(body: bytes, accepted: tuple[str, ...]) -> dict[str, Any]:
     """What is given of a body; null is absent, as some clients send every key. Raises Refusal."""
-    fields = object_with(parsed_object(body), accepted)
+    fields = fields_in(body, accepted)
     runtime = fields.get("runtime", {})
     if not isinstance(runtime, dict):
         raise Refusal("bad-body", "runtime is not an object")

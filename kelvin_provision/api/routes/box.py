@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, object_with, parsed_object, true_or_false
+from kelvin_provision.api.messages.body import content, fields_in, fields_of, true_or_false
 from kelvin_provision.api.messages.documents import answer, solution
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
@@ -71,7 +71,7 @@ async def words(call: Call) -> Response:
 
 
 async def verified_history(call: Call) -> Response:
-    object_with(parsed_object(await content(call.request)), ())
+    await fields_of(call.request, ())
     return answer(await result_of_job(call.box, "verify-history", {}, HISTORY))
 
 
@@ -85,7 +85,7 @@ async def images(call: Call) -> Response:
 
 async def verified_images(call: Call) -> Response:
     """A line for each second of progress; the last one has the result, or an error."""
-    object_with(parsed_object(await content(call.request)), ())
+    await fields_of(call.request, ())
     return await lines_of(job(call.box, "verify-images", {}))
 
 
@@ -99,7 +99,7 @@ async def planned_prune(call: Call) -> Response:
 async def prune(call: Call) -> Response:
     """The answer is the order; what was freed is its note."""
     body = await content(call.request)
-    orphans = true_or_false(object_with(parsed_object(body), ("orphans",)), "orphans")
+    orphans = true_or_false(fields_in(body, ("orphans",)), "orphans")
     ordered = await call.box.act(call.principal.actor, order, Change(Verb.PRUNE, (), call.digest(body), orphans=orphans))
     return answer({"order": order_to_json(ordered.order)}, 202)
 
@@ -109,7 +109,7 @@ async def prune(call: Call) -> Response:
 
 async def support_bundle(call: Call) -> Response:
     """Without a byte of it ever on a disk of the API."""
-    object_with(parsed_object(await content(call.request)), ())
+    await fields_of(call.request, ())
     return await made_bundle(call, {})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, object_with, parsed_object, true_or_false
+from kelvin_provision.api.messages.body import content, fields_in, fields_of, true_or_false
 from kelvin_provision.api.messages.documents import answer
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.messages.streams import lines_of
@@ -60,7 +60,7 @@ async def _imported(call: Call, bundle: Find) -> Response:
     """200 with what was brought; 202 while it is under way. The same request again is answered with the end of the same import."""
     refuse_unknown(call.request.query_params.keys(), ())
     body = await content(call.request)
-    fields = object_with(parsed_object(body), ("expect", "images_only"))
+    fields = fields_in(body, ("expect", "images_only"))
     expect = bundles.checked_digest(fields["expect"], "bad-body", "expect") if "expect" in fields else ""
     images_only = true_or_false(fields, "images_only")
     wish = bundles.Wish(call.digest(body), call.principal.actor, await bundle(call), expect, images_only)
@@ -78,7 +78,7 @@ async def _medium(call: Call) -> bundles.Named:
 
 async def _expected(call: Call) -> str:
     refuse_unknown(call.request.query_params.keys(), ())
-    given = object_with(parsed_object(await content(call.request)), ("expect",)).get("expect")
+    given = (await fields_of(call.request, ("expect",))).get("expect")
     return "" if given is None else bundles.checked_digest(given, "bad-body", "expect")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, object_with, parsed_object, whole_number
+from kelvin_provision.api.messages.body import content, fields_in, fields_of, whole_number
 from kelvin_provision.api.messages.documents import answer, empty
 from kelvin_provision.api.messages.parameters import many, number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
@@ -78,7 +78,7 @@ async def _asked(call: Call, question: str) -> Response:
 async def rollback(call: Call) -> Response:
     """To what ran before, or to the kept revision `to`. The answer is the order."""
     body = await content(call.request)
-    given = object_with(parsed_object(body), ("to",)).get("to")
+    given = fields_in(body, ("to",)).get("to")
     to = whole_number(given, MOST_REVISION)
     if given is not None and to is None:
         raise Refusal("bad-body", "to is not the number of a revision", "see the revisions in GET /edge/v1/history")
@@ -89,7 +89,7 @@ async def rollback(call: Call) -> Response:
 
 async def hold(call: Call) -> Response:
     """Nothing of it is applied until it is released."""
-    reason = object_with(parsed_object(await content(call.request)), ("reason",)).get("reason")
+    reason = (await fields_of(call.request, ("reason",))).get("reason")
     if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON:
         raise Refusal("bad-body", f"a hold needs a reason, of at most {LONGEST_REASON} characters", 'send {"reason": "why"}')
     await call.box.act(call.principal.actor, holding.hold, [call.name], reason)
@@ -97,6 +97,6 @@ async def hold(call: Call) -> Response:
 
 
 async def release(call: Call) -> Response:
-    object_with(parsed_object(await content(call.request)), ())
+    await fields_of(call.request, ())
     await call.box.act(call.principal.actor, holding.release, [call.name])
     return empty(204)

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from kelvin_provision import timestamps
-from kelvin_provision.api.messages.body import content, object_with, parsed_object, true_or_false
+from kelvin_provision.api.messages.body import content, fields_in, fields_of, true_or_false
 from kelvin_provision.api.messages.documents import answer
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.routes.orders import checked_names
@@ -25,7 +25,7 @@ _EXAMPLE = 'send {"workload_names": ["NAME"]}, or {"all": true}'
 async def apply(call: Call) -> Response:
     """As `workloads apply` with --all, --force or --retry-failed. The answer is the order."""
     body = await content(call.request)
-    fields = object_with(parsed_object(body), ("workload_names", "all", "force", "retry_failed"))
+    fields = fields_in(body, ("workload_names", "all", "force", "retry_failed"))
     names, force, retry = _names(fields), true_or_false(fields, "force"), true_or_false(fields, "retry_failed")
     if retry and names:
         raise Refusal("bad-body", "retry_failed goes with all: a workload that is named is tried again anyway", _EXAMPLE)
@@ -37,7 +37,7 @@ async def apply(call: Call) -> Response:
 async def schedule(call: Call) -> Response:
     """As `workloads apply --at`. A later one, or anything else that is done to one of its workloads, ends it."""
     body = await content(call.request)
-    fields = object_with(parsed_object(body), ("workload_names", "all", "at", "force"))
+    fields = fields_in(body, ("workload_names", "all", "at", "force"))
     request = ScheduleRequest(_time(fields.get("at")), _names(fields), force=true_or_false(fields, "force"), digest=call.digest(body))
     result = await call.box.act(call.principal.actor, scheduling.schedule, request)
     scheduled = order_to_json(result.order) if result.order else None
@@ -46,7 +46,7 @@ async def schedule(call: Call) -> Response:
 
 async def cancel(call: Call) -> Response:
     """As `workloads apply --cancel`."""
-    fields = object_with(parsed_object(await content(call.request)), ("workload_names", "all"))
+    fields = await fields_of(call.request, ("workload_names", "all"))
     result = await call.box.act(call.principal.actor, scheduling.cancel, _names(fields))
     return answer({"cancelled": list(result.cancelled), "unchanged": list(result.unchanged)})
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, object_with, parsed_object, whole_number
+from kelvin_provision.api.messages.body import fields_of, whole_number
 from kelvin_provision.api.messages.documents import HEADERS, answer
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
@@ -42,7 +42,7 @@ async def listed(call: Call) -> Response:
 async def begin(call: Call) -> Response:
     """201; 200 for one that is there already and goes on."""
     refuse_unknown(call.request.query_params.keys(), ())
-    announced = _announced(object_with(parsed_object(await content(call.request)), ("name", "size", "sha256", "mark")))
+    announced = _announced(await fields_of(call.request, ("name", "size", "sha256", "mark")))
     upload, is_new = await call.box.ask(_begun, call.services.uploading.uploads, announced, call.principal.name)
     if is_new:
         call.box.record(call.principal.actor, "upload", "begun", f"{announced.name[:100]}, {format_rounded(announced.size)}")
