@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from starlette.requests import ClientDisconnect
 
@@ -17,6 +18,7 @@ from kelvin_provision.uploads.folder import Uploads
 from kelvin_provision.uploads.tidying import EVERY, Tidying
 from kelvin_provision.uploads.writing import Writer
 
+P = ParamSpec("P")
 T = TypeVar("T")
 PIECE = 64 << 10
 _THREADS = 2
@@ -34,13 +36,14 @@ class Uploading:
     def close(self) -> None:
         self._threads.shutdown()
 
-    async def do(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+    async def do(self, function: Callable[P, T], *words: P.args, **named: P.kwargs) -> T:
+        """Call it in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *words, **named))
 
     @asynccontextmanager
     async def writing(self, identifier: str) -> AsyncIterator[Writer]:
         """Raises Locked, UploadUnknown."""
-        writer = await self.do(lambda: Writer(self.uploads, identifier))
+        writer = await self.do(Writer, self.uploads, identifier)
         try:
             yield writer
         finally:
@@ -57,11 +60,11 @@ class Uploading:
                 gathered += part
                 if len(gathered) >= PIECE:
                     full, gathered = gathered, bytearray()
-                    await self.do(lambda: writer.write(full))  # noqa: B023  (it is awaited)
+                    await self.do(writer.write, full)
         except (ClientDisconnect, ProvisionError):
-            await self.do(lambda: _kept(writer, gathered))
+            await self.do(_kept, writer, gathered)
             raise
-        return await self.do(lambda: _kept(writer, gathered))
+        return await self.do(_kept, writer, gathered)
 
     async def tidy(self) -> None:
         """Until it is cancelled: what a crash has left, and idle uploads."""
@@ -71,7 +74,7 @@ class Uploading:
             await asyncio.sleep(EVERY)
             with suppress(OSError, ProvisionError):
                 media = await self._box.ask(_media)
-                for name in await self.do(lambda: self._tidying.take(media)):  # noqa: B023  (it is awaited)
+                for name in await self.do(self._tidying.take, media):
                     self._box.record("api", "upload", "removed", f"{name[:100]}, after a week without a byte")
 
 
