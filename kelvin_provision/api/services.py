@@ -72,7 +72,11 @@ class Call:
     @property
     def name(self) -> str:
         """The workload in the path."""
-        return str(self.request.path_params["workload_name"])
+        return self.in_path("workload_name")
+
+    def in_path(self, parameter: str) -> str:
+        """What stands in the path for this parameter of the route."""
+        return str(self.request.path_params[parameter])
 
     async def require_workload(self) -> None:
         """Raises WorkloadUnknown unless there is a workload of the name in the path."""

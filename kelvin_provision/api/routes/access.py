@@ -115,7 +115,7 @@ async def once(call: Call, key: str, change: Callable[[Context], Any]) -> Any:
 
 def _path(call: Call, name: str) -> str:
     refuse_unknown(call.request.query_params.keys(), ())
-    return str(call.request.path_params[name])
+    return call.in_path(name)
 
 
 def _user(user: User) -> dict[str, str]:

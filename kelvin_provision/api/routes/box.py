@@ -57,7 +57,7 @@ async def settings(call: Call) -> Response:
 async def explain(call: Call) -> Response:
     """What a state, an error or an exit code means."""
     refuse_unknown(call.request.query_params.keys(), ())
-    word = str(call.request.path_params["word"])
+    word = call.in_path("word")
     try:
         explained = explaining.explain(word)
     except UsageRefused as error:

@@ -55,7 +55,7 @@ async def listed_orders(call: Call) -> Response:
 
 async def shown_order(call: Call) -> Response:
     """By its number or its code."""
-    text = str(call.request.path_params["order"])
+    text = call.in_path("order")
     refuse_unknown(call.request.query_params.keys(), ())
     return answer(order_to_json(await call.box.ask(lambda ctx: orders.named(ctx.ledger, text))))
 

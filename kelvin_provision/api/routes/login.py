@@ -58,7 +58,7 @@ async def discovery(call: Call) -> Response:
 
 
 def _issuer(call: Call) -> str:
-    realm, own = call.request.path_params["realm"], call.services.settings.realm
+    realm, own = call.in_path("realm"), call.services.settings.realm
     if realm != own:
         raise Refusal("realm-unknown", f"this box has the realm {own}")
     return f"{call.base}/auth/realms/{own}"

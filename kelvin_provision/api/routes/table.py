@@ -187,24 +187,24 @@ ROWS: tuple[Row, ...] = (
     Row("PUT", f"{_UPLOADS}/{{upload}}", Level.DEPLOY, uploads.append, (204,), (404, 409), "the next bytes of an upload"),
     Row("DELETE", f"{_UPLOADS}/{{upload}}", Level.DEPLOY, uploads.remove, (204,), (404, 409), "remove an upload"),
     Row(
-        *("POST", f"{_UPLOADS}/{{upload}}/inspect", Level.DEPLOY, bundles.inspect_upload, (200,), (404, 409)),
+        *("POST", f"{_UPLOADS}/{{upload}}/inspect", Level.DEPLOY, bundles.inspect_bundle, (200,), (404, 409)),
         summary="who signed an uploaded bundle, and what it brings; nothing is stored",
     ),
     Row(
-        *("POST", f"{_UPLOADS}/{{upload}}/verify", Level.DEPLOY, bundles.verify_upload, (200,), (404, 409)),
+        *("POST", f"{_UPLOADS}/{{upload}}/verify", Level.DEPLOY, bundles.verify_bundle, (200,), (404, 409)),
         summary="read every byte of an uploaded bundle: progress, then the result",
     ),
     Row(
-        *("POST", f"{_UPLOADS}/{{upload}}/import", Level.DEPLOY, bundles.import_upload, (200, 202), (404, 409)),
+        *("POST", f"{_UPLOADS}/{{upload}}/import", Level.DEPLOY, bundles.import_bundle, (200, 202), (404, 409)),
         summary="stage what an uploaded bundle brings; it is removed when everything in it is staged",
     ),
     Row("GET", _MEDIA, Level.DEPLOY, bundles.media, summary="bundles on media that are in this box"),
     Row(
-        *("POST", f"{_MEDIA}/{{bundle}}/inspect", Level.DEPLOY, bundles.inspect_medium, (200,), (404,)),
+        *("POST", f"{_MEDIA}/{{bundle}}/inspect", Level.DEPLOY, bundles.inspect_bundle, (200,), (404,)),
         summary="who signed a bundle on a medium, and what it brings; nothing is stored",
     ),
     Row(
-        *("POST", f"{_MEDIA}/{{bundle}}/verify", Level.DEPLOY, bundles.verify_medium, (200,), (404,)),
+        *("POST", f"{_MEDIA}/{{bundle}}/verify", Level.DEPLOY, bundles.verify_bundle, (200,), (404,)),
         summary="read every byte of a bundle on a medium: progress, then the result",
     ),
     Row(
@@ -212,7 +212,7 @@ ROWS: tuple[Row, ...] = (
         summary="another password of the user who asks, with the present one; it ends all tokens of the user",
     ),
     Row(
-        *("POST", f"{_MEDIA}/{{bundle}}/import", Level.DEPLOY, bundles.import_medium, (200, 202), (404, 409)),
+        *("POST", f"{_MEDIA}/{{bundle}}/import", Level.DEPLOY, bundles.import_bundle, (200, 202), (404, 409)),
         summary="stage what a bundle on a medium brings",
     ),
     Row("GET", _USERS, Level.ADMIN, access.users, summary="the users of the API"),

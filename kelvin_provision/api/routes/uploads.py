@@ -75,7 +75,7 @@ async def shown(call: Call) -> Response:
     """How far it is, in the body and in the headers."""
     refuse_unknown(call.request.query_params.keys(), ())
     uploading = call.services.uploading
-    upload = await uploading.do(lambda: uploading.uploads.get(_identifier(call)))
+    upload = await uploading.do(uploading.uploads.get, call.in_path("upload"))
     return answer(upload.to_json(), headers=_progress(upload))
 
 
@@ -88,7 +88,7 @@ async def append(call: Call) -> Response:
     if declared > CHUNK:
         raise _too_large()
     try:
-        async with uploading.writing(_identifier(call)) as writer:
+        async with uploading.writing(call.in_path("upload")) as writer:
             if writer.at != offset:
                 there = _progress(writer.upload)
                 raise Refusal("offset-mismatch", f"the upload has {writer.at} bytes", payload={"offset": writer.at}, headers=there)
@@ -114,20 +114,16 @@ async def _bounded(parts: AsyncIterator[bytes], writer: Writer) -> AsyncIterator
 
 async def remove(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
-    uploading, identifier = call.services.uploading, _identifier(call)
-    upload = await uploading.do(lambda: uploading.uploads.get(identifier))
+    uploading, identifier = call.services.uploading, call.in_path("upload")
+    upload = await uploading.do(uploading.uploads.get, identifier)
     if identifier in await call.box.ask(needed_uploads):
         raise Refusal("upload-busy", "versions are being staged from this upload; it is removed by itself when they are on the box")
     try:
-        await uploading.do(lambda: uploading.uploads.remove(identifier))
+        await uploading.do(uploading.uploads.remove, identifier)
     except Locked as error:
         raise Refusal("upload-busy", str(error)) from error
     call.box.record(call.principal.actor, "upload", "removed", upload.announced.name[:100])
     return Response(status_code=204, headers=HEADERS)
-
-
-def _identifier(call: Call) -> str:
-    return str(call.request.path_params["upload"])
 
 
 def _offset(given: list[str]) -> int:

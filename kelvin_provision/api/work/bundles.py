@@ -39,18 +39,16 @@ Named = Mapping[str, str]
 """A bundle, as the agent is told of it."""
 
 
-async def of_upload(uploading: Uploading, identifier: str) -> Named:
-    """Raises UploadUnknown, Refusal for one that is not complete."""
-    upload = await uploading.do(lambda: uploading.uploads.get(identifier))
+async def in_path(uploading: Uploading, parameters: Mapping[str, str]) -> Named:
+    """The one that the path of a request names. Raises UploadUnknown, Refusal, also for an upload that is not complete."""
+    if "upload" not in parameters:
+        return {"medium": checked_digest(parameters["bundle"], "bad-query", "the bundle in the path")}
+    identifier = parameters["upload"]
+    upload = await uploading.do(uploading.uploads.get, identifier)
     if not upload.complete:
         text = f"{upload.offset} of {upload.announced.size} bytes are here"
         raise Refusal("upload-unfinished", text, payload={"offset": upload.offset})
     return {"upload": identifier}
-
-
-def of_medium(digest: str) -> Named:
-    """Raises Refusal."""
-    return {"medium": checked_digest(digest, "bad-query", "the bundle in the path")}
 
 
 def checked_digest(text: Any, kind: str, what: str) -> str:

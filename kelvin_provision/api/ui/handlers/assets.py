@@ -37,7 +37,7 @@ def urls() -> dict[str, str]:
 
 
 async def asset(call: Call) -> Response:
-    digest, name = call.request.path_params["digest"], call.request.path_params["name"]
+    digest, name = call.in_path("digest"), call.in_path("name")
     known = _all().get(name)
     if known is None or known[0] != digest:
         raise Refusal("route-unknown", f"there is no {name[:60]!r} of that version", deferred("load the page again"))

@@ -15,7 +15,6 @@ from kelvin_provision.usecases.bundles.uploaded import needed_uploads
 
 PATIENCE = 20.0
 """Seconds for which a person waits for the end of an import; it goes on without the page."""
-_UPLOADS, _MEDIA = "/ui/uploads", "/ui/media"
 
 
 async def uploaded(call: Call) -> Response:
@@ -37,7 +36,7 @@ async def append(call: Call) -> Response:
 async def remove(call: Call) -> Response:
     await form_of(call, ())
     await uploads.remove(call)
-    return see_other(_UPLOADS)
+    return see_other("/ui/uploads")
 
 
 async def on_media(call: Call) -> Response:
@@ -45,47 +44,32 @@ async def on_media(call: Call) -> Response:
     return page(call, "media.html", media=await bundles.on_media(call.box))
 
 
-async def upload(call: Call) -> Response:
-    return await _shown(call, await _upload(call), _UPLOADS)
-
-
-async def medium(call: Call) -> Response:
-    return await _shown(call, _medium(call), _MEDIA)
-
-
-async def stage_upload(call: Call) -> Response:
-    return await _staged(call, await _upload(call), _UPLOADS)
-
-
-async def stage_medium(call: Call) -> Response:
-    return await _staged(call, _medium(call), _MEDIA)
-
-
-async def _upload(call: Call) -> bundles.Named:
-    return await bundles.of_upload(call.services.uploading, str(call.request.path_params["upload"]))
-
-
-def _medium(call: Call) -> bundles.Named:
-    return bundles.of_medium(str(call.request.path_params["bundle"]))
-
-
-async def _shown(call: Call, bundle: bundles.Named, back: str) -> Response:
+async def shown(call: Call) -> Response:
     """Who signed it, what it brings, and what prevents that. Nothing is stored."""
+    bundle = await _named(call)
     refuse_unknown(call.request.query_params.keys(), ())
     document = await bundles.inspected(call.box, bundle)
     plan, texts = document["import"], document["warnings"]
     warnings = dict.fromkeys([*texts, *(plan["warnings"] if plan else ())])
     if not document["signatures"]["trusted"]:
         warnings.pop(texts[0])  # the page has a sentence of its own
-    values = {"plan": plan, "warnings": list(warnings), "methods": METHODS, "back": back, "here": call.request.scope["path"]}
+    values = {"plan": plan, "warnings": list(warnings), "methods": METHODS, "back": _back(call), "here": call.request.scope["path"]}
     return page(call, "bundle.html", bundle=document, **values)
 
 
-async def _staged(call: Call, bundle: bundles.Named, back: str) -> Response:
+async def stage(call: Call) -> Response:
     """A repetition is the same import."""
-    form = await form_of(call, ())
+    bundle, form = await _named(call), await form_of(call, ())
     wish = bundles.Wish(form.digest, call.principal.actor, bundle)
     done = await bundles.import_once(call.box, call.services.imports, wish, PATIENCE)
     if done is None or not done.names:
-        return page(call, "imported.html", under_way=done is None, back=back)
+        return page(call, "imported.html", under_way=done is None, back=_back(call))
     return see_other("/ui/")
+
+
+async def _named(call: Call) -> bundles.Named:
+    return await bundles.in_path(call.services.uploading, call.request.path_params)
+
+
+def _back(call: Call) -> str:
+    return "/ui/uploads" if "upload" in call.request.path_params else "/ui/media"

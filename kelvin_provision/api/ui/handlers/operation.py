@@ -34,7 +34,7 @@ class _Shown:
 async def shown(call: Call) -> Response:
     """By the number of the order, or by its code."""
     refuse_unknown(call.request.query_params.keys(), ())
-    seen, _ = await call.box.ask(_read, str(call.request.path_params["order"])), texts_of(call.request)
+    seen, _ = await call.box.ask(_read, call.in_path("order")), texts_of(call.request)
     order, cards = seen.order, [card(_, item) for item in seen.items]
     head = headline(_, order, {item.name: item.status.state for item in seen.items}, seen.course)
     failed = order.outcome is Outcome.FAILED

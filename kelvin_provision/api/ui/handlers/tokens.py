@@ -38,7 +38,7 @@ async def create(call: Call) -> Response:
 
 
 async def revoke(call: Call) -> Response:
-    form, name = await form_of(call, ("name",)), str(call.request.path_params["token"])
+    form, name = await form_of(call, ("name",)), call.in_path("token")
     if form["name"].strip() != name:
         return await _page(call, 400, wrong=name)
     await once(call, form.digest, lambda ctx: api_tokens.revoke(ctx, name))

@@ -91,7 +91,7 @@ async def _page(call: Call, status: int = 200, typed: str = "") -> Response:
 
 
 def _name(call: Call) -> str:
-    return str(call.request.path_params["user"])
+    return call.in_path("user")
 
 
 def _path(call: Call) -> str:
