@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from kelvin_provision.usecases.bundles.import_plan import PlannedWorkload
     from kelvin_provision.usecases.bundles.importing import ImportPlan, ImportResult
 
-_IMAGES_ONLY = Option(
-    "--images-only/--deploy", help="Copy the images and keep them until `images prune`, without the requests.  [default: deploy]"
-)
+_IMAGES_ONLY = Option("--images-only/--deploy", help="Copy the images and keep them until `images prune`, without the requests.")
 _LATEST = Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
 
 
