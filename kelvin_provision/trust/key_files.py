@@ -63,8 +63,11 @@ def _write_new(path: Path, data: bytes) -> None:
 
 
 def private_key(path: Path, passphrase: str = "") -> PrivateKey:
-    """Raises KeyInvalid for a file that is none, or that others can read."""
-    data, status = _content(path)
+    """Raises KeyInvalid for a file that is not a private key, or that others can read."""
+    return _private(path, *_content(path), passphrase)
+
+
+def _private(path: Path, data: bytes, status: os.stat_result, passphrase: str) -> PrivateKey:
     if not is_private(data):
         raise KeyInvalid(f"{path}: it is not a private key in PEM (PKCS#8)")
     if status.st_mode & _OTHERS:
@@ -80,18 +83,22 @@ def is_protected(path: Path) -> bool:
 
 def public_key(path: Path) -> PublicKey:
     """Raises KeyInvalid."""
+    return _public(path, _content(path)[0])
+
+
+def _public(path: Path, data: bytes) -> PublicKey:
     try:
-        return public_key_of_pem(_content(path)[0], name_of(path))
+        return public_key_of_pem(data, name_of(path))
     except InvalidKey as error:
         raise KeyInvalid(f"{path}: {error}") from error
 
 
 def shown(path: Path, passphrase: str = "") -> ShownKey:
     """What the file has, private or public. Raises KeyInvalid, Locked, ApiMissing."""
-    data, _ = _content(path)
+    data, status = _content(path)
     if not is_private(data):
-        return ShownKey(public_key(path), private=False, protected=False)
-    key = public_key_of(private_key(path, passphrase), name_of(path))
+        return ShownKey(_public(path, data), private=False, protected=False)
+    key = public_key_of(_private(path, data, status, passphrase), name_of(path))
     return ShownKey(key, private=True, protected=_is_protected(data))
 
 
