@@ -12,7 +12,8 @@ from kelvin_provision.errors import SignatureMissing, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.dsse import entries_of
-from kelvin_provision.trust.verifying import Signer, Verified, refuse_other, required, verify
+from kelvin_provision.trust.policy import required
+from kelvin_provision.trust.verifying import Signer, Verified, refuse_other, verify
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ _HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\
 _REGISTRY = rf"(?:{_HOST})(?:/[a-z0-9._/-]*[a-z0-9])?"
 _REALM = r"[A-Za-z0-9][-A-Za-z0-9_]{0,63}"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-MOST_KEYS = 32
+MOST_PATHS = 32
 
 
 class InvalidValue(Exception):
@@ -138,8 +138,8 @@ def _hosts(value: Any) -> tuple[str, ...]:
 
 
 def _paths(value: Any) -> tuple[Path, ...]:
-    if not isinstance(value, list) or len(value) > MOST_KEYS:
-        raise InvalidValue(f"a list of at most {MOST_KEYS} absolute paths")
+    if not isinstance(value, list) or len(value) > MOST_PATHS:
+        raise InvalidValue(f"a list of at most {MOST_PATHS} absolute paths")
     return tuple(_path(item) for item in value)
 
 

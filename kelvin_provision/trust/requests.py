@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from kelvin_provision.errors import SignatureMissing
 from kelvin_provision.fast_dataclass import dataclass
@@ -26,6 +27,11 @@ class RequestFile:
     name: str
     content: bytes
     signatures: bytes | None = None
+
+
+def signature_path(path: Path) -> Path:
+    """Of the signatures of a request that is a file."""
+    return path.with_name(f"{path.name}.sig")
 
 
 def signers(trust: TrustSettings, files: Sequence[RequestFile]) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.trust.computing import LARGEST_PAYLOAD
 from kelvin_provision.trust.dsse import LARGEST_DOCUMENT, REQUEST, document, entries_of, joined
 from kelvin_provision.trust.public_keys import PublicKey
+from kelvin_provision.trust.requests import signature_path
 from kelvin_provision.trust.signing import PrivateKey, SignCommand, sign
 from kelvin_provision.trust.verifying import Verified, verify_with
 
@@ -31,10 +32,6 @@ class VerifiedFile:
     path: Path
     verified: Verified
     digest: str
-
-
-def signature_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sig")
 
 
 def sign_file(path: Path, key: PrivateKey | SignCommand, *, replace: bool = False) -> SignedFile:

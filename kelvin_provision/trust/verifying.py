@@ -10,11 +10,8 @@ from kelvin_provision.hints import command
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.computing import fitting
 from kelvin_provision.trust.dsse import entries_of
-from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.public_keys import PublicKey
 from kelvin_provision.trust.trusted import trusted_keys
-
-__all__ = ["Signer", "Verified", "refuse_other", "required", "verify", "verify_with"]
 
 
 @dataclass(frozen=True)

@@ -54,19 +54,20 @@ def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
     Raises RequestRefused, SecretMissing, SignatureMissing, AgentSilent (the requests are stored then).
     """
     checked = accepted(ctx.settings, request)
-    files = [document.file for document in request.documents]
-    signed = {spec.name: request.signed.get(file, "") for spec, file in zip(checked.specs, files, strict=True)}
-    return deploy_accepted(ctx, [checked], signed)
+    return deploy_accepted(ctx, [checked], _signers(request, checked.specs))
 
 
 def considered(ctx: Context, request: DeployRequest) -> Accepted:
     """What `deploy` would accept: nothing is stored. Raises what it raises before it stores anything."""
     checked = accepted(ctx.settings, request)
     refuse_unsupported(ctx.cluster, checked.specs)
-    files = [document.file for document in request.documents]
-    signed = {spec.name: request.signed.get(file, "") for spec, file in zip(checked.specs, files, strict=True)}
-    refuse_unsigned(ctx.settings.trust, [spec.name for spec in checked.specs], signed)
+    refuse_unsigned(ctx.settings.trust, [spec.name for spec in checked.specs], _signers(request, checked.specs))
     return checked
+
+
+def _signers(request: DeployRequest, specs: Sequence[Spec]) -> Mapping[str, str]:
+    """For each workload who signed the file that its request was in, empty if it is not signed."""
+    return {spec.name: request.signed.get(document.file, "") for spec, document in zip(specs, request.documents, strict=True)}
 
 
 def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[str, str] = MappingProxyType({})) -> DeployResult:

@@ -28,10 +28,11 @@ from kelvin_provision.errors import (
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust import child, computing
 from kelvin_provision.trust.dsse import BUNDLE, REQUEST, Entry, document, entries_of, joined, pae
+from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.public_keys import InvalidKey, public_key_of_der, public_key_of_pem
 from kelvin_provision.trust.signing import PrivateKey, SignCommand, public_key_of, sign
 from kelvin_provision.trust.trusted import trusted_keys
-from kelvin_provision.trust.verifying import Signer, refuse_other, required, verify
+from kelvin_provision.trust.verifying import Signer, refuse_other, verify
 from tests.kit.signing import key_pair, signature, trusting
 
 CONTENT = b'{"name": "pump"}'

@@ -6,21 +6,19 @@ from pathlib import Path
 from typing import Annotated
 
 from kelvin_provision.cli.commands.bundle.place import compared
-from kelvin_provision.cli.commands.key.signing import PassphraseFile, SignWith, signer
-from kelvin_provision.cli.frame.declared import Argument, Option
+from kelvin_provision.cli.commands.key.signing import Key, PassphraseFile, SignWith, signer
+from kelvin_provision.cli.frame.declared import Argument
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
 _PLACE = Argument(metavar="PLACE", help="The file of the bundle, its first part, or the folder that has it.")
-
-_KEY = Option("--key", metavar="KEY", help="The private key; with --sign-with, the public one.")
 
 
 def command(
     session: Session,  # noqa: ARG001  (of every command)
     place: Annotated[Path, _PLACE],
     *,
-    key: Annotated[Path | None, _KEY] = None,
+    key: Key = None,
     sign_with: SignWith = None,
     passphrase_file: PassphraseFile = None,
 ) -> Report:

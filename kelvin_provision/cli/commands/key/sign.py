@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from kelvin_provision.cli.commands.key.signing import PassphraseFile, SignWith, signer
+from kelvin_provision.cli.commands.key.signing import Key, PassphraseFile, SignWith, signer
 from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
-
-_KEY = Option("--key", metavar="KEY", help="The private key; with --sign-with, the public one.")
 
 
 def command(
     session: Session,  # noqa: ARG001  (every command gets one)
     file: Annotated[list[Path], Argument(metavar="FILE...", help="The requests, exactly as they will be deployed.")],
     *,
-    key: Annotated[Path | None, _KEY] = None,
+    key: Key = None,
     sign_with: SignWith = None,
     passphrase_file: PassphraseFile = None,
     replace: Annotated[bool, Option("--replace", help="Leave out the signatures that are there.")] = False,

@@ -21,6 +21,7 @@ _SIGN_WITH = Option(
     help="A command that signs: it gets what is signed on standard input and answers with the signature. --key is its public key then.",
 )
 
+Key = Annotated[Path | None, Option("--key", metavar="KEY", help="The private key; with --sign-with, the public one.")]
 PassphraseFile = Annotated[Path | None, Option("--passphrase-file", metavar="FILE", help="The passphrase is the first line of this file.")]
 SignWith = Annotated[str | None, _SIGN_WITH]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from kelvin_provision.cli.commands.bundle.place import trust_of
 from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
@@ -27,16 +27,11 @@ def command(
     Against the keys that this box trusts, or against others. Fails unless each file is signed with at least one of them, and no signature
     of these keys is wrong.
     """
-    from kelvin_provision.settings.load import load
     from kelvin_provision.trust.key_files import public_key
     from kelvin_provision.trust.signed_files import verify_file
     from kelvin_provision.trust.trusted import trusted_keys
 
-    if key:
-        keys = tuple(public_key(path) for path in key)
-    else:
-        loaded = load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0)
-        keys = trusted_keys(loaded.settings.trust)
+    keys = tuple(public_key(path) for path in key) if key else trusted_keys(trust_of(session))
     results = [verify_file(path, keys) for path in file]
     items = tuple(Item("request", str(each.path), "verified", f"{_signed(each.verified)}, {each.digest}") for each in results)
     signers = [

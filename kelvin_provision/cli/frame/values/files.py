@@ -14,8 +14,9 @@ def signatures(path: Path, given: Path | None) -> bytes | None:
     """Those in the file that is given, which must be there, or of the one beside the request."""
     from kelvin_provision.files.durable import read_regular
     from kelvin_provision.trust.dsse import LARGEST_DOCUMENT
+    from kelvin_provision.trust.requests import signature_path
 
-    beside = given or path.with_name(f"{path.name}.sig")
+    beside = given or signature_path(path)
     try:
         return read_regular(beside, LARGEST_DOCUMENT + 1, links=True)[0]
     except OSError as error:
