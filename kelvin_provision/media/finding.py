@@ -25,11 +25,11 @@ class Finder:
         self._heads: dict[Path, tuple[_Stamp, str]] = {}
 
     def head(self, known: ImportedBundle) -> bytes | None:
-        """Its table of contents, from the medium."""
+        """Its table of contents, from the medium: bytes with its digest, whatever the medium answered before."""
         for files in self._candidates(known):
             with suppress(ProvisionError):
-                if 1 in files.paths and self._digest(files) == known.digest:
-                    return read_head(files).contents
+                if 1 in files.paths and self._digest(files) == known.digest and (head := read_head(files)).digest == known.digest:
+                    return head.contents
         return None
 
     def files(self, known: ImportedBundle, contents: Contents) -> BundleFiles:

@@ -11,6 +11,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.ledger.requests import Brought
 from kelvin_provision.media import kept
+from kelvin_provision.media.finding import Finder
 from kelvin_provision.media.mounts import Mounts
 from kelvin_provision.media.source import BundleSource
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -213,6 +214,17 @@ def test_the_table_of_contents_is_read_again_where_the_box_has_lost_it(world):
     world.know(bundle, place)
     kept.path(world.state, bundle.digest).write_bytes(b"{}")
     assert read(world.source) == IMAGE.blobs[LAYER.digest]
+
+
+def test_a_table_of_contents_that_is_read_again_has_its_digest_also_where_the_file_looks_as_before(world):
+    place = world.path / "stick" / "bundle.kpb"
+    bundle = bundles.write(place.parent, {REFERENCE: IMAGE})
+    world.know(bundle, place)
+    (known,), finder, before = world.ledger.bundles(), Finder(world.mounts), place.stat()
+    assert finder.head(known) == bundle.table
+    place.write_bytes(place.read_bytes().replace(b'"made_by"', b'"made_bY"', 1))
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert finder.head(known) is None
 
 
 def test_a_damaged_document_is_refused(world):
