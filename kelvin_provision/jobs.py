@@ -158,7 +158,7 @@ def _import_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]
 
     settings = place.loaded.settings
     where = _bundle(settings, arguments)
-    request = ImportRequest(where.places, where.expect, images_only=arguments.get("images_only") is True, digest=where.digest)
+    request = ImportRequest(where.places, where.expect, where.digest, images_only=arguments.get("images_only") is True)
     with place.opened(settings) as opened_box:
         ctx = replace(opened_box, actor=str(arguments["actor"]))
         done = carry_out(ctx, plan(ctx, request))

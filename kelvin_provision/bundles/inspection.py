@@ -28,9 +28,10 @@ _LONGEST = 253
 
 @dataclass(frozen=True)
 class BundlePlace:
-    """Where to look: files or folders, several for parts on several media. `expect` is the digest that the bundle must have.
+    """Where to look: files or folders, several for parts on several media.
 
-    `digest` is the one by which it was named, if it was; it must have that, too, and is not vouched for by it.
+    `expect` is the digest that a person has compared with the desk, empty for none; `digest` the one that a client named the bundle by,
+    which vouches for nothing. A bundle with another digest than these is refused.
     """
 
     places: tuple[Path, ...]
@@ -67,7 +68,7 @@ class InspectResult:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.accepted.warning, missing_warning(self.missing))))
+        return warnings_of(self.accepted, self.missing)
 
     def to_json(self) -> dict[str, Any]:
         contents = self.contents
@@ -94,6 +95,11 @@ class InspectResult:
         for number, size in enumerate(sizes, 1):
             path = self.files.paths.get(number)
             yield {"number": number, "size": size, "path": None if path is None else str(path)}
+
+
+def warnings_of(accepted: Accepted, missing: tuple[int, ...]) -> tuple[str, ...]:
+    """What is to be said of a bundle whatever is done with it."""
+    return tuple(filter(None, (accepted.warning, missing_warning(missing))))
 
 
 def missing_warning(missing: tuple[int, ...]) -> str:
@@ -193,7 +199,7 @@ class BundleVerified:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.accepted.warning, missing_warning(self.result.missing))))
+        return warnings_of(self.accepted, self.result.missing)
 
     @property
     def error(self) -> BundleDamaged | None:

@@ -45,7 +45,7 @@ class Finder:
         return BundleFiles(contents.name, parts)
 
     def _candidates(self, known: ImportedBundle) -> Iterable[BundleFiles]:
-        names = {Path(medium.place).name.partition(".kpb")[0] for medium in known.media} | {known.name}
+        names = known.file_names
         seen = set[Path]()
         for place in self._mounts.places(known.media):
             with suppress(OSError, ProvisionError):  # a foreign mount may answer anything

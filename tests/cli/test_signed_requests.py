@@ -185,5 +185,5 @@ def test_who_stores_requests_looks_at_their_signatures_first():
         "kelvin_provision/usecases/bundles/importing.py",
     )
     assert doors == {ledger, direct, planned}
-    for path in (direct, "kelvin_provision/usecases/bundles/import_plan.py"):
+    for path in (direct, "kelvin_provision/usecases/bundles/planning.py"):
         assert "refuse_unsigned(ctx.settings.trust" in Path(path).read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable
 from contextlib import nullcontext, suppress
+from pathlib import Path
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
@@ -35,6 +36,11 @@ class ImportedBundle:
     actor: str
     media: tuple[KnownMedium, ...] = ()
     images: tuple[ImageLock, ...] = ()
+
+    @property
+    def file_names(self) -> frozenset[str]:
+        """What its files may be called, without `.kpb` and the number of a part."""
+        return frozenset({Path(medium.place).name.partition(".kpb")[0] for medium in self.media} | {self.name})
 
     @property
     def origin(self) -> str:

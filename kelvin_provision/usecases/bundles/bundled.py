@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.reader import Bundle
@@ -30,7 +30,7 @@ class Requests:
     """`signed` says for each workload who signed its request."""
 
     specs: tuple[Spec, ...] = ()
-    signed: Mapping[str, str] | None = None
+    signed: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -21,7 +21,8 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging.download import fetch
 from kelvin_provision.staging.media import copy_from_media
 from kelvin_provision.staging.transfer import Transfer
-from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest, plan
+from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest
+from kelvin_provision.usecases.bundles.planning import plan
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 __all__ = ["ImportPlan", "ImportRequest", "ImportResult", "carry_out", "plan"]
@@ -66,7 +67,7 @@ def _stored(ctx: Context, plan: ImportPlan, brought: Brought) -> Accepted:
     with ctx.ledger.writing():
         if plan.head is not None:
             kept.keep(ctx.settings.state_dir, plan.digest, plan.head.contents)
-        return requests.import_bundle(ctx.ledger, brought, uuid.uuid4().hex, actor=ctx.actor, signed=plan.requests.signed or {})
+        return requests.import_bundle(ctx.ledger, brought, uuid.uuid4().hex, actor=ctx.actor, signed=plan.requests.signed)
 
 
 def _brought(ctx: Context, plan: ImportPlan) -> Brought:
