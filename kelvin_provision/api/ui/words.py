@@ -59,8 +59,6 @@ STATES: Mapping[str, str] = {
     Trouble.ROLLED_BACK: deferred("Rolled back"),
 }
 """The words of states: in English those of the platform."""
-
-
 METHODS = {
     Method.STAGED: deferred("Its images are downloaded; it waits for an activation."),
     Method.INSTANT: deferred("Its images are downloaded, then it is activated by itself."),
@@ -134,8 +132,6 @@ _DONE = {
     Verb.STOP: deferred("Stopped"),
     Verb.START: deferred("Running"),
 }
-
-
 _FAILED: Mapping[Ending, Sign] = {
     Ending.UNDONE: Sign("warn", deferred("Undone")),
     Ending.UNDO_FAILED: Sign("bad", deferred("Failed, and what ran before is not back")),
@@ -166,11 +162,13 @@ def title_of(_: Texts, order: Order) -> str:
     return ": ".join(filter(None, [what, ", ".join(order.names)]))
 
 
-def headline(_: Texts, order: Order, states: Mapping[str, State], course: Course = Course()) -> Sign:
-    """How the order is now, in a word or two. An apply or start that is done is shown as running only while all of its workloads run."""
-    if order.outcome is Outcome.FAILED and course.ending:
-        sign = _FAILED[course.ending]
-        return Sign(sign.kind, _(sign.word))
+def headline(_: Texts, order: Order, states: Mapping[str, State], course: Course) -> Sign:
+    """How the order is now, in a word or two. An apply or start that is done is shown as running only while all of its workloads run.
+
+    `states` are those of its workloads. A list of past orders gives none: there, it is done.
+    """
+    if course.ending:
+        return _said(_, _FAILED[course.ending])
     if order.outcome is Outcome.FAILED and not order.begun:
         return Sign("bad", _("Not done"))
     if order.outcome:
@@ -183,7 +181,10 @@ def headline(_: Texts, order: Order, states: Mapping[str, State], course: Course
 
 
 def outcome(_: Texts, value: Outcome) -> Sign:
-    sign = _ENDED[value]
+    return _said(_, _ENDED[value])
+
+
+def _said(_: Texts, sign: Sign) -> Sign:
     return Sign(sign.kind, _(sign.word))
 
 
