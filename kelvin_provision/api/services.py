@@ -55,6 +55,11 @@ class Call:
         return f"{self.request.scope['scheme']}://{self.host}"
 
     @property
+    def issuer(self) -> str:
+        """The realm of this API as the client reaches it, which its tokens name."""
+        return f"{self.base}/auth/realms/{self.services.settings.realm}"
+
+    @property
     def principal(self) -> Principal:
         assert self.caller is not None, self.request.scope["path"]  # noqa: S101  (a route without a level does not ask)
         return self.caller

@@ -87,8 +87,7 @@ async def create_token(call: Call) -> Response:
     """The answer has the token itself, which is nowhere else."""
     body = await content(call.request)
     document = fields_in(body, ("name", "level", "for"))
-    issuer = f"{call.base}/auth/realms/{call.services.settings.realm}"
-    request = TokenRequest(_text(document, "name"), _level(document), _lifetime(document.get("for", LIFETIME)), issuer)
+    request = TokenRequest(_text(document, "name"), _level(document), _lifetime(document.get("for", LIFETIME)), call.issuer)
 
     def create(ctx: Context) -> dict[str, Any]:
         created = api_tokens.create(ctx, request)
@@ -140,7 +139,11 @@ def _text(document: dict[str, Any], name: str) -> str:
 
 
 def _level(document: dict[str, Any]) -> Level:
-    text = _text(document, "level")
+    return level_of(_text(document, "level"))
+
+
+def level_of(text: str) -> Level:
+    """Raises Refusal."""
     if text not in list(Level):
         raise Refusal("bad-body", f"level is {text[:60]!r}; accepted are {', '.join(Level)}")
     return Level(text)

@@ -61,7 +61,7 @@ def _issuer(call: Call) -> str:
     realm, own = call.in_path("realm"), call.services.settings.realm
     if realm != own:
         raise Refusal("realm-unknown", f"this box has the realm {own}")
-    return f"{call.base}/auth/realms/{own}"
+    return call.issuer
 
 
 def _required(fields: dict[str, str], name: str) -> str:

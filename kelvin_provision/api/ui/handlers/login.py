@@ -19,7 +19,8 @@ from kelvin_provision.usecases.api_certificate import shown
 
 START = "/ui/"
 _FIELDS = ("username", "password", "next")
-_REFUSED = frozenset({"invalid-grant", "too-many-attempts", "user-locked"})
+REFUSED = frozenset({"invalid-grant", "too-many-attempts", "user-locked"})
+"""What is said of a password on the page where it was typed."""
 
 
 async def to_start(_call: Call) -> Response:
@@ -40,7 +41,7 @@ async def login(call: Call) -> Response:
     try:
         user = await services.authenticator.login(name, fields.get("password", ""), call.address, "ui")
     except Refusal as refusal:
-        if refusal.name not in _REFUSED:
+        if refusal.name not in REFUSED:
             raise
         return await _form(call, refusal.kind.status, target=target, name=name, refusal=refusal)
     services.sessions.end(session_text(call.request), call.address)

@@ -10,10 +10,11 @@ from starlette.responses import Response
 from kelvin_provision.access.levels import Level
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
-from kelvin_provision.api.routes.access import changed_password, once
+from kelvin_provision.api.routes.access import changed_password, level_of, once
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.cookies import set_session
 from kelvin_provision.api.ui.forms import form_of
+from kelvin_provision.api.ui.handlers.login import REFUSED
 from kelvin_provision.api.ui.rendering import page, see_other
 from kelvin_provision.api.ui.strings.texts import deferred
 from kelvin_provision.context import Context
@@ -26,13 +27,6 @@ LEVELS = {
     Level.ADMIN: deferred("admin: and undeploy, users, tokens, the file for support"),
 }
 """What a level adds to the one before."""
-_REFUSED = frozenset({"invalid-grant", "too-many-attempts", "user-locked"})
-
-
-def level_of(text: str) -> Level:
-    if text not in list(Level):
-        raise Refusal("bad-body", f"level is {text[:60]!r}; accepted are {', '.join(Level)}")
-    return Level(text)
 
 
 async def listed(call: Call) -> Response:
@@ -80,7 +74,7 @@ async def remove(call: Call) -> Response:
 
 
 async def _changed(call: Call, key: str, change: Callable[[Context], Any]) -> Response:
-    await once(call, key, lambda ctx: change(ctx) and None)
+    await once(call, key, change)
     return see_other(_path(call))
 
 
@@ -113,7 +107,7 @@ async def change_password(call: Call) -> Response:
     try:
         user = await changed_password(call, "ui", form["password"], form["new_password"])
     except Refusal as refusal:
-        if refusal.name not in _REFUSED:
+        if refusal.name not in REFUSED:
             raise
         return page(call, "account.html", refusal.kind.status, level=level, refusal=refusal, changed=False)
     sessions = call.services.sessions
