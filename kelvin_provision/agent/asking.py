@@ -58,8 +58,8 @@ def document_of(line: bytes) -> dict[str, Any]:
     return document
 
 
-def too_late() -> ClusterUnreachable:
-    return ClusterUnreachable(f"there was no answer within {TIME:g} s", hint="try again in a moment")
+def too_late(seconds: float = TIME) -> ClusterUnreachable:
+    return ClusterUnreachable(f"there was no answer within {seconds:g} s", hint="try again in a moment")
 
 
 def too_long() -> OurBug:

@@ -11,7 +11,7 @@ from kelvin_provision.agent.answering import TIME, short_path, socket_path
 from kelvin_provision.agent.asking import LARGEST, PATIENCE, PAUSE, document_of, from_line, to_line, too_late, too_long, unanswered
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.context import Context
-from kelvin_provision.errors import AgentSilent, ClusterUnreachable, OurBug
+from kelvin_provision.errors import AgentSilent, OurBug
 from kelvin_provision.usecases.waking import wake
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -54,7 +54,7 @@ async def result_of_job(box: Box, name: str, arguments: Mapping[str, Any], patie
                 if "result" in line:
                     return line["result"]
     except TimeoutError as error:
-        raise ClusterUnreachable(f"there was no answer within {patience:g} s", hint="try again in a moment") from error
+        raise too_late(patience) from error
     raise OurBug(f"the job {name} has no result")
 
 
