@@ -5,7 +5,6 @@ from __future__ import annotations
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.deploying import Head
 from kelvin_provision.api.work.repeats import Made
-from kelvin_provision.context import Context
 from kelvin_provision.ledger import repeats
 
 
@@ -15,13 +14,9 @@ async def revised(call: Call, head: Head, body: bytes) -> tuple[str, ...]:
     key = call.digest(body, head.signatures or "")
     async with services.repeats.one_at_a_time:
         made = services.repeats.find(key)
-        if made is None or not await call.box.ask(_stands, made):
+        if made is None or not await call.box.ask(made.stands):
             before = await call.box.ask(lambda ctx: repeats.point(ctx.ledger))
             deployed = await services.deploy(head, body)
             made = Made(deployed.names, deployed.batch, before)
             services.repeats.remember(key, made)
     return made.names
-
-
-def _stands(ctx: Context, made: Made) -> bool:
-    return repeats.is_last_change(ctx.ledger, made.batch, made.names, made.before)

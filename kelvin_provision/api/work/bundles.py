@@ -16,6 +16,7 @@ from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.work.asking import job, result_of_job
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.imports import SOON, Imports
+from kelvin_provision.api.work.repeats import Made
 from kelvin_provision.api.work.uploading import Uploading
 from kelvin_provision.errors.documents import from_document
 from kelvin_provision.ledger import repeats
@@ -27,12 +28,10 @@ _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import has brought, as a document, and a moment before it."""
+    """What an import has brought, and that as a document."""
 
+    made: Made
     document: dict[str, Any]
-    names: tuple[str, ...]
-    batch: str
-    before: repeats.Point
 
 
 Named = Mapping[str, str]
@@ -88,7 +87,7 @@ async def import_once(box: Box, imports: Imports, wish: Wish, patience: float = 
         box.record(wish.actor, "bundle import", "failed", text)
 
     async def stands(done: Imported) -> bool:
-        return not done.names or await box.ask(lambda ctx: repeats.is_last_change(ctx.ledger, done.batch, done.names, done.before))
+        return await box.ask(done.made.stands)
 
     done: Imported | None = await imports.result(wish.key, lambda: _imported(box, wish), stands, failed, patience)
     return done
@@ -99,7 +98,7 @@ async def _imported(box: Box, wish: Wish) -> Imported:
     arguments = {**wish.bundle, "expect": wish.expect, "images_only": wish.images_only, "actor": wish.actor}
     document = await result_of_job(box, "import-bundle", arguments, IMPORT)
     names = tuple(accepted["workload"] for accepted in document["accepted"])
-    return Imported(document, names, document.pop("batch"), before)
+    return Imported(Made(names, document.pop("batch"), before), document)
 
 
 def verified(box: Box, bundle: Named, expect: str = "") -> AsyncGenerator[dict[str, Any], None]:

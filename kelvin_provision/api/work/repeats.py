@@ -13,7 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kelvin_provision.ledger.repeats import WINDOW, Point
+from kelvin_provision.context import Context
+from kelvin_provision.ledger.repeats import WINDOW, Point, is_last_change
 
 _KEPT = 64
 
@@ -33,6 +34,10 @@ class Made:
     names: tuple[str, ...]
     batch: str
     before: Point
+
+    def stands(self, ctx: Context) -> bool:
+        """Whether nothing else was done since to its workloads."""
+        return is_last_change(ctx.ledger, self.batch, self.names, self.before)
 
 
 class Repeats:

@@ -62,7 +62,7 @@ async def stage(call: Call) -> Response:
     bundle, form = await _named(call), await form_of(call, ())
     wish = bundles.Wish(form.digest, call.principal.actor, bundle)
     done = await bundles.import_once(call.box, call.services.imports, wish, PATIENCE)
-    if done is None or not done.names:
+    if done is None or not done.made.names:
         return page(call, "imported.html", under_way=done is None, back=_back(call))
     return see_other("/ui/")
 
