@@ -1,6 +1,6 @@
 """The texts of the pages, found in templates and code; as a command, it brings the tables of translations in line with them.
 
-`make docs` runs it: what is missing is added with an empty text, for a person to fill in, and what is not said any more is removed.
+`make docs` runs it: what is missing is added with an empty text, for a person to fill in, and texts that are no longer used are removed.
 """
 
 import ast
@@ -31,7 +31,7 @@ _MARK = "\ue000"
 
 @dataclass(frozen=True)
 class Use:
-    """A text where it is said, with the names of the values that it is given; None for one that is only marked there."""
+    """A text where it is used, with the names of its values; None instead of them where it is only marked."""
 
     text: str
     names: frozenset[str] | None

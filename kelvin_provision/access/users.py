@@ -70,13 +70,13 @@ class Users:
         return user
 
     def refuse_name(self, name: str) -> None:
-        """Raises NameTaken, and UsageRefused for a name that is none."""
+        """Raises NameTaken, and UsageRefused for an invalid name."""
         if not re.fullmatch(NAME, name):
             raise UsageRefused(f"{name!r} is not a user name", hint="2 to 64 letters, digits or -._@, beginning with a letter or a digit")
         _refuse_taken(self._records.current(), name)
 
     def add(self, name: str, password: str, level: Level, line: Confirmation) -> User:
-        """Raises NameTaken, UsageRefused for a name that is none, PasswordRefused."""
+        """Raises NameTaken, UsageRefused for an invalid name, PasswordRefused."""
         self.refuse_name(name)
         refuse_weak(password)
         with self._records.changing(line) as users:

@@ -101,7 +101,7 @@ class Answering:
         return True
 
     def is_in_use(self, linger: float) -> bool:
-        """Whether it answers at this moment, or has begun or answered so many seconds ago: who has started it is about to ask."""
+        """Whether it is answering, or has started or answered less than `linger` seconds ago: who started it is about to ask."""
         return bool(self._serving) or time.monotonic() - self._asked < linger
 
     def wake(self) -> None:

@@ -28,7 +28,7 @@ class Accepted:
 
     @property
     def warning(self) -> str:
-        """What is to be said of a bundle that nothing vouches for; empty for another one. The digest without its algorithm stays whole."""
+        """For a bundle without a trusted signature or an expected digest, else empty. Without its algorithm the digest stays whole."""
         if self.signers or self.expected:
             return ""
         what = "is signed by keys that this box does not trust" if self.unknown else "is not signed"

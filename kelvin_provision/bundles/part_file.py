@@ -38,7 +38,7 @@ def size_of(path: Path) -> int:
 
 
 def _unread(error: OSError, path: Path) -> MediumGone:
-    """Of a file that is open: whatever the reason is called, it is the medium's."""
+    """For a file that was opened: any error in reading it comes from the medium."""
     return MediumGone(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
 
 

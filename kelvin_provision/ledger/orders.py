@@ -135,7 +135,7 @@ def named(ledger: Ledger, text: str) -> Order:
     number, _, letters = text.strip().upper().replace(" ", "-").partition("-")
     order = find(ledger, parse_count(number) or 0)
     if order is None:
-        raise OrderUnknown(f"there is no order {text[:40]!r} on this box, or it is none of the newest {order_rows.KEPT} any more")
+        raise OrderUnknown(f"there is no order {text[:40]!r} on this box, or it is no longer among the newest {order_rows.KEPT}")
     if letters and f"{number}-{letters}" != order.code:
         raise OrderUnknown(f"{text[:40]!r} is not the code of an order of this box: order {order.id} has other letters")
     return order

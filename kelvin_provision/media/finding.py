@@ -50,7 +50,7 @@ class Finder:
         for place in self._mounts.places(known.media):
             with suppress(OSError, ProvisionError):  # a foreign mount may answer anything
                 if not place.name.partition(".kpb")[1] and place.is_file():
-                    yield find(place)  # it was named so, whatever the name is
+                    yield find(place)  # a person may have given it any name
             if place.parent not in seen:
                 seen.add(place.parent)
                 with suppress(OSError, ProvisionError):  # a foreign mount may answer anything

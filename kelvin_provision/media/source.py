@@ -1,4 +1,4 @@
-"""Bundles as a source of images: documents and blobs by digest, from whatever medium is there now. See `registry.protocol.Media`."""
+"""Bundles as a source of images: documents and blobs by digest, from the media that are there now. See `registry.protocol.Media`."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def _duration(value: Any) -> float:
 
 
 def _lifetime(value: Any) -> float:
-    """A minute at least: who logs in has to come to something."""
+    """A minute at least: less would end a login before anything is done."""
     seconds = _duration(value)
     if seconds < 60:
         raise InvalidValue("a duration of at least 1m")

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _limit() -> None:
-    """No file of its memory either: it has held a private key. A confined service may not set limits, and has its own."""
+    """Also no core file: the memory has held a private key. A confined service may not set limits, and has its own."""
     for kind, limit in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, PROCESSOR), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]
         lower = limit if hard == resource.RLIM_INFINITY else min(limit, hard)

@@ -1,4 +1,4 @@
-"""What is asked of the process that checks and makes signatures. Whatever goes wrong there is an error here, never a valid signature."""
+"""Asks the process that checks and makes signatures. Any failure there is an error here, never a valid signature."""
 
 from __future__ import annotations
 

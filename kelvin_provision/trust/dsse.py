@@ -1,6 +1,6 @@
 """DSSE: the bytes that are signed, and the document with the signatures. Pure.
 
-The type of the payload is part of what is signed: a signature of a request is none of a bundle.
+The type of the payload is part of what is signed: a signature of a request is not valid for a bundle.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def joined(entries: Iterable[Entry], new: Entry) -> tuple[Entry, ...]:
 
 
 class _Members(dict[str, Any]):
-    """A JSON object: what another reader would take for something else is refused."""
+    """A JSON object without repeated keys: of those, another reader could take another one."""
 
 
 def _members(pairs: list[tuple[str, Any]]) -> _Members:

@@ -94,7 +94,7 @@ def _public(path: Path, data: bytes) -> PublicKey:
 
 
 def shown(path: Path, passphrase: str = "") -> ShownKey:
-    """What the file has, private or public. Raises KeyInvalid, Locked, ApiMissing."""
+    """The key in the file, private or public. Raises KeyInvalid, Locked, ApiMissing."""
     data, status = _content(path)
     if not is_private(data):
         return ShownKey(_public(path, data), private=False, protected=False)

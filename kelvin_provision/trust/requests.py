@@ -59,7 +59,7 @@ def note_of(text: str, digest: str) -> str:
 
 
 def refuse_unsigned(trust: TrustSettings, names: Collection[str], signed: Mapping[str, str]) -> None:
-    """The last look before requests are stored, whatever door they came by. Raises SignatureMissing."""
+    """The last check before requests are stored, for every way in. Raises SignatureMissing."""
     missing = [name for name in names if not signed.get(name)]
     if missing and required(trust, "request"):
         raise unsigned(missing)

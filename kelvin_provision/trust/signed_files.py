@@ -43,7 +43,7 @@ def sign_file(path: Path, key: PrivateKey | SignCommand, *, replace: bool = Fals
     before = () if replace or not beside.exists() else entries_of(_read(beside, LARGEST_DOCUMENT))
     entry = sign(REQUEST, content, key)
     data = document(joined(before, entry))
-    entries_of(data)  # what could not be read again is not written
+    entries_of(data)  # more than can be read back must not be written
     write_durably(beside, [data], mode=0o644)
     return SignedFile(path, beside, entry.key_id, f"sha256:{sha256_hex(content)}")
 
@@ -58,7 +58,7 @@ def verify_file(path: Path, keys: Sequence[PublicKey]) -> VerifiedFile:
 
 
 def _read(path: Path, most: int) -> bytes:
-    """At most one byte more than is allowed. A pipe or a device is no file to sign: it could not be read again."""
+    """At most one byte more than is allowed. Pipes and devices are refused: they cannot be read a second time."""
     try:
         return read_regular(path, most + 1, links=True)[0]
     except OSError as error:

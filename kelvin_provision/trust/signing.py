@@ -84,7 +84,7 @@ def _by_command(payload_type: str, payload: bytes, by: SignCommand) -> Entry:
     (fits,) = fitting(payload_type, payload, [(by.public, signature)])
     if not fits:
         hint = command("key show", "FILE", instruction="--key must be the public key of the command; look at it")
-        raise SigningFailed(f"what {by.words[0]} answered is no signature by {by.public.name} ({by.public.key_id[:12]})", hint=hint)
+        raise SigningFailed(f"what {by.words[0]} answered is not a signature by {by.public.name} ({by.public.key_id[:12]})", hint=hint)
     return Entry(by.public.key_id, signature)
 
 
@@ -124,7 +124,7 @@ def _ended(by: SignCommand, child: subprocess.Popen[bytes]) -> bytes:
     if late.is_set():
         raise SigningFailed(f"{name} did not answer within {by.timeout:.0f} s")
     if len(answer) > LARGEST_SIGNATURE:
-        raise SigningFailed(f"{name} answered more than {LARGEST_SIGNATURE} bytes, which is no signature")
+        raise SigningFailed(f"{name} answered more than {LARGEST_SIGNATURE} bytes, which is not a signature")
     if child.returncode:
         raise SigningFailed(f"{name} ended with exit code {child.returncode}")
     return answer

@@ -1,4 +1,4 @@
-"""Whether these bytes are signed by who this box trusts. Nothing of them is parsed."""
+"""Whether these bytes are signed with a key that this box trusts. They are not parsed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _unknown(first: str, count: int, keys: tuple[PublicKey, ...]) -> SignerUnkno
     others = f" and {count - 1} more" if count > 1 else ""
     if not keys:
         return SignerUnknown("there are no trusted keys", hint=command("config set", "trust.keys", "FILE", sudo=True))
-    return SignerUnknown(f"signed with key {first[:12]}{others}, which is none of the trusted keys")
+    return SignerUnknown(f"signed with key {first[:12]}{others}, which is not one of the trusted keys")
 
 
 def refuse_other(expected: str, actual: str) -> None:

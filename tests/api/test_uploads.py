@@ -281,7 +281,7 @@ def made(uploads, size=10, created="2026-11-28T00:00:00Z"):
     return uploads.create(Announced("x", size), created=created, by="anna").id
 
 
-def test_one_that_nobody_goes_on_with_is_removed_after_a_week_of_being_seen_idle(uploads):
+def test_an_upload_is_removed_after_it_was_seen_idle_for_a_week(uploads):
     now = [0.0]
     old = made(uploads, created="1970-01-01T00:00:00Z")
     tidying_up = Tidying(uploads, lambda: now[0])

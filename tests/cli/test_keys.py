@@ -81,7 +81,7 @@ def test_openssl_signs_and_we_verify(make, command, tmp_path):
     other = key_pair(name="bert")[1]
     (tmp_path / "bert.pub").write_bytes(other.pem)
     error = failed("key", "sign", "motor.json", "--sign-with", command, "--key", "bert.pub", code="signing-failed", exit_code=69)
-    assert "is no signature by bert" in error["message"]
+    assert "is not a signature by bert" in error["message"]
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_a_second_person_signs_beside_the_first(tmp_path):
     result = run("key", "verify", "motor.json", "--key", "anna.pub", "--key", "bert.pub", "--json")
     assert [signer["name"] for signer in json.loads(result.stdout)["signers"]] == ["bert", "anna"]
     assert "and with 1 unknown key" in run("key", "verify", "motor.json", "--key", "anna.pub").stdout
-    # after a change, one signature anew leaves the other wrong, which is said
+    # The file is changed, and only anna signs it again: the signature of bert is wrong now, and the error names it.
     (tmp_path / "motor.json").write_text("{}")
     run("key", "sign", "motor.json", "--key", "anna.key").check(stderr="")
     assert (

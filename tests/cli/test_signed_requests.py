@@ -41,8 +41,8 @@ def box(tmp_path, anna, monkeypatch):
 
 
 @contextmanager
-def trusting_nobody(box):
-    """As the box was before its site wanted signatures."""
+def requiring_no_signatures(box):
+    """In the block, the box is as it was before its site required signatures."""
     before, box.settings = box.settings, replace(box.settings, trust=TrustSettings())
     yield
     box.settings = before
@@ -126,8 +126,8 @@ def test_a_key_that_others_can_write_stops_the_deploy(box, tmp_path, anna):
 
 
 def test_no_other_door_makes_a_revision_without_a_signature(box, tmp_path):
-    """Configurations, fields, and whatever else stores a request: they all come by the same last look."""
-    with trusting_nobody(box):
+    """Changes of the configuration or of a field, and everything else that stores a request, pass the same check."""
+    with requiring_no_signatures(box):
         deploy(box.ctx, DeployRequest(read("motor.json", request(tmp_path).read_bytes())))
     before = box.ledger.workloads()
     for change in (
@@ -141,7 +141,7 @@ def test_no_other_door_makes_a_revision_without_a_signature(box, tmp_path):
 
 
 def test_what_was_accepted_before_can_be_applied_and_rolled_back_to(box):
-    with trusting_nobody(box):
+    with requiring_no_signatures(box):
         box.up("1.0.0", "pump")
         box.deploy("pump", version="2.0.0")
     box.turn()
@@ -164,7 +164,7 @@ def test_where_none_is_required_a_signature_that_comes_along_must_be_right(tmp_p
     path.write_bytes(path.read_bytes() + b" ")
     assert box.run("workloads", "deploy", str(path)).exit_code == 65
     site.write_text("")
-    box.ended("workloads", "deploy", str(path))  # without keys, nothing is looked at
+    box.ended("workloads", "deploy", str(path))  # without keys, FILE.sig is not read
     assert box.run("workloads", "deploy", str(path), "--signature", f"{path}.sig").exit_code == 65
     box.close()
 
@@ -176,7 +176,7 @@ def test_the_signature_that_is_named_must_be_there(box, tmp_path):
 
 
 def test_who_stores_requests_looks_at_their_signatures_first():
-    """A new door: it calls `refuse_unsigned`, and stands here."""
+    """A new module that stores requests must call `refuse_unsigned`, and be listed here."""
     stores = re.compile(r"\brequests\.(accept|import_bundle)\(|\bledger\.accept\(")
     doors = {str(path) for path in Path("kelvin_provision").rglob("*.py") if stores.search(path.read_text())}
     ledger, direct, planned = (

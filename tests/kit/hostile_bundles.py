@@ -1,4 +1,4 @@
-"""Bundles that break one limit or rule each, and the reason that is to be said."""
+"""Bundles that each break one limit or rule, with the reason that the error must have."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A stick with FAT32 (fusefat over a file), which is inserted, and pulled out while it is read."""
+"""A stick with FAT32 (fusefat over a file) that can be inserted, and pulled out while it is read."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ class Stick:
         until(lambda: os.path.ismount(self.folder), 10)
 
     def pull(self) -> None:
-        """At once, whatever is being read; the mount stays until nobody has it open."""
+        """At once, also while a process reads; the mount is detached, and ends with the last file that is open in it."""
         if self._process:
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""A bundle on a real FAT filesystem: it is read as it was written, and a stick that is pulled out at any moment is said to be gone."""
+"""A bundle on a real FAT filesystem: it is read as it was written, and a stick that is pulled out at any moment ends in the error `medium-gone`."""
 
 import random
 

@@ -60,7 +60,7 @@ def imported(box, stick, **more):
 
 
 def stored(box):
-    """Whatever an import leaves: rows, history, documents, tables of contents."""
+    """Everything that an import stores: rows, history, documents, tables of contents."""
     blobs = list(box.store.layout.blobs.rglob("*")) if box.store.layout.blobs.exists() else []
     folder = kept.folder(box.settings.state_dir)
     tables = list(folder.iterdir()) if folder.exists() else []
@@ -70,7 +70,7 @@ def stored(box):
 NOTHING = [(), [], (), [], []]
 
 
-def test_a_bundle_that_was_named_by_its_digest_is_that_one_and_nobody_vouches_for_it(box, stick):
+def test_a_bundle_named_by_its_digest_is_exactly_that_one_and_not_trusted_for_that(box, stick):
     shown = bundles.write(stick, IMAGES, [body("pump")], name="north")
     named = planned(box, stick, digest=shown.digest)
     assert (named.accepted.expected, "is not signed" in named.warnings[0]) == (False, True)

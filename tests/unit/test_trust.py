@@ -107,7 +107,7 @@ def test_a_key_counts_once_however_often_it_signs(site, anna, bert, in_this_proc
 
 def test_a_stranger_is_not_believed_under_any_name(site, anna, in_this_process):
     key, public = key_pair(name="mallory")
-    with pytest.raises(SignerUnknown, match="none of the trusted keys"):
+    with pytest.raises(SignerUnknown, match="not one of the trusted keys"):
         verify(REQUEST, CONTENT, document([Entry(public.key_id, signature(key, CONTENT))]), site)
     with pytest.raises(SignatureInvalid):
         verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(key, CONTENT))]), site)
@@ -384,11 +384,11 @@ def test_a_child_that_does_not_answer_has_verified_nothing(code, site, anna, mon
 
 
 def test_a_command_that_signs_is_checked(anna, in_this_process):
-    with pytest.raises(SigningFailed, match="is no signature by anna"):
+    with pytest.raises(SigningFailed, match="is not a signature by anna"):
         sign(REQUEST, CONTENT, SignCommand(("head", "-c", "64"), anna[1]))
     for words, reason in [
         (("true",), "answered nothing"),
-        (("cat",), "is no signature"),
+        (("cat",), "is not a signature"),
         (("false",), "exit code 1"),
         (("/nonexistent",), "no such file"),
         (("head", "-c", "1000", "/dev/zero"), "more than 128 bytes"),

@@ -1,4 +1,4 @@
-"""What the query of a route may have, and which header. An empty value is one that is not given, unless it is said otherwise."""
+"""The parameters that a route takes, in its query or a header. An empty value counts as not given, unless a description says otherwise."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _paths(job: Job, finals: Sequence[Path]) -> tuple[list[Path], Head | None]:
 
 
 def is_same(before: Head, contents: Contents) -> bool:
-    """Whether what is there is this bundle: the same members at the same places have the same bytes, whatever became of them there."""
+    """Whether the bundle on the medium is this one, by its table of contents without the hash of the chunks: its bytes may be damaged."""
     try:
         known = decode(before.contents)
     except BundleInvalid:

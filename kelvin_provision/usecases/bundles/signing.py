@@ -69,7 +69,7 @@ def add(place: Path, signer: Signer) -> SignResult:
 
 
 def _entries(data: bytes) -> tuple[Entry, ...]:
-    """None of those that are damaged on the medium: their signers have to sign again."""
+    """Empty if the signatures on the medium are damaged: their signers have to sign again."""
     try:
         return entries_of(data)
     except SignatureInvalid:

@@ -17,8 +17,10 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 @contextlib.contextmanager
 def unrouted(registry: str):
-    """Meanwhile this thread, and every process that it starts, is in a new one. At its end nobody has asked for this registry,
-    here or outside, nor for any place to which no route leads. The registry must have ended before.
+    """In the block, this thread and every process that it starts are in a new namespace. The registry must have ended before.
+
+    Fails at the end if a process has connected to the address of the registry, inside or outside, or has sent anything for which
+    there was no route.
     """
     host, _, port = registry.partition(":")
     with Path("/proc/thread-self/ns/net").open() as home, socket.create_server((host, int(port))) as outside:
@@ -28,7 +30,7 @@ def unrouted(registry: str):
             with socket.create_server((host, int(port))) as inside:
                 yield
                 assert not default_route(), "there was a way out"
-                assert without_route() == 0, "something was to be sent to where no route leads"
+                assert without_route() == 0, "something was sent for which there is no route"
                 for listener in (outside, inside):
                     listener.setblocking(False)
                     with contextlib.suppress(BlockingIOError):
@@ -56,7 +58,7 @@ def _call(result: int) -> None:
 
 @contextlib.contextmanager
 def door(address: str, port: int):
-    """Entered outside. Yields what opens, inside, this address as one of the namespace's own: what comes to it is at the server outside."""
+    """Enter it outside of the namespace. Yields a function to call inside: it forwards this address there to the server outside."""
     with contextlib.ExitStack() as stack:
         outside = stack.enter_context(ThreadPoolExecutor(1))
         outside.submit(int).result()  # now its thread is here, and stays

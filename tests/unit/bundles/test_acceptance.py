@@ -46,7 +46,7 @@ def test_what_a_trusted_key_signed_is_accepted(anna, site):
     assert accepted.to_json()["signers"] == [{"name": "anna", "key": anna[1].key_id}]
 
 
-def test_what_is_not_signed_is_accepted_with_its_digest_where_nobody_asks_for_more():
+def test_an_unsigned_bundle_is_accepted_with_its_digest_where_no_signature_is_required():
     accepted = accept(head(), NONE)
     assert (accepted.signers, digest_of(TABLE)[7:] in accepted.warning, "not signed" in accepted.warning) == ((), True, True)
     assert accept(head(), NONE, digest_of(TABLE)).warning == ""
@@ -58,7 +58,7 @@ def test_a_signature_of_another_is_no_reason_to_believe(anna):
 
 
 def test_where_bundles_must_be_signed_nothing_else_is_parsed(anna, site):
-    """The bytes are no table of contents: that is not what is complained of."""
+    """The bytes are not a table of contents either, but the error is about the signature: it is checked first."""
     with pytest.raises(SignatureMissing):
         accept(head(b"not JSON"), site)
     with pytest.raises(SignatureMissing):

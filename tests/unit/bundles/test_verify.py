@@ -1,4 +1,4 @@
-"""A bundle that was changed anywhere is not taken for whole: what is bad is named with its place, and what is not here is said."""
+"""A bundle with a changed byte is not accepted as whole: each bad place is named, and so is each part that is missing."""
 
 import errno
 import os

@@ -25,7 +25,7 @@ async def schedule(call: Call) -> Response:
 
 
 def _schedule(ctx: Context, form: Form) -> Order:
-    """Raises TimeRefused for a time that is none, is past, or is twice or never on the clock of the box."""
+    """Raises TimeRefused for text that is not a time, a time in the past, or one that the clock of the box has twice or never."""
     at, names = local_times.moment(form["at"].strip(), ctx.now, option=""), tuple(target.workload for target in form.targets)
     result = scheduling.schedule(ctx, ScheduleRequest(at, names, digest=form.digest, seen=form.targets))
     if result.order is None:

@@ -37,7 +37,7 @@ class Texts:
 
 
 def deferred(text: str) -> str:
-    """Marks a text that is said later, in the language of a request."""
+    """Marks a text that is translated later, into the language of a request."""
     return text
 
 
