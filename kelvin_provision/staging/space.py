@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from kelvin_provision.errors import NoSpace, ProvisionError, RuntimeUnreachable
 from kelvin_provision.files.hashing import sha256_hex
-from kelvin_provision.hints import command
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.quantity import Headroom, format_rounded
@@ -128,9 +128,7 @@ def reserved(
 
     def check(others: Sequence[SpaceRequest]) -> None:
         lacking = shortages(filesystems.all(), requests, admit(filesystems.all(), others, queue))
-        if lacking:
-            name = f"{revision.workload} {revision.spec.app_version}"
-            raise NoSpace(f"not enough disk space for {name}: {'; '.join(map(describe, lacking))}")
+        refuse_shortages(f"{revision.workload} {revision.spec.app_version}", lacking)
 
     with ExitStack() as stack:
         try:
@@ -154,6 +152,12 @@ def prunable_bytes(ledger: Ledger, store: Store, filesystems: Filesystems) -> in
         in_runtime = sum(request.bytes for request in unneeded if request.name != ARCHIVE)
         return store.reclaimable(kept, quarantined=True) + in_runtime
     return 0
+
+
+def refuse_shortages(what: str, lacking: Sequence[Shortage], *, hint: Hint | str = "") -> None:
+    """Raises NoSpace with the numbers, if there is a shortage."""
+    if lacking:
+        raise NoSpace(f"not enough disk space for {what}: {'; '.join(map(describe, lacking))}", hint=hint)
 
 
 def describe(shortage: Shortage) -> str:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from kelvin_provision.bundles.model import Extent
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ImageUnsupported, NoSpace, UsageRefused
+from kelvin_provision.errors import ImageUnsupported, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command, system
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -119,9 +119,7 @@ def _reserved(ctx: Context, locks: Sequence[ImageLock]) -> Iterator[None]:
 
     def check(others: Sequence[SpaceRequest]) -> None:
         lacking = shortages(filesystems.all(), requests, admit(filesystems.all(), others, ()))
-        if lacking:
-            text = f"not enough disk space for the images: {'; '.join(map(space.describe, lacking))}"
-            raise NoSpace(text, hint="free some space, or keep the store elsewhere with --state-dir")
+        space.refuse_shortages("the images", lacking, hint="free some space, or keep the store elsewhere with --state-dir")
 
     with ctx.store.reserve(requests, check):
         yield

@@ -14,7 +14,7 @@ from kelvin_provision.bundles.part_file import size_of
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.context import Context
-from kelvin_provision.errors import BundleUnsuitable, NoSpace, RuntimeUnreachable
+from kelvin_provision.errors import BundleUnsuitable, RuntimeUnreachable
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.media import kept
@@ -66,7 +66,7 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
     images = tuple(dict.fromkeys(locks.values()))
     _refuse_lacking(ctx, contents, images, box)
     _refuse_space(ctx, contents, images, box)
-    missing = tuple(sorted({part for lock in images for blob in lock.blobs() for part in _parts(ctx, bundle, blob.digest)}))
+    missing = tuple(sorted({part for lock in images for blob in lock.blobs() for part in _missing_parts(ctx, bundle, blob.digest)}))
     new = {blob.digest: blob.size - ctx.store.bytes_present(blob) for lock in images for blob in lock.blobs()}
     return ImportPlan(
         request,
@@ -145,12 +145,10 @@ def _refuse_space(ctx: Context, contents: Contents, images: Sequence[ImageLock],
     filesystems = space.survey(ctx.settings.state_dir, keeping, ctx.settings.download.keep_free)
     requests = space.space_requests(images, filesystems, present=ctx.store.bytes_present, loaded=loaded, unpacked=unpacked)
     lacking = shortages(filesystems.all(), requests, ())
-    if lacking:
-        text = "; ".join(map(space.describe, lacking))
-        raise NoSpace(f"not enough disk space for the bundle {contents.name}: {text}", hint=command("images prune", "--dry-run"))
+    space.refuse_shortages(f"the bundle {contents.name}", lacking, hint=command("images prune", "--dry-run"))
 
 
-def _parts(ctx: Context, bundle: Bundle, digest: str) -> tuple[int, ...]:
+def _missing_parts(ctx: Context, bundle: Bundle, digest: str) -> tuple[int, ...]:
     """The parts that are not here and have some of this blob, unless the store has it."""
     extent = bundle.contents.by_digest.get(digest)
     if extent is None or ctx.store.path(digest).exists():
