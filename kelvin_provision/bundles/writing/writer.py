@@ -21,7 +21,7 @@ from kelvin_provision.bundles.writing.output import Output, Place, publish
 from kelvin_provision.bundles.writing.reading_back import read_back
 from kelvin_provision.bundles.writing.space import refuse_without_space
 from kelvin_provision.bundles.writing.stream import head, sealed
-from kelvin_provision.errors import BundleDiffers, BundleInvalid, Interrupted, ProvisionError
+from kelvin_provision.errors import BundleDiffers, Interrupted, ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
 
 Sign = Callable[[bytes, bytes], bytes]
@@ -88,12 +88,18 @@ def hashes_of(job: Job) -> list[bytes]:
     return _each_chunk(job, "hashing", lambda _offset, _view: None)
 
 
-def head_at(finals: Sequence[Path]) -> Head | None:
-    """Of the bundle that is there; None where there is none, or one that is damaged there."""
+def head_there(finals: Sequence[Path], contents: Contents) -> Head | None:
+    """The head of this bundle, where it is there by its table of contents without the hash of the chunks: its bytes may be damaged.
+
+    None where another bundle is, or none.
+    """
     try:
-        return read_head(BundleFiles("", dict(enumerate(finals, 1)), whole=len(finals) == 1))
+        head = read_head(BundleFiles("", dict(enumerate(finals, 1)), whole=len(finals) == 1))
+        known = decode(head.contents)
     except ProvisionError:
         return None
+    same = replace(known, chunks=contents.chunks) == contents and known.chunks.offset == contents.chunks.offset
+    return head if same else None
 
 
 def _paths(job: Job, finals: Sequence[Path]) -> tuple[list[Path], Head | None]:
@@ -101,8 +107,8 @@ def _paths(job: Job, finals: Sequence[Path]) -> tuple[list[Path], Head | None]:
     contents, count = job.contents, len(finals)
     unfinished = [job.place.unfinished(number, count) for number in range(1, count + 1)]
     there = [final.is_file() and not path.exists() for final, path in zip(finals, unfinished, strict=True)]
-    before = head_at(finals) if there[0] else None
-    if before is not None and is_same(before, contents):
+    before = head_there(finals, contents) if there[0] else None
+    if before is not None:
         return [final if is_there else path for final, path, is_there in zip(finals, unfinished, there, strict=True)], before
     if job.repair:
         text = f"{finals[0]} is not the bundle that these requests, images and options make" if there[0] else f"{finals[0]} is not there"
@@ -112,15 +118,6 @@ def _paths(job: Job, finals: Sequence[Path]) -> tuple[list[Path], Head | None]:
     hashes = hashes_of(job)
     right = [is_there and _is_right(contents, hashes, finals, number) for number, is_there in enumerate(there)]
     return [final if is_right else path for final, path, is_right in zip(finals, unfinished, right, strict=True)], None
-
-
-def is_same(before: Head, contents: Contents) -> bool:
-    """Whether the bundle on the medium is this one, by its table of contents without the hash of the chunks: its bytes may be damaged."""
-    try:
-        known = decode(before.contents)
-    except BundleInvalid:
-        return False
-    return replace(known, chunks=contents.chunks) == contents and known.chunks.offset == contents.chunks.offset
 
 
 def _is_right(contents: Contents, hashes: Sequence[bytes], finals: Sequence[Path], number: int) -> bool:

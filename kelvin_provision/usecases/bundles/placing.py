@@ -9,7 +9,7 @@ from kelvin_provision.bundles.contents import NAME
 from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.writing import space
 from kelvin_provision.bundles.writing.output import Place
-from kelvin_provision.bundles.writing.writer import head_at, is_same
+from kelvin_provision.bundles.writing.writer import head_there
 from kelvin_provision.errors import CannotWrite, UsageRefused
 from kelvin_provision.files import mounts
 from kelvin_provision.quantity import format_bytes
@@ -44,8 +44,7 @@ def refuse_without_space(contents: Contents, place: Place) -> None:
     """Before anything is downloaded. Another bundle of the name stays until this one is there; the writer counts once more."""
     count = len(contents.parts)
     finals = [place.final(number, count) for number in range(1, count + 1)]
-    head = head_at(finals)
-    replaces = finals[0].exists() and not (head and is_same(head, contents))
+    replaces = finals[0].exists() and head_there(finals, contents) is None
     paths = [place.unfinished(number, count) if replaces or not final.exists() else final for number, final in enumerate(finals, 1)]
     space.refuse_without_space(contents, place, paths)
 
