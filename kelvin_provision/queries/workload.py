@@ -13,7 +13,7 @@ from kelvin_provision.queries.transfers import ImageTransfer, transfers
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Entry, Order
+    from kelvin_provision.ledger.model import Entry, Order, Workload
     from kelvin_provision.status import Hold
 
 
@@ -69,7 +69,12 @@ def workload(ctx: Context, request: WorkloadRequest) -> WorkloadResult:
 
         observe(ctx, [request.name])
         current = ctx.ledger.workload(request.name)
-    failure = history.last_failure(ctx.ledger, request.name)
+    return workload_of(ctx, current)
+
+
+def workload_of(ctx: Context, current: Workload) -> WorkloadResult:
+    """The same of one that was read."""
+    failure = history.last_failure(ctx.ledger, current.name)
     staged = current.staged if current.staged and current.staged.in_motion else None
     tries = next_tries(ctx, [staged]) if staged else {}
     return WorkloadResult(

@@ -20,7 +20,7 @@ from kelvin_provision.ledger.model import Order, Outcome, Phase, Revision, Workl
 from kelvin_provision.quantity import format_bytes, format_duration, format_rate
 from kelvin_provision.queries.overview import percents
 from kelvin_provision.queries.transfers import ImageTransfer
-from kelvin_provision.queries.workload import WorkloadRequest, WorkloadResult, workload
+from kelvin_provision.queries.workload import WorkloadResult, workload_of
 from kelvin_provision.spec.enums import State
 
 _ORDERS = 5
@@ -61,8 +61,9 @@ async def shown(call: Call) -> Response:
 
 
 def _read(ctx: Context, name: str) -> _Shown:
-    with ctx.ledger.reading():  # both of one moment
-        result, current = workload(ctx, WorkloadRequest(name)), ctx.ledger.workload(name)
+    with ctx.ledger.reading():  # all of one moment
+        current = ctx.ledger.workload(name)
+        result = workload_of(ctx, current)
     error = gate.obstacle((current,), ctx.settings.apply.window, ctx.now)
     newest = tuple((order, course_of(ctx, order)) for order in orders.recent(ctx.ledger, _ORDERS, workload=name))
     return _Shown(
@@ -87,10 +88,11 @@ def earlier(ctx: Context, name: str) -> Revision | None:
 
 def course_of(ctx: Context, order: Order) -> Course:
     """How the order goes, beside what it says itself."""
-    if order.begun and order.ended:
-        failed = order.outcome is Outcome.FAILED
-        return Course(ending=history.ending(ctx.ledger, order.names, order.begun, order.ended) if failed else None)
-    operation = journal.unfinished(ctx.ledger) if order.begun else None
+    if not order.begun or (order.ended and order.outcome is not Outcome.FAILED):
+        return Course()
+    if order.ended:
+        return Course(ending=history.ending(ctx.ledger, order.names, order.begun, order.ended))
+    operation = journal.unfinished(ctx.ledger)
     return Course(undoing=operation is not None and operation.id == order.operation and operation.phase is Phase.UNDOING)
 
 
