@@ -35,12 +35,12 @@ async def listed(call: Call) -> Response:
     """The newest first, of all, of one workload, or of one order. `find` is the name of one, or the code of the other."""
     query = call.request.query_params
     refuse_unknown(query.keys(), ("name", "find", "verify"))
-    result = await call.box.ask(_read, single(query, "name") or "", (single(query, "find") or "").strip())
+    name, text = single(query, "name") or "", (single(query, "find") or "").strip()
+    result = await call.box.ask(_read, name, text)
     check, order = await _checked(call) if flag(query, "verify") else _Check(), result.order
-    name = "" if order else single(query, "name") or (single(query, "find") or "").strip()
     title = title_of(texts_of(call.request), order) if order else ""
     lines = result.entries[::-1]
-    return page(call, "history.html", name=name, order=order, title=title, lines=lines, check=check, most=NEWEST)
+    return page(call, "history.html", name="" if order else name or text, order=order, title=title, lines=lines, check=check, most=NEWEST)
 
 
 async def _checked(call: Call) -> _Check:
