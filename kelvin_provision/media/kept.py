@@ -30,7 +30,7 @@ def keep(state_dir: Path, digest: str, contents: bytes) -> None:
 
 
 def load(state_dir: Path, digest: str) -> Contents | None:
-    """None if it is not here, or not what was kept: it can be read from the medium again."""
+    """None if the file is missing or was changed: the table can be read from the medium again."""
     data = _read(state_dir, digest)
     if data is None or digest_of(data) != digest:
         return None

@@ -15,11 +15,11 @@ from kelvin_provision.files.mounts import Mount
 from kelvin_provision.ledger.reading.bundles import KnownMedium
 
 _MOST = 64
-"""Mounted media that are looked at; a node with pods has hundreds of mounts, which are none."""
+"""Mounted media that are looked at; a node with pods has hundreds of mounts that are no media."""
 
 
 _LOCAL_FUSE = re.compile(r"fuseblk|(fuse\.)?fusefat|fuse\.(exfat|ntfs).*")
-"""What a program of this machine reads from a device. Any other may be on a network, and hang."""
+"""FUSE filesystems that read from a device of this machine. Any other may be on a network, and hang."""
 _NETWORK = ("/dev/nbd", "/dev/rbd", "/dev/drbd")
 
 
@@ -32,7 +32,7 @@ def may_be_medium(mount: Mount) -> bool:
 
 @dataclass(frozen=True)
 class Mounts:
-    """What is mounted. Both paths may be others in a test."""
+    """What is mounted. A test may give other paths."""
 
     table: Path = files.TABLE
     by_uuid: Path = Path("/dev/disk/by-uuid")

@@ -79,13 +79,13 @@ class BundleSource:
         return any(True for _ in self._tables.having(blob, self._ledger.bundles()))
 
     def changes(self) -> object:
-        """See `Media.changes`. Other mounts, and what others write beside a bundle, are none."""
+        """See `Media.changes`. Mounts that are no media, and files that are written beside a bundle, change nothing."""
         places = [Path(medium.place) for known in self._ledger.bundles() for medium in known.media]
         mounted = tuple((mount.device, mount.point) for mount in self._mounts.media()) if places else ()
         return mounted, tuple((_stamp(place), (_stamp(place.parent) or ())[:2]) for place in places)
 
     def _only(self, bundle: str) -> tuple[ImportedBundle, Contents]:
-        """Raises MediumGone where it is not known what it has: then nothing may stand for it."""
+        """This bundle and its table of contents. Raises MediumGone without the table: no other bundle may stand in for this one."""
         known = next(iter(self._ledger.bundles([bundle])), None)
         contents = self._tables.contents(known) if known else None
         if known is None or contents is None:

@@ -38,7 +38,7 @@ class Tables:
         return contents
 
     def having(self, blob: Descriptor, bundles: Sequence[ImportedBundle]) -> Iterator[ImportedBundle]:
-        """Those of all bundles that have it. No table is decoded twice for this."""
+        """Those of the bundles that have the blob. No table is decoded twice for this."""
         digests = {known.digest for known in bundles}
         self._sizes = {digest: sizes for digest, sizes in self._sizes.items() if digest in digests}
         yield from (known for known in bundles if self._sizes_of(known).get(blob.digest) == blob.size)

@@ -22,7 +22,7 @@ class Begun:
 
 
 def begin(uploads: Uploads, store: Store, announced: Announced, *, created: str, by: str, headroom: Headroom) -> Begun:
-    """Of the same user, what is announced in the same words is the same upload: after a reload, or a lost answer, it goes on.
+    """The same announcement of the same user continues the same upload, after a reload or a lost answer.
 
     One at a time. Raises UploadsFull, NoSpace.
     """

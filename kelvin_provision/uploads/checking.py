@@ -11,7 +11,7 @@ from kelvin_provision.uploads.folder import Uploads
 
 
 def checked_content(uploads: Uploads, identifier: str) -> Path:
-    """Where they are. All of them are read once where a hash was announced. Raises BundleDamaged, UploadUnknown."""
+    """The path of its content, which is read and compared once where a hash was announced. Raises BundleDamaged, UploadUnknown."""
     upload, path = uploads.get(identifier), uploads.content(identifier)
     note = path.with_name("checked")
     if upload.announced.sha256 and not note.exists():

@@ -24,7 +24,7 @@ _ID = re.compile(r"[0-9a-f]{16}")
 _DOCUMENT, _CONTENT, _OFFSET = "upload.json", "bundle.kpb", "offset"
 _DIGITS = 20
 _GONE = "."
-"""The prefix of a folder that is not there yet, or not any more."""
+"""The prefix of a folder that is being made or removed."""
 
 
 class Uploads:
@@ -43,7 +43,7 @@ class Uploads:
         return tuple(sorted(uploads, key=lambda upload: (upload.created, upload.id)))
 
     def get(self, identifier: str) -> Upload:
-        """Raises UploadUnknown, also for what is no identifier: it is a name below our folder."""
+        """Raises UploadUnknown, also for what is no identifier: an identifier is the name of a folder of ours."""
         path = self._path(identifier)
         try:
             document = json.loads(read_own(path / _DOCUMENT))
@@ -125,7 +125,7 @@ class Uploads:
 
 
 def record_offset(path: Path, offset: int) -> None:
-    """Durable when it returns. All of it is in one sector, which a disk writes or does not write."""
+    """Durable when it returns. The number lies in one sector, which a disk writes as a whole or not at all."""
     descriptor = open_own(path, os.O_WRONLY)
     try:
         with writing_to(path):

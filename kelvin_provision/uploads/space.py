@@ -15,7 +15,7 @@ _ADVICE = "free some space, or remove uploads that are not needed any more"
 
 
 def refuse_too_large(uploads: Uploads, store: Store, announced: Announced, headroom: Headroom) -> None:
-    """Raises NoSpace with the numbers. Images that it has are copied to the store later, and their space is looked at then."""
+    """Raises NoSpace with the numbers. The images in it are copied to the store later, and their space is checked then."""
     filesystem = filesystem_of(uploads.root, headroom)
     if filesystem is None:
         return

@@ -30,9 +30,9 @@ class Tidying:
         self._offsets: dict[str, int] = {}
 
     def take(self, media: Collection[str] = ()) -> list[str]:
-        """Look at all of them; the names of those that were removed. A look that comes late counts as if it came in time.
+        """Look at all uploads; returns the names of those that were removed. A late look counts as one in time.
 
-        `media` are places of imported bundles: what is there is needed, however idle it is.
+        `media` are places of imported bundles: an upload there is kept, however long it is idle.
         """
         now = self._clock()
         passed, self._looked = min(now - self._looked, EVERY), now

@@ -33,11 +33,11 @@ class Place:
         return self.folder / f"{self.name}.kpb{f'.{number:03}' if count > 1 else ''}"
 
     def unfinished(self, number: int, count: int) -> Path:
-        """Begins with a dot: no file that is found as a bundle."""
+        """Begins with a dot, so that the file is not found as a bundle."""
         return self.folder / f".{self.final(number, count).name}.unfinished"
 
     def files(self) -> tuple[Path, ...]:
-        """That are there under this name, whole or in parts."""
+        """The files that are there under this name, whole or in parts."""
         return self._matching(rf"{re.escape(self.name)}\.kpb(?:\.[0-9]{{3}})?")
 
     def others(self, count: int) -> tuple[Path, ...]:
@@ -110,7 +110,7 @@ class OutputPart:
             os.fsync(self.descriptor)
 
     def close(self) -> None:
-        """What is gone says so, but was synced before, or has failed already."""
+        """An error is ignored: what was written was synced before, or has failed already."""
         with suppress(OSError):
             os.close(self.descriptor)
 
@@ -190,7 +190,7 @@ def _refuse_other_medium(descriptor: int, path: Path, device: int) -> None:
 
 
 def _refuse_second(descriptor: int, path: Path) -> None:
-    """Raises Locked while another process writes the file. A filesystem without locks does without."""
+    """Raises Locked while another process writes the file. On a filesystem without locks nothing is refused."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -201,7 +201,7 @@ def _refuse_second(descriptor: int, path: Path) -> None:
 
 
 def allocated(path: Path, size: int) -> int:
-    """How many of the bytes that a file is to have need no more space."""
+    """How many bytes of a file of this size have their space already."""
     try:
         status = path.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether the medium has what was written: it is read again, past the memory of the system."""
+"""Whether the medium has what was written: it is read again, past the page cache."""
 
 from __future__ import annotations
 

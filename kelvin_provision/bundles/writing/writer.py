@@ -42,7 +42,7 @@ class Job:
     stop: Callable[[], bool]
     read: bool = True
     repair: bool = False
-    """Refuse to write where another bundle is, or none."""
+    """Write only where this bundle is already."""
 
 
 @dataclass(frozen=True)

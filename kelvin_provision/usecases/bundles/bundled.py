@@ -96,7 +96,7 @@ class Box:
 
 
 def locks_of(bundle: Bundle, references: Sequence[Reference], box: Box) -> tuple[dict[Reference, ImageLock], tuple[Reference, ...]]:
-    """The locks of those that the bundle has, and the others.
+    """The locks of the images that the bundle has, and the references that it does not have.
 
     Raises PlatformMissing, ImageUnsupported, ManifestInvalid, BundleInvalid, BundleDamaged, MediumGone.
     """
@@ -117,7 +117,7 @@ def locks_of(bundle: Bundle, references: Sequence[Reference], box: Box) -> tuple
 def locks_by_workload(
     specs: Sequence[Spec], locks: Mapping[Reference, ImageLock], info: RuntimeInfo | None
 ) -> dict[str, tuple[ImageLock, ...]]:
-    """Of the workloads that have all of theirs. Raises ImageUnsupported."""
+    """The locks of each workload of which all images are locked. Raises ImageUnsupported."""
     result = {}
     for spec in specs:
         references = [Reference.parse(image) for image in images_of(spec)]

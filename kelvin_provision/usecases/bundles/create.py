@@ -168,7 +168,7 @@ def _before(place: Place) -> Contents:
 
 
 def _as_before(request: CreateRequest, before: Contents) -> CreateRequest:
-    """What is not given is as it was."""
+    """An option that is not given is that of the bundle before."""
     return replace(
         request,
         platforms=request.platforms or before.platforms,

@@ -41,7 +41,7 @@ def part_size_of(size: int | None, folder: Path, table: Path = mounts.TABLE) -> 
 
 
 def refuse_without_space(contents: Contents, place: Place) -> None:
-    """Before anything is downloaded. Another bundle of the name stays until this one is there; the writer counts once more."""
+    """Before anything is downloaded. Another bundle of the name stays until this one is there; the writer checks again."""
     count = len(contents.parts)
     finals = [place.final(number, count) for number in range(1, count + 1)]
     replaces = finals[0].exists() and head_there(finals, contents) is None
