@@ -2,6 +2,7 @@
 
 import pytest
 
+from kelvin_provision.api.work import asking
 from tests.kit.api import serving
 from tests.kit.box import Box
 from tests.kit.fake_agent import fill
@@ -17,6 +18,12 @@ def template(path):
 @pytest.fixture
 def box(copy_of):
     return copy_of(template)
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """The API does not wait for an agent that is not running."""
+    monkeypatch.setattr(asking, "PATIENCE", 0.05)
 
 
 @pytest.fixture

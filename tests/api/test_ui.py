@@ -17,7 +17,6 @@ from kelvin_provision.api.ui import rendering
 from kelvin_provision.api.ui.handlers import assessing
 from kelvin_provision.api.ui.handlers.workloads import ready_names
 from kelvin_provision.api.ui.table import HANDLERS, PAGES
-from kelvin_provision.api.work import asking
 from kelvin_provision.applying.selection import choose, select
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger import history, orders
@@ -57,11 +56,10 @@ def asked(browser, page, fields=(), headers=()):
 
 
 @pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    """No agent is beside it, which is not waited for."""
+def hurried(hurried, monkeypatch):
+    """Nor for its assessment."""
     monkeypatch.setattr(assessing, "PATIENCE", 0.05)
     monkeypatch.setattr(assessing, "TIME", 0.05)
-    monkeypatch.setattr(asking, "PATIENCE", 0.05)
 
 
 @pytest.fixture

@@ -9,20 +9,14 @@ import pytest
 
 from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.work import asking
 from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import ApiSettings
 from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.api import PASSWORD, serving
 from tests.kit.browser import Browser, as_level, plain
 
+pytestmark = pytest.mark.usefixtures("hurried")
 EVIL = "<b>x</b>"
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    """An agent that is not there is not waited for."""
-    monkeypatch.setattr(asking, "PATIENCE", 0.05)
 
 
 @pytest.fixture

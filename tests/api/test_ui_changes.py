@@ -7,7 +7,6 @@ import pytest
 
 from kelvin_provision import timestamps
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.work import asking
 from kelvin_provision.cluster.plan import Finding, Interruption
 from kelvin_provision.ledger import holds, orders
 from kelvin_provision.ledger.model import Outcome
@@ -17,14 +16,9 @@ from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.browser import as_level, plain
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.usefixtures("hurried")
 EVIL = '<b onclick="x">&amp;\x1b[31m\u202e'
 SHOWN = "&lt;b onclick=&#34;x&#34;&gt;&amp;amp;\\x1b[31m\\u202e"
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    """An agent that is not there is not waited for."""
-    monkeypatch.setattr(asking, "PATIENCE", 0.05)
 
 
 @pytest.fixture

@@ -27,13 +27,19 @@ def anna():
     return key_pair()
 
 
+def site_trusting(folder, monkeypatch, pair, **more):
+    """The site file, with this key in trust.keys."""
+    site = folder / "site.yaml"
+    keys = [str(path) for path in trusting(folder, pair).keys]
+    site.write_text(json.dumps({"trust": {"keys": keys, **more}}))
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(site))
+    return site
+
+
 @pytest.fixture
 def box(tmp_path, anna, monkeypatch):
     """The setting is in the site file: `config` says what it is."""
-    trust = trusting(tmp_path, anna)
-    site = tmp_path / "site.yaml"
-    site.write_text(f"trust: {{keys: [{trust.keys[0]}], require_signature: [request]}}\n")
-    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(site))
+    site_trusting(tmp_path, monkeypatch, anna, require_signature=["request"])
     found = Box(tmp_path / "state")
     found.settings = replace(found.settings, trust=trusting(tmp_path, anna, require=("request",)))
     yield found
@@ -152,10 +158,7 @@ def test_what_was_accepted_before_can_be_applied_and_rolled_back_to(box):
 
 @pytest.mark.slow
 def test_where_none_is_required_a_signature_that_comes_along_must_be_right(tmp_path, anna, monkeypatch):
-    trust = trusting(tmp_path, anna)
-    site = tmp_path / "site.yaml"
-    site.write_text(f"trust: {{keys: [{trust.keys[0]}]}}\n")
-    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(site))
+    site = site_trusting(tmp_path, monkeypatch, anna)
     box = Box(tmp_path / "state")
     box.ended("workloads", "deploy", str(request(tmp_path, "fan")))
     path = signed(tmp_path, anna)

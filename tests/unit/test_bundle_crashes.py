@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -68,17 +69,25 @@ def ready(box):
     return [box.ledger.workload(name).staged.download for name in NAMES] == [Download.READY] * 2
 
 
+def killed_at_each(tmp_path, work, step=1):
+    """Do the work in a new state directory, killed at one number after another, until it comes to its end; yields both after each."""
+    for number in count(0, step):
+        state = tmp_path / str(number)
+        was_killed = killed(lambda state=state, number=number: work(state, number))
+        yield state, number
+        shutil.rmtree(state)
+        if not was_killed:
+            return
+
+
 @pytest.mark.slow
 def test_an_import_that_is_killed_has_stored_all_or_nothing_and_is_repeated(stick, tmp_path):
-    outcomes, number = [], 0
-    while True:
-        state = tmp_path / str(number)
+    def work(state, number):
+        os.fsync = dying_at(number, os.fsync)
+        imported(state, stick)
 
-        def work(state=state, number=number):
-            os.fsync = dying_at(number, os.fsync)
-            imported(state, stick)
-
-        was_killed = killed(work)
+    outcomes = []
+    for state, number in killed_at_each(tmp_path, work):
         box = opened(state)
         outcomes.append(whole(box))
         if not outcomes[-1]:
@@ -87,10 +96,6 @@ def test_an_import_that_is_killed_has_stored_all_or_nothing_and_is_repeated(stic
             box = opened(state)
         assert ready(box), number
         box.close()
-        shutil.rmtree(state)
-        if not was_killed:
-            break
-        number += 1
     assert number > 5
     assert (outcomes[0], outcomes[-1]) == (False, True)
 
@@ -99,25 +104,19 @@ def test_an_import_that_is_killed_has_stored_all_or_nothing_and_is_repeated(stic
 def test_copying_that_is_killed_goes_on_at_its_byte(stick, tmp_path):
     template = tmp_path / "template"
     imported(template, stick)
-    progress, number = [], 0
-    while True:
-        state = tmp_path / str(number)
+
+    def work(state, number):
         shutil.copytree(template, state)
+        opened(state).turn(stop=dying_at(number, lambda: False))
 
-        def work(state=state, number=number):
-            opened(state).turn(stop=dying_at(number, lambda: False))
-
-        was_killed = killed(work)
+    progress = []
+    for state, number in killed_at_each(tmp_path, work, step=3):
         box = opened(state)
         locks = [lock for name in NAMES for lock in box.ledger.workload(name).staged.locks]
         before = box.store.progress(locks)[0]
         progress.append(before)
         assert ready(box), number
         box.close()
-        shutil.rmtree(state)
-        if not was_killed:
-            break
-        number += 3
     assert progress == sorted(progress)
     assert len(set(progress)) > 5
 

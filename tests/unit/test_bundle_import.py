@@ -51,6 +51,13 @@ def stick(tmp_path):
     return tmp_path / "stick"
 
 
+def move(paths, folder):
+    """Parts to another medium."""
+    folder.mkdir()
+    for path in paths:
+        path.rename(folder / path.name)
+
+
 def planned(box, stick, **more):
     return plan(box.ctx, ImportRequest((stick,), **more))
 
@@ -278,11 +285,8 @@ def test_a_runtime_that_does_not_answer_leaves_the_images_to_the_agent(box, stic
 
 def test_parts_may_come_one_after_the_other_and_only_the_first_one_is_needed_at_once(box, stick, tmp_path):
     bundle = bundles.make(IMAGES, [body("pump")], part_size=32_768)
-    paths = bundle.write(stick)
-    other = tmp_path / "other"
-    other.mkdir()
-    for path in paths[1:]:
-        path.rename(other / path.name)
+    paths, other = bundle.write(stick), tmp_path / "other"
+    move(paths[1:], other)
     with pytest.raises(MediumGone, match="part 1 of the bundle bundle"):
         planned(box, other)
     found = planned(box, stick)
@@ -313,11 +317,8 @@ def test_a_further_part_that_cannot_be_looked_at_is_an_error_of_ours(box, stick,
 
 def test_parts_at_several_places_are_one_bundle_in_any_order(box, stick, tmp_path):
     bundle = bundles.make(IMAGES, [body("pump")], part_size=32_768)
-    paths = bundle.write(stick)
-    other = tmp_path / "other"
-    other.mkdir()
-    for path in paths[1:]:
-        path.rename(other / path.name)
+    paths, other = bundle.write(stick), tmp_path / "other"
+    move(paths[1:], other)
     carry_out(box.ctx, plan(box.ctx, ImportRequest((other, stick))))
     box.turn()
     assert box.ledger.workload("pump").staged.download is Download.READY
