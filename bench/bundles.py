@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import bundle_importing, creating
-from bench.measure import Row, paired, program, require, run
+from bench.measure import Row, account, paired, program, require, run
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import BundledImage, BundledLayer
 from kelvin_provision.bundles.writing.filling import spans
@@ -54,7 +53,7 @@ def verifying(folder: Path) -> Iterator[Row]:
 
     a, b, ratio = paired(ours, other, ROUNDS)
     yield Row(f"bundle verify of {SIZE // MIB} MiB / openssl dgst -sha256", f"{a:.2f} s", f"{b:.2f} s", ratio, 1.1)
-    peak = _peak(program("bundle", "verify", str(path), "--quiet"))
+    peak = account(program("bundle", "verify", str(path), "--quiet"))[0] / MIB
     yield Row("  peak memory", f"{peak:.0f} MiB", "", peak, 64, " MiB")
     path.unlink()
 
@@ -63,7 +62,7 @@ def inspecting(folder: Path) -> Iterator[Row]:
     path = _written(folder / "many", _draft(BLOBS // (LAYERS + 2), LAYERS, 1))
     spent = min(run(program("bundle", "inspect", str(path), "--json")) for _ in range(ROUNDS))
     yield Row(f"bundle inspect of {BLOBS} blobs", f"{spent:.2f} s", "", spent, 0.5, " s")
-    peak = _peak(program("bundle", "inspect", str(path), "--json"))
+    peak = account(program("bundle", "inspect", str(path), "--json"))[0] / MIB
     yield Row("  peak memory", f"{peak:.0f} MiB", "", peak, 64, " MiB")
     path.unlink()
 
@@ -102,14 +101,6 @@ def _written(folder: Path, draft: Draft) -> Path:
         file.seek(0)
         file.write(head(sealed(contents, hashes), hashes))
     return path
-
-
-def _peak(command: Sequence[str]) -> float:
-    """MiB."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    require(status == 0, f"{command} ended with {status}")
-    return usage.ru_maxrss / 1024
 
 
 def _drop(path: Path) -> None:
