@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.api.work import feed
+from kelvin_provision.api.work import events, feed
 from kelvin_provision.settings.model import ApiSettings
 from kelvin_provision.spec.enums import Download
 from tests.kit.api import serving
@@ -70,7 +70,7 @@ def test_who_comes_again_to_another_process_gets_the_list(quiet, last):
 
 
 def test_who_falls_behind_or_was_away_for_too_long_gets_the_list(box, api, monkeypatch):
-    monkeypatch.setattr(feed, "KEPT", 0)
+    monkeypatch.setattr(events, "KEPT", 0)
     with listening(api) as stream:
         last = started(stream)[-1].id
         box.ledger.drop_staged("valve")

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kelvin_provision.api.messages.documents import encoded
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.work.box import Box
+from kelvin_provision.api.work.events import Log, framed, progress
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.quantity import parse_count
 from kelvin_provision.queries.changes import Change, Watching
 from kelvin_provision.queries.listing import Query
 from kelvin_provision.queries.overview import OverviewRequest, overview
@@ -28,31 +26,11 @@ RETRY = 3000
 """Milliseconds after which a client whose stream was cut comes again."""
 COMMENT = 15.0
 """Seconds of silence after which a comment is sent, so that a connection that is dead is noticed."""
-KEPT, KEPT_BYTES = 1000, 1 << 20
-"""Events that are kept for who comes again."""
 REMEMBERED = 60.0
 """Seconds for which the place in the list is kept after the last listener has gone."""
 _SHARE, _SLOWEST = 10.0, 1.5
 """A look is followed by a pause of this many times its own length, at most so many seconds: others need the box, too."""
 LOG = logging.getLogger("kelvin_provision.api")
-
-
-def framed(name: str, data: bytes, identifier: str | None = None) -> bytes:
-    """One event. Empty, the identifier takes back the one before."""
-    line = b"" if identifier is None else b"id: " + identifier.encode() + b"\n"
-    return line + b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
-
-
-def _progress(name: str, percent: int) -> bytes:
-    """Without an identifier: it is no place to go on from."""
-    return framed("progress", encoded({"name": name, "percent": percent}))
-
-
-@dataclass(frozen=True)
-class _Event:
-    number: int
-    workload: str
-    data: bytes
 
 
 @dataclass(eq=False)
@@ -77,36 +55,16 @@ class Reader:
 
 @dataclass
 class _State:
-    """What is kept from look to look. The token tells its identifiers from those of another process, or of an earlier time.
+    """What is kept from look to look.
 
     `compared` is the version of the ledger at which all workloads were compared last, `version` that of the last look of any kind.
     """
 
     watching: Watching = field(default_factory=lambda: Watching(details=True))
-    token: str = field(default_factory=lambda: secrets.token_hex(4))
+    log: Log = field(default_factory=Log)
     compared: object = None
     version: object = None
-    last: int = 0
-    log: deque[_Event] = field(default_factory=deque)
     percents: Mapping[str, int] = field(default_factory=dict)
-
-    def add(self, changes: tuple[Change, ...]) -> None:
-        for change in changes:
-            self.last += 1
-            data = framed("workload", encoded(change.to_json()), f"{self.token}-{self.last}")
-            self.log.append(_Event(self.last, change.name, data))
-        size = sum(len(event.data) for event in self.log)
-        while self.log and (len(self.log) > KEPT or size > KEPT_BYTES):
-            size -= len(self.log.popleft().data)
-
-    def reaches(self, number: int) -> bool:
-        """Whether everything after this number is still there."""
-        return self.last - len(self.log) <= number <= self.last
-
-    def number(self, identifier: str) -> int | None:
-        token, _, text = identifier.partition("-")
-        number = parse_count(text)
-        return number if token == self.token and number is not None and self.reaches(number) else None
 
 
 class Feed:
@@ -151,7 +109,7 @@ class Feed:
         except BaseException:
             self.leave(reader)
             raise
-        reader.at, reader.changed = self._state.number(last_identifier), False
+        reader.at, reader.changed = self._state.log.number(last_identifier), False
         return reader
 
     def leave(self, reader: Reader) -> None:
@@ -175,7 +133,7 @@ class Feed:
                 if reader.changed:
                     reader.changed = False
                     return framed("changed", b"{}")
-            elif reader.at is None or not self._state.reaches(reader.at):
+            elif reader.at is None or not self._state.log.reaches(reader.at):
                 return await self._whole(reader)
             else:
                 reader.news.clear()
@@ -188,17 +146,17 @@ class Feed:
         return b""
 
     def _taken(self, reader: Reader) -> Iterator[bytes]:
-        yield from (event.data for event in self._state.log if event.number > (reader.at or 0) and reader.wants(event.workload))
+        yield from (event.data for event in self._state.log.after(reader.at or 0) if reader.wants(event.workload))
         yield from reader.progress.values()
-        reader.at, reader.progress = self._state.last, {}
+        reader.at, reader.progress = self._state.log.last, {}
 
     async def _whole(self, reader: Reader) -> bytes:
         """The list, read after the place was taken: what happens meanwhile comes twice, and nothing is missed."""
-        at, token, percents = self._state.last, self._state.token, self._state.percents
+        at, identifier, percents = self._state.log.last, self._state.log.identifier, self._state.percents
         names = tuple(sorted(reader.names))
         body = await self._box.cached(("events", names), lambda ctx: _listed(ctx, names))
-        reader.at, reader.progress = at, {name: _progress(name, percent) for name, percent in percents.items() if reader.wants(name)}
-        return framed("reset", b"{}", "") + body + framed("complete", b"{}", f"{token}-{at}")
+        reader.at, reader.progress = at, {name: progress(name, percent) for name, percent in percents.items() if reader.wants(name)}
+        return framed("reset", b"{}", "") + body + framed("complete", b"{}", identifier)
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -225,7 +183,7 @@ class Feed:
             if version != state.compared and not all(reader.page for reader in self._readers):
                 changes, percents = await self._box.ask(_changed, state.watching)
                 if state.compared is not None:
-                    state.add(changes)
+                    state.log.add(changes)
                 state.compared = version
             elif changed:
                 percents = await self._box.ask(_downloads)
@@ -240,15 +198,15 @@ class Feed:
         state = self._state
         moved = {name: percent for name, percent in percents.items() if state.percents.get(name) != percent}
         state.percents = percents
-        progress = {name: _progress(name, percent) for name, percent in moved.items()}
+        frames = {name: progress(name, percent) for name, percent in moved.items()}
         for reader in self._readers:
             if reader.page:
                 reader.changed = reader.changed or changed or bool(moved)
                 if reader.changed:
                     reader.news.set()
                 continue
-            reader.progress |= {name: data for name, data in progress.items() if reader.wants(name)}
-            if reader.progress or reader.at != state.last:
+            reader.progress |= {name: data for name, data in frames.items() if reader.wants(name)}
+            if reader.progress or reader.at != state.log.last:
                 reader.news.set()
 
     def _end_all(self) -> None:

@@ -9,7 +9,7 @@ from kelvin_provision.api.routes.events import streamed
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.cookies import session_text
 from kelvin_provision.api.ui.rendering import version_text
-from kelvin_provision.api.work.feed import framed
+from kelvin_provision.api.work.events import framed
 
 
 async def events(call: Call) -> Response:
