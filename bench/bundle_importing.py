@@ -49,7 +49,7 @@ def rows(folder: Path, size: int = SIZE) -> Iterator[Row]:
 
 
 def beside_docker(folder: Path, size: int = SIZE) -> Iterator[Row]:
-    """From store to store beside from engine to engine, each until the disk of the other end has it.
+    """Ours from store to store, Docker's from engine to engine, each until it is on the disk of the other end.
 
     The engine also unpacks what it loads; into a runtime of ours it is `importing` that measures that.
     """

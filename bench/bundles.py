@@ -40,7 +40,7 @@ def rows(folder: Path) -> Iterator[Row]:
 
 
 def verifying(folder: Path) -> Iterator[Row]:
-    """Both read from the disk: what is in memory of the file is dropped before."""
+    """Both read from the disk: the file is dropped from the page cache before."""
     path = _written(folder / "large", _draft(1, 4, SIZE // 4))
 
     def ours() -> float:

@@ -27,11 +27,11 @@ WORKLOADS = 1000
 ROWS = 50
 ROUNDS = 7
 SLOWED = 4
-"""How many times slower than this processor that of the telephone is."""
+"""How many times slower the processor of the telephone is than this one."""
 REQUESTS, STREAMS = 200, 30
 CHANGES = 5
 FEW = 6
-"""Workloads on the engine: how many there are does not matter to how soon a change is shown."""
+"""Workloads on the engine; the time until a change is shown does not depend on it."""
 QUIET = 4.0
 """Seconds with nothing under way before a change."""
 TELEPHONE = {"width": 360, "height": 740}
@@ -43,7 +43,7 @@ _QUIET = "() => performance.getEntriesByType('resource').length >= 3"
 
 
 def missing() -> str:
-    """Why it cannot be measured here, or nothing."""
+    """Why the pages cannot be measured here; empty if they can."""
     return "" if shutil.which("chromium") else "chromium is not installed"
 
 

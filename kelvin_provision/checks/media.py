@@ -20,7 +20,7 @@ from kelvin_provision.store import Store
 
 @dataclass(frozen=True)
 class MediumState:
-    """`waiting` are workloads that need bytes of it. `missing`: the parts with these bytes that are not here; 0 stands for the only one."""
+    """`waiting`: workloads that need bytes of it. `missing`: the parts with these bytes that are not here, 0 for an uncut bundle."""
 
     bundle: ImportedBundle
     waiting: tuple[str, ...] = ()

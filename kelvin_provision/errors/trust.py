@@ -30,10 +30,10 @@ class SignerUnknown(ProvisionError):
 
 
 class ExpectedOther(ProvisionError):
-    """The digest is another one than was expected."""
+    """The digest is not the expected one."""
 
     code, exit_code = "expected-other", os.EX_DATAERR
-    hint_default = "compare the digest with who made it; if it differs, the file is another one, or was changed"
+    hint_default = "check the digest with the person who made the file; if it differs, this is another file, or it was changed"
 
 
 class KeyInvalid(ProvisionError):
@@ -54,4 +54,4 @@ class SigningFailed(ProvisionError):
     """The command that signs did not answer with a signature."""
 
     code, exit_code = "signing-failed", os.EX_UNAVAILABLE
-    hint_default = "it gets what is signed on standard input and must write nothing but the signature on standard output"
+    hint_default = "the command gets what is signed on standard input and must write nothing but the signature on standard output"

@@ -34,7 +34,7 @@ def chromium():
 
 
 class Person:
-    """One tab. What it may not do is collected: requests to other hosts, violations of the policy, errors of the script."""
+    """One tab, which collects requests to other hosts, violations of the policy, and errors of the script."""
 
     def __init__(self, chromium, api, view, *, script=True, url=None):
         """A certificate that no browser knows is accepted, as a person does who has compared its fingerprint."""
@@ -50,7 +50,7 @@ class Person:
             self.page.add_init_script(VIOLATIONS)
 
     def _hear(self, message):
-        """Without TLS a browser says that it does not heed one of the headers."""
+        """Without TLS, a browser complains about one of the headers."""
         if message.type == "error" and not message.text.startswith("The Cross-Origin-Opener-Policy header has been ignored"):
             self.errors.append(message.text)
 

@@ -1,4 +1,4 @@
-"""What confirms every change of users and tokens, for tests without a ledger that takes the line."""
+"""Confirms every change of users and tokens, for tests without a ledger to record it in."""
 
 
 class Confirming:

@@ -114,7 +114,7 @@ def test_on_fat(desk, stick, tmp_path):
 @needs_fat
 @pytest.mark.slow
 def test_pulled_out_while_it_is_written(stick):
-    """Said at once, nothing has its name, and it goes on when the stick is in again."""
+    """The error comes at once, no file has its final name, and the command continues when the stick is in again."""
     bundle = bundles.make({"r.io/pump:1": random_image([3 * limits.CHUNK])}, name="pump", part_size=limits.CHUNK)
 
     def pull(verb, done):

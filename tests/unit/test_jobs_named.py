@@ -1,4 +1,4 @@
-"""A bundle that a job was given the digest of is that one in every read: a hostile medium may answer otherwise the second time."""
+"""A job that names a bundle by its digest gets exactly that one in every read: a hostile medium may change between two reads."""
 
 import json
 

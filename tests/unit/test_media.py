@@ -322,7 +322,7 @@ def test_a_table_of_contents_is_decoded_once_however_many_bundles_and_blobs_ther
 
 
 def test_a_place_that_the_system_refuses_does_not_end_the_search(world):
-    """A name that is too long here stands for all that is not "no such file"; other filesystems take longer ones."""
+    """A name that is too long stands for every error other than "no such file"."""
     place = world.path / "stick" / "bundle.kpb"
     world.know(bundles.write(place.parent, {REFERENCE: IMAGE}), place, world.path / ("x" * 300))
     assert [len(medium.place) > 255 for medium in world.ledger.bundles()[0].media] == [True, False]

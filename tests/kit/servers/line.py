@@ -1,4 +1,4 @@
-"""A line to a server of this machine that may go dead: what is connected then stays connected, and nothing comes or goes any more."""
+"""A line to a server of this machine that may go dead: its connections then stay open, and carry nothing more."""
 
 import asyncio
 import contextlib
@@ -28,11 +28,11 @@ class Line:
         self._thread.join()
 
     def die(self):
-        """Connections of now are lost without a word; later ones wait for `revive`."""
+        """The connections that are open carry nothing more; later ones wait for `revive`."""
         self._loop.call_soon_threadsafe(self._cut)
 
     def revive(self):
-        """For connections from now on, and those that wait."""
+        """For new connections, and those that wait; the dead ones stay dead."""
         self._loop.call_soon_threadsafe(self._open.set)
 
     def _cut(self):

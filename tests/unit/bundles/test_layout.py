@@ -79,7 +79,7 @@ def test_every_length_of_the_table_finds_its_place():
 
 
 def test_hashes_across_a_boundary_of_chunks():
-    """Where they would end exactly there or not by one more of them, no number fits; a chunk of zeros more at the end moves that."""
+    """Where one hash more or less moves the end over the boundary, no number of hashes fits; with one chunk of zeros more, one does."""
     without = []
     for at in range(limits.CHUNK - 200 * 512, limits.CHUNK + 512, 512):
         for room in (1 << 20, 400 << 20, 401 << 20, 16 << 30):

@@ -110,7 +110,7 @@ def test_a_place_that_is_not_there_is_missing(tmp_path):
 
 
 def test_a_place_whose_name_is_not_text_is_refused_and_says_what_to_do(tmp_path):
-    """It ended as a bug of ours where an import was stored."""
+    """In the middle of an import, this was once an error of class OurBug."""
     good = written(tmp_path / "stick")[0][0]
     parts, _ = written(tmp_path / "linked", part=20_000)
     bad = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xe4d"))

@@ -17,8 +17,8 @@ def command(session: Session, *, listen: Annotated[list[str] | None, _LISTEN] = 
     """Install the REST API as a service that starts with the box.
 
     Writes systemd units for this installation, this state directory and the addresses in api.listen, which systemd keeps open: while the
-    service restarts, clients that connect wait. It may write its state directory only, and reaches neither cluster nor runtime; install the
-    agent, too. Run it again after a change of api.listen.
+    service restarts, clients that connect wait. The API may write its state directory only, and reaches neither cluster nor runtime;
+    install the agent, too. Run it again after a change of api.listen.
     """
     from kelvin_provision.api_service import service
     from kelvin_provision.cli.commands.config.setting import sources

@@ -55,8 +55,8 @@ def command(
     """Write requests and their images as a bundle onto a medium.
 
     Done at a desk, which needs neither a runtime nor a cluster. Requests are checked as `workloads deploy` checks them, and kept byte by
-    byte. The size and the free space are known before the first byte. It gets its name when all of it was written and read back; until
-    then, the same command continues where it was interrupted.
+    byte. The size and the free space are known before the first byte. The bundle gets its name when all of it was written and read
+    back; until then, the same command continues where it was interrupted.
     """
     from kelvin_provision.cli.frame.box import operating
     from kelvin_provision.trust.requests import RequestFile

@@ -31,8 +31,8 @@ def command(
     """Bring requests and images from a medium to this box.
 
     Shows what the bundle brings, asks, and stores its requests as staged versions; no registry is needed. The agent copies the layers
-    from the medium, which stays in until then: pulled out, it is waited for, and copying goes on where it ended. Further parts may come
-    later, on other media. Nothing is stored of a bundle that is not trusted, is for another box, or does not fit.
+    from the medium: leave it in until they are ready. If it is pulled out, the agent waits for it, and continues where it stopped.
+    Further parts may come later, on other media. Nothing is stored of a bundle that is not trusted, is for another box, or does not fit.
     """
     from kelvin_provision.cli.frame.box import context_of, operating
     from kelvin_provision.cli.frame.confirm import confirm
