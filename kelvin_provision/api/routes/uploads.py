@@ -20,6 +20,7 @@ from kelvin_provision.api.services import Call
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Locked
 from kelvin_provision.quantity import format_rounded, parse_count
+from kelvin_provision.uploads import beginning
 from kelvin_provision.uploads.folder import Uploads
 from kelvin_provision.uploads.model import Announced, Upload
 from kelvin_provision.uploads.writing import Writer
@@ -51,9 +52,7 @@ async def begin(call: Call) -> Response:
 
 
 def _begun(ctx: Context, uploads: Uploads, announced: Announced, by: str) -> tuple[Upload, bool]:
-    from kelvin_provision.uploads.beginning import begin as beginning  # with the store, for who uploads
-
-    begun = beginning(uploads, ctx.store, announced, created=ctx.ledger.clock(), by=by, headroom=ctx.settings.download.keep_free)
+    begun = beginning.begin(uploads, ctx.store, announced, created=ctx.ledger.clock(), by=by, headroom=ctx.settings.download.keep_free)
     return begun.upload, begun.is_new
 
 
