@@ -208,12 +208,12 @@ ROWS: tuple[Row, ...] = (
         summary="read every byte of a bundle on a medium: progress, then the result",
     ),
     Row(
-        *("POST", "/edge/v1/password", Level.READ, access.change_password, (204,), ()),
-        summary="another password of the user who asks, with the present one; it ends all tokens of the user",
-    ),
-    Row(
         *("POST", f"{_MEDIA}/{{bundle}}/import", Level.DEPLOY, bundles.import_bundle, (200, 202), (404, 409)),
         summary="stage what a bundle on a medium brings",
+    ),
+    Row(
+        *("POST", "/edge/v1/password", Level.READ, access.change_password, (204,), ()),
+        summary="another password of the user who asks, with the present one; it ends all tokens of the user",
     ),
     Row("GET", _USERS, Level.ADMIN, access.users, summary="the users of the API"),
     Row("POST", _USERS, Level.ADMIN, access.add_user, (201,), (), "add a user"),
