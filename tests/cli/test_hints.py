@@ -356,7 +356,7 @@ ELSEWHERE = {
     "signature-missing": "tests/cli/test_keys.py",
     "signature-invalid": "tests/cli/test_keys.py",
     "signer-unknown": "tests/cli/test_keys.py",
-    "expected-other": "tests/unit/test_trust.py",
+    "expected-other": "tests/unit/trust/test_verifying.py",
     "key-invalid": "tests/cli/test_keys.py",
     "trusted-key-invalid": "tests/cli/test_keys.py",
     "signing-failed": "tests/cli/test_keys.py",
