@@ -7,13 +7,12 @@ import os
 import docker
 import pytest
 
-from kelvin_provision.errors import RegistryUnreachable
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.runtimes.docker import DockerRuntime
 from tests.contract.conftest import REAL
 from tests.contract.runtime_contract import HERE
 from tests.kit import bundles
-from tests.kit.box import Box
+from tests.kit.bundle_box import offline
 from tests.kit.ctr import Outside
 from tests.kit.images import UNIQUE, busybox, make_image, tar_of
 
@@ -92,8 +91,8 @@ def imported(tmp_path, monkeypatch):
 
     @contextlib.contextmanager
     def imported_into(runtime):
-        with contextlib.closing(Box(tmp_path / "state", registry=host)) as box:
-            box.runtime, box.source.down = runtime, RegistryUnreachable("no route to host")
+        with contextlib.closing(offline(tmp_path / "state", registry=host)) as box:
+            box.runtime = runtime
             box.ended("bundle", "import", str(tmp_path / "stick"), "--yes")
             box.turn()
             (image,) = json.loads(box.ended("workloads", "show", "pump", "--json").stdout)["images"]
