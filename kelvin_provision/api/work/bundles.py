@@ -58,7 +58,7 @@ def checked_digest(text: Any, kind: str, what: str) -> str:
 
 
 async def on_media(box: Box) -> Any:
-    """Those on media that are in this box. Raises what the agent raises."""
+    """The bundles on all media that are in this box. Raises what the agent raises."""
     return await result_of_job(box, "media", {}, MEDIA)
 
 

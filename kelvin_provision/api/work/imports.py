@@ -30,8 +30,8 @@ class Imports:
         self._tasks: OrderedDict[str, asyncio.Task[Any]] = OrderedDict()
         self._ended: dict[str, float] = {}
 
-    async def result(self, key: str, begin: Begin, stands: Stands, failed: Callable[[str], None], patience: float = SOON) -> Any:
-        """Of the import with this key, which is begun unless it is under way or has just ended; None while it is under way.
+    async def result(self, key: str, begin: Begin, stands: Stands, failed: Callable[[str], None], patience: float) -> Any:
+        """Of the import with this key, which is begun unless it is under way or has just ended; None if it takes longer than `patience`.
 
         `failed` is called for an error that comes after that. Raises what `begin` raises.
         """

@@ -1,4 +1,4 @@
-"""Bundles that are sent to the box, in chunks by the script of the page, or are on a stick in it: what is in them, before it is staged."""
+"""Bundles that the script of the page sends in chunks, and those on a stick in the box: what is in them, before it is staged."""
 
 from __future__ import annotations
 
