@@ -20,6 +20,7 @@ PHONE, LAPTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 SMALL = """[...document.querySelectorAll('a, button, input:not([type=hidden]), select, summary')]
     .filter(each => !each.closest('.skip') && each.getClientRects().length && each.getBoundingClientRect().height < 43.5)
     .map(each => each.outerHTML)"""
+sync_api.expect.set_options(timeout=20_000)  # a busy machine is slow; five seconds, the default, are one turn of a page without script
 BOX = os.uname().nodename.lower()
 VIOLATIONS = "window.violations = []; addEventListener('securitypolicyviolation', (event) => violations.push(event.blockedURI + event.violatedDirective))"
 
