@@ -158,7 +158,8 @@ def _import_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]
 
     settings = place.loaded.settings
     where = _bundle(settings, arguments)
-    request = ImportRequest(where.places, where.expect, where.digest, images_only=arguments.get("images_only") is True)
+    flags = {name: arguments.get(name) is True for name in ("images_only", "allow_older")}
+    request = ImportRequest(where.places, where.expect, where.digest, **flags)
     with place.opened(settings) as opened_box:
         ctx = replace(opened_box, actor=str(arguments["actor"]))
         done = carry_out(ctx, plan(ctx, request))

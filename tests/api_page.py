@@ -226,7 +226,8 @@ folders of the setting `media.folders`, and no client names a path. The digest i
 
 * `inspect` says who signed it, what is in it, and in `import` what an import would do; in `obstacle`, why there can be none. Nothing is stored.
 * `verify` reads every byte, and answers with a line of JSON for each second of progress, and a last one with `result` or `errors`.
-* `import` stages what its requests ask for, and with `images_only` copies its images without them. `expect` is the digest that the bundle must have. It answers within two seconds: 200 with what was accepted, or 202 while it is under way;
+* `import` stages what its requests ask for, and with `images_only` copies its images without them. `expect` is the digest that the bundle must have. A bundle that is older than the newest of its signer (`older` in
+  the plan) is refused with `bundle-older`, unless `allow_older` is set. It answers within two seconds: 200 with what was accepted, or 202 while it is under way;
   it goes on without the client, and the same request again is answered with its end.
 """
 MONITORING = """

@@ -43,6 +43,7 @@ from kelvin_provision.errors.bundles import (
     BundleDiffers,
     BundleInvalid,
     BundleMissing,
+    BundleOlder,
     BundleUnsuitable,
     MediumGone,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "BundleDiffers",
     "BundleInvalid",
     "BundleMissing",
+    "BundleOlder",
     "BundleUnsuitable",
     "CannotWrite",
     "CertificateMissing",

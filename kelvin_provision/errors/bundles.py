@@ -29,6 +29,13 @@ class BundleUnsuitable(ProvisionError):
     hint_default = "make a bundle for this box at the desk"
 
 
+class BundleOlder(ProvisionError):
+    """A bundle with a higher serial of the same signer was imported before."""
+
+    code, exit_code = "bundle-older", os.EX_DATAERR
+    hint_default = command("bundle import", "PLACE", "--allow-older", instruction="use the newest bundle, or import this one all the same")
+
+
 class BundleDiffers(ProvisionError):
     """What is to be repaired is not the bundle that the same requests, images and options make."""
 

@@ -28,11 +28,22 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Brought:
-    """What a bundle brings: requests, and the locks of their images by workload, as far as it has them."""
+    """What a bundle brings: requests, and the locks of their images by workload, as far as it has them.
+
+    `signers` are those whose serials it counts up, by the id of the key, or `name:NAME` for an unsigned bundle. `older`: what it
+    was imported in spite of, for the history.
+    """
 
     bundle: ImportedBundle
     specs: tuple[Spec, ...] = ()
     locks: Mapping[str, tuple[ImageLock, ...]] = field(default_factory=dict)
+    signers: tuple[str, ...] = ()
+    older: str = ""
+
+    @property
+    def origin(self) -> str:
+        """For the history."""
+        return f"{self.bundle.origin}{f', {self.older}' if self.older else ''}"
 
 
 def cancellations(orders: Sequence[Order]) -> tuple[str, ...]:
@@ -53,7 +64,7 @@ def accept(
 
     `signed` says for each workload who signed its request.
     """
-    action, source = ("bundle import", brought.bundle.origin) if brought else ("deploy", "")
+    action, source = ("bundle import", brought.origin) if brought else ("deploy", "")
     with ledger.writing() as db:
         known = rows.slots(db, [spec.name for spec in specs])
         new = [spec.name for spec in specs if spec.name not in known]
@@ -75,9 +86,10 @@ def import_bundle(
     """Store what a bundle brings, and the bundle and its media, all or nothing. One that is known keeps what it brought before."""
     with ledger.writing() as db:
         _store(db, brought.bundle)
+        _count(db, brought)
         if brought.bundle.images:
             count = len(brought.bundle.images)
-            detail = f"{count} image{'' if count == 1 else 's'} without a request, {brought.bundle.origin}"
+            detail = f"{count} image{'' if count == 1 else 's'} without a request, {brought.origin}"
             append(db, Entry(ledger.clock(), actor, "bundle import", "", None, "accepted", detail))
         return accept(ledger, brought.specs, batch, actor=actor, brought=brought, signed=signed)
 
@@ -95,6 +107,16 @@ def _store(db: sqlite3.Connection, bundle: ImportedBundle) -> None:
     for medium in bundle.media:
         values = (bundle.digest, medium.place, medium.filesystem, medium.path)
         db.execute("INSERT OR REPLACE INTO media (bundle, place, filesystem, path) VALUES (?, ?, ?, ?)", values)
+
+
+def _count(db: sqlite3.Connection, brought: Brought) -> None:
+    bundle = brought.bundle
+    if bundle.serial > 0:
+        db.executemany(
+            "INSERT INTO serials (signer, serial, digest, name) VALUES (?, ?, ?, ?) ON CONFLICT (signer) DO UPDATE SET"
+            " serial = excluded.serial, digest = excluded.digest, name = excluded.name WHERE excluded.serial > serial",
+            [(signer, bundle.serial, bundle.digest, bundle.name) for signer in brought.signers],
+        )
 
 
 def drop_staged(ledger: Ledger, name: str, *, actor: str, number: int | None = None, order: Order | None = None) -> tuple[Order, ...]:

@@ -43,6 +43,18 @@ def inspected(served, where, body=None, what="inspect"):
     return answers[-1]
 
 
+def asked(ask, *arguments):
+    """A page that asks the agent: again while the process of the question before is still ending."""
+    answers = []
+
+    def answered():
+        answers.append(ask(*arguments))
+        return answers[-1].status != 503
+
+    until(answered)
+    return answers[-1]
+
+
 @pytest.fixture
 def bundle():
     return make({"127.0.0.1:1/motor:1.0.0": make_image([tar_of({"a": b"motor"})])}, [json.dumps(deployable()).encode()], name="line-3")
@@ -184,13 +196,13 @@ def test_pages_show_what_is_in_a_bundle_before_anything_is_staged(served, media,
     listed = browser.get("/ui/media").body.decode()
     assert f'href="/ui/media/{bundle.digest}"' in listed
     for where in (f"/ui/uploads/{identifier}", f"/ui/media/{bundle.digest}"):
-        answer = browser.get(where)
+        answer = asked(browser.get, where)
         text = plain(answer.body.decode())
         assert (answer.status, "Not signed. Compare the digest" in text, bundle.digest.partition(":")[2] in text) == (200, True, True)
         assert "motor 1.0.0" in text
         assert "Its images are downloaded; it waits for an activation." in text
         assert "127.0.0.1:1/motor" in text
-    german = browser.get(f"/ui/media/{bundle.digest}", {"Accept-Language": "de"}).body.decode()
+    german = asked(browser.get, f"/ui/media/{bundle.digest}", {"Accept-Language": "de"}).body.decode()
     assert "Nicht signiert." in german
 
 
@@ -271,6 +283,29 @@ def test_what_prevents_an_import_is_said_before_and_stores_nothing(box, served, 
     assert "It cannot be staged on this box:" in text
     assert "/stage" not in text
     assert box.ledger.bundles() == ()
+
+
+@pytest.mark.slow
+def test_an_older_bundle_is_staged_only_by_who_says_so(box, served, media):
+    image = {"127.0.0.1:1/motor:1.0.0": make_image([tar_of({"a": b"motor"})])}
+    newer, older = (make(image, [json.dumps(deployable()).encode()], name="line-3", serial=serial) for serial in (2, 1))
+    for bundle in (newer, older):
+        bundle.write(media / str(bundle.contents.serial))
+    assert imported(served, f"{MEDIA}/{newer.digest}").status == 200
+    where, page = f"{MEDIA}/{older.digest}", f"/ui/media/{older.digest}"
+    plan = inspected(served, where)
+    valid(plan, f"{MEDIA}/{{bundle}}/inspect", "post")
+    assert plan.json["import"]["older"] == {"name": "line-3", "serial": 2}
+    answer = imported(served, where)
+    assert (answer.status, answer.error["name"]) == (400, "bundle-older")
+    browser = as_level(served, Level.DEPLOY)
+    text = asked(browser.get, page).body.decode()
+    assert "bundle line-3 with serial 2 was imported before, and this one has serial 1" in plain(text)
+    assert 'name="allow_older" value="yes" required' in text
+    assert "is not the newest" in plain(asked(browser.post, f"{page}/stage").body.decode())
+    assert asked(browser.post, f"{page}/stage", {"allow_older": "yes"}).headers["location"] == "/ui/"
+    assert imported(served, where, {"allow_older": True}).status == 200
+    assert history.history(box.ledger)[-1].detail.endswith(", older than serial 2")
 
 
 @pytest.mark.slow

@@ -424,6 +424,19 @@ def test_a_bundle_for_another_box_is_made_again_at_the_desk(box, tmp_path):
     assert box.run("bundle", "import", str(tmp_path / "whole"), "--images-only", "--yes").exit_code == 0
 
 
+def test_an_older_bundle_is_imported_all_the_same_by_the_option_that_is_named(box, tmp_path):
+    image = random_image([100])
+    for serial in (2, 1):
+        bundles.write(tmp_path / str(serial), {"r.io/pump:1": image}, name="north", serial=serial)
+    assert box.run("bundle", "import", str(tmp_path / "2"), "--images-only", "--yes").exit_code == 0
+    place = str(tmp_path / "1")
+    older = error(box, "bundle", "import", place, "--images-only", "--yes")
+    assert older["code"] == "bundle-older"
+    assert older["hint"].endswith("kelvin-provision bundle import PLACE --allow-older")
+    assert "bundle north with serial 2 was imported before, and this one has serial 1" in box.run("bundle", "inspect", place).stderr
+    assert box.run("bundle", "import", place, "--images-only", "--yes", "--allow-older").exit_code == 0
+
+
 def test_what_is_no_bundle_is_copied_again(box, stick):
     part = stick / "north.kpb.001"
     data = part.read_bytes()

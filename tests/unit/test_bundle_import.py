@@ -1,6 +1,7 @@
 """Import: what a bundle brings is shown first, then stored in one commit, and staged without any registry."""
 
 import json
+import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from kelvin_provision.bundles.inspection import BundlePlace, inspect
 from kelvin_provision.errors import (
     BundleDamaged,
     BundleInvalid,
+    BundleOlder,
     BundleUnsuitable,
     ExpectedOther,
     MediumGone,
@@ -21,13 +23,15 @@ from kelvin_provision.errors import (
     SignatureMissing,
     SignerUnknown,
 )
+from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.history import history
+from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.media import kept
 from kelvin_provision.quantity import Headroom
 from kelvin_provision.refs import Platform
 from kelvin_provision.settings.model import DownloadSettings
 from kelvin_provision.spec.enums import Download, Method
-from kelvin_provision.trust.dsse import BUNDLE
+from kelvin_provision.trust.dsse import BUNDLE, document, entries_of
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 from tests.kit import bundles
 from tests.kit.bundle_box import offline
@@ -184,15 +188,99 @@ def test_history_names_bundle_signer_and_medium_of_each_revision(box, stick, tmp
     assert (line.action, line.who) == ("bundle import", "anna")
 
 
-def test_an_older_bundle_of_the_same_signer_is_imported_with_a_warning(box, stick, tmp_path):
-    desk = key_pair(name="desk")
-    box.settings = replace(box.settings, trust=trusting(tmp_path, desk))
-    for serial, name in ((7, "new"), (8, "newer"), (3, "old")):
-        bundle = bundles.make(IMAGES, [body("pump")], name=name, serial=serial)
-        bundle.write(stick / name, signatures(desk, bundle.table, BUNDLE))
-        warnings = planned(box, stick / name).warnings
+def numbered(folder, serial, *pairs, name="north"):
+    """A bundle with this serial, signed by these."""
+    bundle = bundles.make(IMAGES, [body("pump")], name=name, serial=serial)
+    entries = [entry for pair in pairs for entry in entries_of(signatures(pair, bundle.table, BUNDLE))]
+    bundle.write(folder, document(entries) if entries else b"")
+    return folder
+
+
+def forget(box):
+    """The workload, its revisions, and with them the bundles."""
+    for name in box.ledger.names():
+        requests.drop_staged(box.ledger, name, actor="anna")
+    box.ledger.forget_bundles()
+    assert box.ledger.bundles() == ()
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_an_older_bundle_of_the_same_signer_is_named_and_refused_also_when_the_newer_one_is_forgotten(box, stick, tmp_path, forgotten):
+    desk, other = key_pair(name="desk"), key_pair(name="other")
+    box.settings = replace(box.settings, trust=trusting(tmp_path, desk, other))
+    for serial, name in ((7, "new"), (8, "newer")):
+        assert planned(box, numbered(stick / name, serial, desk, name=name)).older is None
         imported(box, stick / name)
-    assert warnings == ("bundle newer with serial 8 of the same signer was imported before, and this one has serial 3",)
+    if forgotten:
+        forget(box)
+    before = stored(box)
+    old = numbered(stick / "old", 3, other, desk, name="old")  # the other one never counted
+    text = "bundle newer with serial 8 of the same signer was imported before, and this one has serial 3"
+    assert planned(box, old).warnings == (text,)
+    assert planned(box, old).to_json()["older"] == {"name": "newer", "serial": 8}
+    with pytest.raises(BundleOlder, match=f"bundle old is not the newest: {text}"):
+        imported(box, old)
+    assert stored(box) == before
+    assert imported(box, old, allow_older=True).warnings == (text,)
+    assert history(box.ledger)[-1].detail.endswith(", older than serial 8")
+    with pytest.raises(BundleOlder):  # what was allowed once lowers nothing
+        imported(box, old)
+    assert imported(box, numbered(stick / "again", 8, desk)).plan.older is None
+    assert imported(box, numbered(stick / "theirs", 4, other)).plan.older is None
+
+
+def test_what_has_no_serial_is_older_and_without_a_signature_the_name_counts(box, stick):
+    imported(box, numbered(stick / "one", 2))
+    assert planned(box, numbered(stick / "other", 1, name="south")).older is None
+    nothing = numbered(stick / "two", 0)
+    assert planned(box, nothing).older.text == "bundle north with serial 2 was imported before, and this one has none"
+    with pytest.raises(BundleOlder):
+        imported(box, nothing)
+    assert imported(box, nothing, allow_older=True).revisions
+
+
+def test_a_newer_one_that_came_after_the_plan_counts(box, stick):
+    old = planned(box, numbered(stick / "one", 1))
+    imported(box, numbered(stick / "two", 2))
+    before = stored(box)
+    with pytest.raises(BundleOlder):
+        carry_out(box.ctx, old)
+    assert box.ledger.bundles() == before[0]
+
+
+def test_serials_of_the_bundles_that_an_older_ledger_has_count(tmp_path, stick):
+    desk = key_pair(name="my desk (old)")
+    signer = f"my desk (old) ({desk[1].key_id[:12]})"
+    migrated(
+        tmp_path / "state",
+        ("a", "high", 9, json.dumps([signer])),
+        ("b", "low", 4, json.dumps([signer])),
+        ("c", "north", 5, "[]"),
+        ("d", "odd", 6, json.dumps(["no key"])),
+        ("e", "damaged", 7, "["),
+    )
+    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
+        assert planned(box, numbered(stick / "one", 4)).older.newest_serial == 5
+        box.settings = replace(box.settings, trust=trusting(tmp_path, desk))
+        behind = planned(box, numbered(stick / "two", 8, desk)).older
+        assert (behind.newest, behind.newest_serial) == ("high", 9)
+        imported(box, numbered(stick / "three", 10, desk))
+        assert planned(box, numbered(stick / "four", 9, desk)).older.newest_serial == 10
+
+
+def migrated(folder, *rows):
+    """A state directory of the schema before serials were kept."""
+    folder.mkdir(mode=0o700)
+    raw = sqlite3.connect(folder / "ledger.db", isolation_level=None)
+    raw.create_function("image_name", 1, lambda lock: None)
+    for statement in ";\n".join(schema.MIGRATIONS[:11]).split(";\n"):
+        raw.execute(statement)
+    raw.execute("PRAGMA user_version = 11")
+    for row in rows:
+        raw.execute(
+            "INSERT INTO bundles (digest, name, serial, signers, imported, actor) VALUES (?, ?, ?, ?, '2026-01-01T00:00:00Z', 'anna')", row
+        )
+    raw.close()
 
 
 def test_unsigned_is_refused_where_the_site_wants_signatures_and_nothing_is_stored(box, stick, tmp_path):

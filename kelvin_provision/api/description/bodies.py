@@ -120,7 +120,7 @@ UPLOAD = record(
 )
 _DIGEST: Schema = {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "description": "the digest that the bundle must have"}
 EXPECT = record({"expect": nullable(_DIGEST)})
-IMPORT = record({"expect": nullable(_DIGEST), "images_only": nullable(FLAG)})
+IMPORT = record({"expect": nullable(_DIGEST), "images_only": nullable(FLAG), "allow_older": nullable(FLAG)})
 BYTES: Schema = {"type": "string", "format": "binary"}
 PRUNE = record({"orphans": nullable(FLAG)})
 _FALSE: Schema = {"enum": [False, None]}

@@ -66,6 +66,7 @@ _PLAN: dict[str, Schema] = {
     "workloads": items(_PLANNED_WORKLOAD),
     "images": items(record(reference=TEXT, size=COUNT, new=COUNT)),
     "new_bytes": COUNT,
+    "older": nullable(record(name=TEXT, serial=COUNT)),
     "warnings": TEXTS,
 }
 IMPORT_PLAN = record(**_PLAN)

@@ -36,9 +36,9 @@ async def import_bundle(call: Call) -> Response:
     """200 with what was brought; 202 while it is under way. The same request again is answered with the end of the same import."""
     refuse_unknown(call.request.query_params.keys(), ())
     body = await content(call.request)
-    fields = fields_in(body, ("expect", "images_only"))
-    expect, images_only = _expected(fields), true_or_false(fields, "images_only")
-    wish = bundles.Wish(call.digest(body), call.principal.actor, await _named(call), expect, images_only)
+    fields = fields_in(body, ("expect", "images_only", "allow_older"))
+    images_only, allow_older = true_or_false(fields, "images_only"), true_or_false(fields, "allow_older")
+    wish = bundles.Wish(call.digest(body), call.principal.actor, await _named(call), _expected(fields), images_only, allow_older)
     done = await bundles.import_once(call.box, call.services.imports, wish)
     return answer(done.document) if done else answer({"state": "under way"}, 202)
 

@@ -36,11 +36,11 @@ class Form:
         return targets
 
 
-async def form_of(call: Call, names: Collection[str]) -> Form:
-    """With these fields and no others. Raises Refusal."""
+async def form_of(call: Call, names: Collection[str], optional: Collection[str] = ()) -> Form:
+    """With these fields, perhaps with the optional ones, and no others. Raises Refusal."""
     body = await content(call.request, LARGEST)
     fields = form_fields(call.request, body)
-    if set(fields) != set(names):
+    if set(fields) - set(optional) != set(names):
         raise Refusal("bad-body", f"the form has the fields {', '.join(names) or 'none'}, and no others")
     return Form(fields, call.digest(body))
 

@@ -78,6 +78,7 @@ class Wish:
     bundle: Named
     expect: str = ""
     images_only: bool = False
+    allow_older: bool = False
 
 
 async def import_once(box: Box, imports: Imports, wish: Wish, patience: float = SOON) -> Imported | None:
@@ -95,7 +96,8 @@ async def import_once(box: Box, imports: Imports, wish: Wish, patience: float = 
 
 async def _imported(box: Box, wish: Wish) -> Imported:
     before = await box.ask(lambda ctx: repeats.point(ctx.ledger))
-    arguments = {**wish.bundle, "expect": wish.expect, "images_only": wish.images_only, "actor": wish.actor}
+    flags = {"images_only": wish.images_only, "allow_older": wish.allow_older}
+    arguments = {**wish.bundle, "expect": wish.expect, **flags, "actor": wish.actor}
     document = await result_of_job(box, "import-bundle", arguments, IMPORT)
     names = tuple(accepted["workload"] for accepted in document["accepted"])
     return Imported(Made(names, document.pop("batch"), before), document)

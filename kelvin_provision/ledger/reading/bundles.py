@@ -49,6 +49,19 @@ class ImportedBundle:
         return f"from bundle {self.name} {self.digest}, {signed}, on {', '.join(medium.place for medium in self.media) or 'no medium'}"
 
 
+@dataclass(frozen=True)
+class Serial:
+    """The highest serial that was imported of a signer, and the bundle that had it, which may be forgotten by now."""
+
+    number: int
+    digest: str
+    name: str
+
+
+_SHORT = 12
+"""Digits of a key's id that were kept before the twelfth schema."""
+
+
 class BundleReads(Database):
     """What `Ledger` reads of bundles."""
 
@@ -68,6 +81,14 @@ class BundleReads(Database):
                     locks |= dict.fromkeys(Row(row, "bundles", "digest").json("images", rows.locks))
         return tuple(locks)
 
+    def highest_serial(self, signers: Collection[str]) -> Serial | None:
+        """Of all these, as `Brought.signers` has them; None where none of them counts. Raises StateDamaged."""
+        keys = {key for signer in signers for key in (signer, signer[:_SHORT])}
+        with self.reading() as db:
+            query = f"SELECT * FROM serials WHERE signer {rows.LISTED} ORDER BY serial DESC LIMIT 1"  # noqa: S608  (constants)
+            row = db.execute(query, rows.listed(keys)).fetchone()
+            return None if row is None else serial_of(row)
+
     def unneeded_bundles(self) -> tuple[str, ...]:
         """Digests of those that no revision came from, and that keep no image."""
         with self.reading() as db:
@@ -85,6 +106,12 @@ def medium_of(row: sqlite3.Row) -> KnownMedium:
     """A row of `media`. Raises StateDamaged."""
     cells = Row(row, "media", "bundle", "place")
     return KnownMedium(cells.text("place"), cells.text("filesystem"), cells.text("path"))
+
+
+def serial_of(row: sqlite3.Row) -> Serial:
+    """A row of `serials`. Raises StateDamaged."""
+    cells = Row(row, "serials", "signer")
+    return Serial(cells.number("serial"), cells.text("digest"), cells.text("name"))
 
 
 def bundle_of(row: sqlite3.Row, media: Iterable[KnownMedium] = ()) -> ImportedBundle:

@@ -195,7 +195,22 @@ CREATE TABLE media (
 ) STRICT;
 ALTER TABLE revisions ADD COLUMN bundle TEXT
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH)
+# A signer was kept as `name (first 12 digits of the key's id)`.
+TWELFTH = """
+CREATE TABLE serials (
+    signer TEXT PRIMARY KEY,                 -- id of a key, or its first 12 digits; name:NAME for unsigned bundles
+    serial INTEGER NOT NULL,                 -- the highest that was imported, also when the bundle is forgotten
+    digest TEXT NOT NULL,                    -- of the bundle that had it
+    name   TEXT NOT NULL
+) STRICT;
+INSERT OR REPLACE INTO serials (signer, serial, digest, name)
+    SELECT substr(signer.value, -13, 12), serial, digest, name
+    FROM bundles, json_each(iif(json_valid(signers), signers, '[]')) AS signer
+    WHERE serial > 0 AND signer.value GLOB '* ([0-9a-f]*)' ORDER BY serial;
+INSERT OR REPLACE INTO serials (signer, serial, digest, name)
+    SELECT 'name:' || name, serial, digest, name FROM bundles WHERE serial > 0 AND signers = '[]' ORDER BY serial
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

@@ -13,14 +13,16 @@ from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.usecases.bundles.bundled import Requests
+from kelvin_provision.usecases.bundles.serials import Older
 
 
 @dataclass(frozen=True)
 class ImportRequest(BundlePlace):
-    """Which bundle, and what of it."""
+    """Which bundle, and what of it. `allow_older`: also one that is older than the newest of its signer."""
 
     images_only: bool = False
     allow_latest: bool = False
+    allow_older: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class PlannedImage:
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """What `importing.carry_out` would do. `head` is None for further parts of a bundle that was imported before."""
+    """What `importing.carry_out` would do. `head` is None for further parts of a bundle that was imported before.
+
+    With `older` it is refused, unless the request allows that.
+    """
 
     request: ImportRequest
     files: BundleFiles
@@ -61,7 +66,13 @@ class ImportPlan:
     requests: Requests = field(default_factory=Requests)
     locks: dict[str, tuple[ImageLock, ...]] = field(default_factory=dict)
     kept: tuple[ImageLock, ...] = ()
+    older: Older | None = None
     warnings: tuple[str, ...] = ()
+
+    def refuse_older(self) -> None:
+        """Raises BundleOlder."""
+        if self.older and not self.request.allow_older:
+            raise self.older.error
 
     @property
     def contents(self) -> Contents:
@@ -95,5 +106,6 @@ class ImportPlan:
             ],
             "images": [{"reference": image.reference, "size": image.size, "new": image.new} for image in self.images],
             "new_bytes": self.new_bytes,
+            "older": self.older and {"name": self.older.newest, "serial": self.older.newest_serial},
             "warnings": list(self.warnings),
         }

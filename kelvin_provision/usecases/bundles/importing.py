@@ -23,6 +23,7 @@ from kelvin_provision.staging.media import copy_from_media
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest
 from kelvin_provision.usecases.bundles.planning import plan
+from kelvin_provision.usecases.bundles.serials import older, signers_of
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 __all__ = ["ImportPlan", "ImportRequest", "ImportResult", "carry_out", "plan"]
@@ -45,9 +46,10 @@ class ImportResult:
 def carry_out(ctx: Context, plan: ImportPlan) -> ImportResult:
     """Documents of images first, then everything in one commit: a crash before it has stored nothing that counts.
 
-    Requests are those that the plan has read. Images without a request are copied at once. Raises BundleDamaged, MediumGone, NoSpace,
-    SignatureMissing, TransferStopped, AgentSilent (everything is stored then).
+    Requests are those that the plan has read. Images without a request are copied at once. Raises BundleOlder, BundleDamaged, MediumGone,
+    NoSpace, SignatureMissing, TransferStopped, AgentSilent (everything is stored then).
     """
+    plan.refuse_older()
     locks = tuple(dict.fromkeys((*plan.kept, *(lock for some in plan.locks.values() for lock in some))))
     with ctx.sanitizer.errors():
         brought = _brought(ctx, plan)
@@ -66,6 +68,7 @@ def _stored(ctx: Context, plan: ImportPlan, brought: Brought) -> Accepted:
     """The table of contents is written within the transaction: who removes those of forgotten bundles holds one, too."""
     with ctx.ledger.writing():
         if plan.head is not None:
+            replace(plan, older=older(ctx.ledger, plan.accepted)).refuse_older()  # a newer one may have come since it was planned
             kept.keep(ctx.settings.state_dir, plan.digest, plan.head.contents)
         return requests.import_bundle(ctx.ledger, brought, uuid.uuid4().hex, actor=ctx.actor, signed=plan.requests.signed)
 
@@ -85,7 +88,9 @@ def _brought(ctx: Context, plan: ImportPlan) -> Brought:
     if plan.head is None:
         (known,) = ctx.ledger.bundles([plan.digest])
         bundle = replace(known, media=bundle.media, images=())
-    return Brought(bundle, plan.requests.specs, plan.locks)
+        return Brought(bundle)
+    note = plan.older.note if plan.older else ""
+    return Brought(bundle, plan.requests.specs, plan.locks, signers_of(plan.accepted), note)
 
 
 def _store_documents(ctx: Context, plan: ImportPlan, locks: tuple[ImageLock, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
 from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
@@ -28,6 +28,7 @@ from kelvin_provision.trust.requests import refuse_unsigned
 from kelvin_provision.trust.verifying import refuse_other
 from kelvin_provision.usecases.bundles.bundled import Box, Requests, box_of, locks_by_workload, locks_of, requests_of
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest, PlannedImage, PlannedWorkload
+from kelvin_provision.usecases.bundles.serials import older
 from kelvin_provision.usecases.deploy import refuse_unsupported
 
 _NAMED = 10
@@ -68,6 +69,7 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
     _refuse_space(ctx, contents, images, box)
     missing = tuple(sorted({part for lock in images for blob in lock.blobs() for part in _missing_parts(ctx, bundle, blob.digest)}))
     new = {blob.digest: blob.size - ctx.store.bytes_present(blob) for lock in images for blob in lock.blobs()}
+    behind = older(ctx.ledger, accepted)
     return ImportPlan(
         request,
         bundle.files,
@@ -80,17 +82,9 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
         requests=requests,
         locks=locks_by_workload(requests.specs, locks, box.info),
         kept=images if request.images_only else (),
-        warnings=(*_older(ctx, accepted), *_warnings(accepted, requests, others, missing, box)),
+        older=behind,
+        warnings=(*([behind.text] if behind else []), *_warnings(accepted, requests, others, missing, box)),
     )
-
-
-def _older(ctx: Context, accepted: Accepted) -> Iterator[str]:
-    """Order comes from numbers that the signers count up, never from a clock."""
-    serial, signers = accepted.contents.serial, {signer.text for signer in accepted.signers}
-    newer = [known for known in ctx.ledger.bundles() if known.serial > serial > 0 and signers & set(known.signers)]
-    if newer:
-        newest = max(newer, key=lambda known: known.serial)
-        yield f"bundle {newest.name} with serial {newest.serial} of the same signer was imported before, and this one has serial {serial}"
 
 
 def _warnings(accepted: Accepted, requests: Requests, others: Sequence[Reference], missing: tuple[int, ...], box: Box) -> list[str]:

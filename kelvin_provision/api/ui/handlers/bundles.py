@@ -59,8 +59,8 @@ async def shown(call: Call) -> Response:
 
 async def stage(call: Call) -> Response:
     """A repetition is the same import."""
-    bundle, form = await _named(call), await form_of(call, ())
-    wish = bundles.Wish(form.digest, call.principal.actor, bundle)
+    bundle, form = await _named(call), await form_of(call, (), ("allow_older",))
+    wish = bundles.Wish(form.digest, call.principal.actor, bundle, allow_older=form.fields.get("allow_older") == "yes")
     done = await bundles.import_once(call.box, call.services.imports, wish, PATIENCE)
     if done is None or not done.made.names:
         return page(call, "imported.html", under_way=done is None, back=_back(call))

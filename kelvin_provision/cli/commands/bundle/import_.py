@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kelvin_provision.usecases.bundles.importing import ImportPlan, ImportResult
 
 _IMAGES_ONLY = Option("--images-only/--deploy", help="Copy the images and keep them until `images prune`, without the requests.")
+_OLDER = Option("--allow-older", help="Import it although a newer bundle of the same signer was imported before.")
 _LATEST = Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
 
 
@@ -26,21 +27,24 @@ def command(
     expect: Expect = "",
     images_only: Annotated[bool, _IMAGES_ONLY] = False,
     allow_latest: Annotated[bool, _LATEST] = False,
+    allow_older: Annotated[bool, _OLDER] = False,
     yes: Yes = False,
 ) -> Report:
     """Bring requests and images from a medium to this box.
 
     Shows what the bundle brings, asks, and stores its requests as staged versions; no registry is needed. The agent copies the layers
     from the medium: leave it in until they are ready. If it is pulled out, the agent waits for it, and continues where it stopped.
-    Further parts may come later, on other media. Nothing is stored of a bundle that is not trusted, is for another box, or does not fit.
+    Further parts may come later, on other media. Nothing is stored of a bundle that is not trusted, is for another box, does not fit, or
+    is older than the newest one of its signer (--allow-older).
     """
     from kelvin_provision.cli.frame.box import context_of, operating
     from kelvin_provision.cli.frame.confirm import confirm
     from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 
-    request = ImportRequest(tuple(place), expect, images_only=images_only, allow_latest=allow_latest)
+    request = ImportRequest(tuple(place), expect, images_only=images_only, allow_latest=allow_latest, allow_older=allow_older)
     with context_of(session) as ctx:
         planned = plan(ctx, request)
+    planned.refuse_older()
     confirm(_question(planned), yes=yes or planned.head is None, goes=[*_lines(planned), *planned.warnings])
     with operating(session) as ctx:
         result = carry_out(ctx, planned)

@@ -10,7 +10,7 @@ from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.cli.frame.session import Session
 
 if TYPE_CHECKING:
-    from kelvin_provision.settings.model import TrustSettings
+    from kelvin_provision.settings.model import Settings, TrustSettings
 
 _WHERE = "The file of the bundle, one of its parts, or the folder that has it; several for parts on several media."
 _PLACES = Argument(metavar="PLACE...", help=_WHERE)
@@ -24,8 +24,12 @@ def compared(digest: str) -> str:
     return digest.partition(":")[2]
 
 
-def trust_of(session: Session) -> TrustSettings:
-    """Who this box believes. No state directory is needed: a desk has none. Raises SettingsInvalid."""
+def readable_settings(session: Session) -> Settings:
+    """Who this box believes, and where its state is. That need not be there: a desk has none. Raises SettingsInvalid."""
     from kelvin_provision.settings.load import load
 
-    return load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings.trust
+    return load(config=session.config, state_dir=session.state_dir, environ=os.environ, is_root=os.geteuid() == 0).settings
+
+
+def trust_of(session: Session) -> TrustSettings:
+    return readable_settings(session).trust
