@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kelvin_provision.bundles.contents import decode
+from kelvin_provision.bundles.head import Head, refuse_contradiction
 from kelvin_provision.bundles.model import PAYLOAD_TYPE, Contents
-from kelvin_provision.bundles.opening import Head, read_head, refuse_overlap
+from kelvin_provision.bundles.opening import read_head
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.errors import SignatureMissing, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
@@ -53,7 +54,7 @@ def accept(head: Head, trust: TrustSettings, expect: str = "") -> Accepted:
         refuse_other(expect, head.digest)
     verified = _verified(head, trust)
     contents = decode(head.contents)
-    refuse_overlap(head, contents)
+    refuse_contradiction(head, contents)
     return Accepted(contents, head.digest, verified.signers, verified.unknown, expected=bool(expect))
 
 

@@ -8,7 +8,19 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kelvin_provision.bundles import limits
-from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, SCHEMA, BundledImage, BundledLayer, BundledRequest, Contents, Extent
+from kelvin_provision.bundles.model import (
+    ARCHIVE,
+    FOREIGN,
+    IN_BOX,
+    IN_BUNDLE,
+    PACKAGE,
+    SCHEMA,
+    BundledImage,
+    BundledLayer,
+    BundledRequest,
+    Contents,
+    Extent,
+)
 from kelvin_provision.bundles.rules import check, wrong
 from kelvin_provision.errors import BundleInvalid, ReferenceInvalid
 from kelvin_provision.refs import DIGEST, Platform, Reference
@@ -24,6 +36,7 @@ _KEYS = frozenset(
     }
 )  # fmt: skip
 
+_FORMS = (ARCHIVE, PACKAGE, FOREIGN)
 _IS_DIGEST = re.compile(DIGEST).fullmatch
 _REQUEST = frozenset({"name", "content"})
 _IMAGE = frozenset({"reference", "platform", "index", "manifest", "config", "layers"})
@@ -36,7 +49,7 @@ def encode(contents: Contents) -> bytes:
     """The same value gives the same bytes."""
     document = {
         "schema": SCHEMA,
-        "kind": "bundle",
+        "kind": contents.form,
         "name": contents.name,
         "serial": contents.serial,
         "made_by": contents.made_by,
@@ -51,7 +64,7 @@ def encode(contents: Contents) -> bytes:
         "total": contents.total,
         "parts": list(contents.parts),
         "annotations": dict(sorted(contents.annotations.items())),
-    }
+    } | ({"tail": contents.tail} if contents.form == PACKAGE else {})
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
 
 
@@ -86,7 +99,8 @@ def decode(data: bytes) -> Contents:
     document = _parsed(data)
     if document.get("schema") != SCHEMA:
         raise BundleInvalid(f"the bundle has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
-    if document.get("kind") != "bundle" or set(document) != _KEYS:
+    form = document.get("kind")
+    if form not in _FORMS or set(document) != (_KEYS | {"tail"} if form == PACKAGE else _KEYS):
         raise wrong("other keys than those of a bundle")
     chunks = _object(document["chunks"], frozenset({"size", "content"}))
     if chunks["size"] != limits.CHUNK:
@@ -106,6 +120,8 @@ def decode(data: bytes) -> Contents:
         needs=_list(document["needs"], limits.BLOBS, _digest, "needs"),
         serial=_number(document["serial"], "serial"),
         annotations={_text(key, "an annotation"): _text(value, "an annotation") for key, value in _annotations(document["annotations"])},
+        form=form,
+        tail=_number(document["tail"], "tail") if form == PACKAGE else 0,
     )
     check(contents)
     return contents

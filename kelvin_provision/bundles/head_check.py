@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kelvin_provision.bundles.model import Extent
-from kelvin_provision.bundles.opening import Head
+from kelvin_provision.bundles.head import Head
+from kelvin_provision.bundles.model import PACKAGE, Extent
 from kelvin_provision.bundles.writing.layout import OCI_LAYOUT
+from kelvin_provision.bundles.zips import layout as zips
 from kelvin_provision.files.tar_members import BLOCK, header, padding
 
 
@@ -15,14 +16,17 @@ def first_difference(start: bytes, head: Head, chunks: Extent) -> int | None:
 
     What lies between the table of contents and the hashes is of later versions.
     """
-    for offset, expected in _expected(head, chunks):
+    for offset, expected in _expected(start, head, chunks):
         actual = start[offset : offset + len(expected)]
         if actual != expected:
             return offset + next((at for at, (a, b) in enumerate(zip(actual, expected, strict=False)) if a != b), len(actual))
     return None
 
 
-def _expected(head: Head, chunks: Extent) -> Iterator[tuple[int, bytes]]:
+def _expected(start: bytes, head: Head, chunks: Extent) -> Iterator[tuple[int, bytes]]:
+    if head.form == PACKAGE:
+        yield 0, zips.head(head.contents, start[chunks.offset : chunks.end], chunks, head.signatures)
+        return
     layout = header("oci-layout", len(OCI_LAYOUT)) + OCI_LAYOUT + padding(len(OCI_LAYOUT))
     yield 0, layout + header("kelvin/signatures.json", len(head.signatures))
     table = header("kelvin/bundle.json", len(head.contents))

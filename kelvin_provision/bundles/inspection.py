@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
+from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.model import IN_BOX, BundledImage, BundledRequest, Contents
-from kelvin_provision.bundles.opening import Head, find, open_bundle
+from kelvin_provision.bundles.opening import find, open_bundle
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.errors import BundleDamaged, MediumGone, RequestRefused
 from kelvin_provision.hints import command

@@ -27,6 +27,16 @@ CHUNK = 4 << 20
 """Bytes that one hash of `kelvin/chunks` covers."""
 HASH = 32
 """Bytes of one hash of a chunk."""
+ENTRIES = 2 * BLOBS
+"""Files and folders of a zip."""
+DIRECTORY = 32 << 20
+"""Bytes of the directory of a zip."""
+ENTRY_NAME = 1024
+"""Bytes of a name in a zip, and in an archive in one."""
+RATIO = 200
+"""How many times its size what is in a zip may unpack to."""
+UNCHECKED_RATIO = 1 << 20
+"""Bytes that may unpack from any number of them."""
 FAT_PART = 1023 * CHUNK
 """4092 MiB: the largest part below what FAT32 can hold."""
 

@@ -20,6 +20,10 @@ IN_BUNDLE, IN_BOX = "bundle", "box"
 """Where a layer comes from: this bundle, or the box that the bundle is for, which has it already."""
 
 
+ARCHIVE, PACKAGE, FOREIGN = "bundle", "package", "zip"
+"""What has the members: the tar archive of a bundle, a zip of this program, or any other zip, whose table of contents is made here."""
+
+
 @dataclass(frozen=True)
 class Extent:
     """A range of the archive with the digest of its content."""
@@ -90,6 +94,14 @@ class Contents:
     needs: tuple[str, ...] = ()
     serial: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
+    form: str = ARCHIVE
+    tail: int = 0
+    """Bytes at the end that have no chunk: the directory of a package, which follows from the rest."""
+
+    @property
+    def hashed_end(self) -> int:
+        """Where the last chunk ends."""
+        return self.total - self.tail
 
     @cached_property
     def by_digest(self) -> Mapping[str, Extent]:

@@ -13,16 +13,16 @@ from itertools import islice
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.head import Head, refuse_contradiction
 from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.part_file import PartFile, trouble
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
-from kelvin_provision.bundles.rules import wrong
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
+from kelvin_provision.bundles.zips.opening import head_of_zip
 from kelvin_provision.errors import BundleDamaged, BundleInvalid, BundleMissing, MediumGone
-from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
-from kelvin_provision.files.tar_members import BLOCK, whole
+from kelvin_provision.files.tar_members import BLOCK
 
 _FILE = re.compile(r"(?P<name>[^.].*)\.kpb(?:\.(?P<number>[0-9]{3}))?")
 """A name that begins with a dot is what another system left beside the file."""
@@ -120,25 +120,13 @@ def _only(folder: Path, bundles: list[BundleFiles]) -> BundleFiles:
 # --- the first bytes ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Head:
-    """What is read before anything is believed. `digest` is that of the exact bytes of the table of contents, which are not parsed."""
-
-    signatures: bytes
-    contents: bytes
-    digest: str
-
-    @property
-    def end(self) -> int:
-        """Where the next member begins."""
-        return CONTENTS_AT + whole(len(self.contents))
-
-
 def read_head(files: BundleFiles) -> Head:
     """Raises BundleInvalid, BundleDamaged; MediumGone if the part with it is not here."""
     if 1 not in files.paths:
         hint = "insert the medium with part 1; what was copied is kept"
         raise MediumGone(f"part 1 of the bundle {files.name}, which has the table of contents, is not here", hint=hint)
+    if files.whole and (zipped := head_of_zip(files)):
+        return zipped
     with _first_parts(files) as parts:
         start = _exactly(parts, 0, CONTENTS_AT)
         if _member(start, SIGNATURES_AT) != (_SIGNATURES, limits.SIGNATURES):
@@ -184,11 +172,5 @@ def _member(start: bytes, content: int) -> tuple[bytes, int]:
 
 def open_bundle(files: BundleFiles, head: Head, contents: Contents) -> Bundle:
     """`contents` is what `head.contents` says. Raises BundleInvalid. Reads nothing yet."""
-    refuse_overlap(head, contents)
+    refuse_contradiction(head, contents)
     return Bundle(files, head.digest, contents)
-
-
-def refuse_overlap(head: Head, contents: Contents) -> None:
-    """Raises BundleInvalid for a table of contents that lies about where it ends itself."""
-    if contents.chunks.offset < head.end:
-        raise wrong("members lie in the table itself")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from kelvin_provision.bundles import limits
-from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, BundledImage, Contents, Extent
+from kelvin_provision.bundles.model import FOREIGN, IN_BOX, IN_BUNDLE, BundledImage, Contents, Extent
 from kelvin_provision.errors import BundleInvalid
 
 
@@ -23,7 +23,7 @@ def check(contents: Contents) -> None:
     extents.sort(key=lambda extent: extent.offset)
     if any(before.end > after.offset for before, after in pairwise([contents.chunks, *extents])):
         raise wrong("members overlap, or lie before the hashes")
-    if (extents[-1].end if extents else contents.chunks.end) > contents.total or contents.total != sum(contents.parts):
+    if (extents[-1].end if extents else contents.chunks.end) > contents.hashed_end or contents.total != sum(contents.parts):
         raise wrong("members lie behind the end, or the parts are not the whole")
     if any(before.offset >= after.offset for before, after in pairwise(contents.blobs)):
         raise wrong("blobs are not in the order of their offsets")
@@ -35,7 +35,7 @@ def check(contents: Contents) -> None:
 
 
 def _check_chunks(contents: Contents) -> None:
-    count = limits.chunk_count(contents.chunks.end, contents.total)
+    count = 0 if contents.form == FOREIGN else limits.chunk_count(contents.chunks.end, contents.hashed_end)
     if contents.chunks.size != limits.HASH * count or contents.chunks.size > limits.HASHES:
         raise wrong("another number of chunks than the size of the bundle needs, or too many")
 

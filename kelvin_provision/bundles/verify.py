@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.head_check import first_difference
-from kelvin_provision.bundles.model import Contents, Extent
-from kelvin_provision.bundles.opening import Head
+from kelvin_provision.bundles.model import PACKAGE, Contents, Extent
 from kelvin_provision.bundles.part_file import GONE
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.bundles.writing import pipeline
 from kelvin_provision.bundles.writing.filling import spans
+from kelvin_provision.bundles.zips.layout import checksums_of, tail
 from kelvin_provision.errors import BundleDamaged, MediumGone
 from kelvin_provision.events import Advanced, Finished, Progress, Started
 from kelvin_provision.fast_dataclass import dataclass
@@ -105,12 +106,13 @@ class _Verification:
     def run(self, head: Head) -> VerifyResult:
         self._open_all()
         start = self._contents.chunks.end
-        chunks = list(spans(start, self._contents.total))
+        chunks = list(spans(start, self._contents.hashed_end))
         here = [chunk for chunk in chunks if self._is_here(chunk)]
         self._done, self._total = start, start + sum(size for _, size in here)
         self._progress(Started(TASK, "verifying", self._total))
         if hashes := self._hashes(head):
             pipeline.run(here, self._read, lambda offset, view: self._check(offset, view, hashes))
+            self._check_tail(head)
         self._progress(Finished(TASK, "damaged" if self._bad else "verified"))
         self._refuse_changed()
         return VerifyResult(len(chunks), len(here) if hashes else 0, self._done, self._bundle.missing, tuple(self._bad), self._bad_chunks)
@@ -162,6 +164,16 @@ class _Verification:
             self._note_range(offset, len(view), CHANGED if readable else UNREADABLE, self._members.of(offset, len(view)))
         self._done += len(view)
         self._progress(Advanced(TASK, self._done, self._total))
+
+    def _check_tail(self, head: Head) -> None:
+        """The directory of a package, which no hash covers."""
+        contents = self._contents
+        if contents.form != PACKAGE:
+            return
+        start = b"".join(self._bundle.read(0, contents.chunks.end))
+        if b"".join(self._bundle.read(contents.hashed_end, contents.tail)) != tail(contents, checksums_of(contents, head.entries), start):
+            self._note_range(contents.hashed_end, contents.tail, CHANGED, ("the directory",))
+        self._done += contents.tail
 
     def _note_range(self, offset: int, size: int, reason: str, members: tuple[str, ...]) -> None:
         for number, start, count in self._bundle.parts.pieces(offset, size):

@@ -46,6 +46,7 @@ from kelvin_provision.errors.bundles import (
     BundleOlder,
     BundleUnsuitable,
     MediumGone,
+    PackageImpossible,
 )
 from kelvin_provision.errors.changes import (
     ApplyFailed,
@@ -166,6 +167,7 @@ __all__ = [
     "OrderUnknown",
     "OurBug",
     "OutsideWindow",
+    "PackageImpossible",
     "PasswordRefused",
     "PermissionRefused",
     "PlanRefused",

@@ -50,6 +50,13 @@ class BundleMissing(ProvisionError):
     hint_default = "name the bundle's file, or the folder that has it"
 
 
+class PackageImpossible(ProvisionError):
+    """No package can be made of this version: an image of it is not whole in the store."""
+
+    code, exit_code = "package-impossible", os.EX_UNAVAILABLE
+    hint_default = command("workloads deploy", "FILE", "--staged", note="the same request; then its images are in the store")
+
+
 class MediumGone(ProvisionError):
     """The medium with the bundle is not there any more, or this part of the bundle is on another one."""
 

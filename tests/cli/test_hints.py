@@ -348,6 +348,7 @@ ELSEWHERE = {
     "listen-failed": "tests/api/test_process.py",
     "certificate-missing": "tests/cli/test_api_cert.py",
     "certificate-unusable": "tests/cli/test_api_cert.py",
+    "package-impossible": "tests/cli/test_package.py",
     "token-unknown": "tests/api/test_tokens.py",
     "upload-unknown": "tests/api/test_uploads.py",
     "too-many-uploads": "tests/api/test_uploads.py",

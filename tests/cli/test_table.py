@@ -52,6 +52,7 @@ def test_the_commands_are_those_of_the_design():
         "workloads history",
         "workloads undeploy",
         "workloads logs",
+        "workloads download",
         "images list",
         "images verify",
         "images prune",

@@ -1,5 +1,7 @@
 """Manifests and app manifests as people have them (tests/corpus): each is read, rendered and planned, or refused with one sentence."""
 
+import json
+
 import pytest
 
 from kelvin_provision.cluster.docker.render.revision import BoxInfo
@@ -14,8 +16,10 @@ from kelvin_provision.errors import RequestRefused, SecretMissing
 from kelvin_provision.spec.images import images_of, slots
 from kelvin_provision.spec.kinds.shapes import misshapes
 from kelvin_provision.spec.manifest_keys import TYPES, Effect
+from kelvin_provision.spec.read.documents import read
 from kelvin_provision.spec.request.accept import accept
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.usecases.bundles.packaging import body_of
 from kelvin_provision.usecases.deploy import store
 from tests import corpus_page
 from tests.kit import corpus
@@ -55,6 +59,14 @@ def staged(case, revision=1, **changes):
     """Its objects on Kubernetes, as they are applied after staging."""
     spec = spec_of(case, **changes)
     return render(spec, [lock_of(IMAGE, image) for image in images_of(spec)], revision, BOX)
+
+
+@each(ACCEPTED)
+def test_the_request_in_a_package_makes_the_same_version(case):
+    spec = spec_of(case)
+    documents = read("workload.json", json.dumps(body_of(spec)).encode())
+    (again,) = accept(documents, defaults(namespace=corpus.HOME, registry=corpus.REGISTRY)).specs
+    assert again == spec
 
 
 def test_every_file_is_in_the_index_and_there_are_enough_of_each_outcome():

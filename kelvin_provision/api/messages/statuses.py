@@ -17,6 +17,7 @@ _CLASSES: dict[type[ProvisionError], int] = {
     errors.OutsideWindow: 406,
     errors.WorkloadHeld: 406,
     errors.ClockBehind: 406,
+    errors.PackageImpossible: 412,
     errors.NothingApplied: 409,
     errors.NothingToRollBack: 409,
     errors.LogMissing: 409,

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from kelvin_provision.bundles import limits
-from kelvin_provision.bundles.model import Contents, Extent
-from kelvin_provision.bundles.writing.stream import pieces
+from kelvin_provision.bundles.model import Extent
 from kelvin_provision.errors import DigestMismatch
 from kelvin_provision.files.hashing import Hasher
 
@@ -26,9 +25,9 @@ def spans(start: int, end: int) -> Iterator[tuple[int, int]]:
 class Filler:
     """Fills buffers with the archive, in order. Close it when it is not read to its end."""
 
-    def __init__(self, contents: Contents, content: Content) -> None:
+    def __init__(self, pieces: Iterator[bytes | Extent], content: Content) -> None:
         self._content = content
-        self._pieces = pieces(contents)
+        self._pieces = pieces
         self._known = memoryview(b"")
         self._extent: Extent | None = None
         self._file: BinaryIO | None = None

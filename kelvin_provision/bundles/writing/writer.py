@@ -12,15 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from kelvin_provision.bundles.contents import decode, encode
+from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.model import Contents
-from kelvin_provision.bundles.opening import Head, read_head
+from kelvin_provision.bundles.opening import read_head
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.writing import pipeline
 from kelvin_provision.bundles.writing.filling import Content, Filler, spans
 from kelvin_provision.bundles.writing.output import Output, Place, publish
 from kelvin_provision.bundles.writing.reading_back import read_back
 from kelvin_provision.bundles.writing.space import refuse_without_space
-from kelvin_provision.bundles.writing.stream import head, sealed
+from kelvin_provision.bundles.writing.stream import head, pieces, sealed
 from kelvin_provision.errors import BundleDiffers, Interrupted, ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
 
@@ -142,7 +143,7 @@ def _is_right(contents: Contents, hashes: Sequence[bytes], finals: Sequence[Path
 def _each_chunk(job: Job, verb: str, put: Callable[[int, memoryview], None]) -> list[bytes]:
     hashes: list[bytes] = []
     start = job.contents.chunks.end
-    with closing(Filler(job.contents, job.content)) as filler:
+    with closing(Filler(pieces(job.contents), job.content)) as filler:
 
         def take(offset: int, view: memoryview) -> None:
             hashes.append(hashlib.sha256(view).digest())

@@ -90,6 +90,7 @@ ENTRIES: Entries = MappingProxyType(
                 "history": "Show what was done to workloads, when, by whom and how it ended.",
                 "undeploy": "Remove workloads, or only their staged versions.",
                 "logs": "Print the logs of a workload.",
+                "download": "Write a workload with its images as a package for an offline installation.",
             },
         ),
         "images": _group(

@@ -33,6 +33,10 @@ REASONS: dict[str, Reason] = {
     "bundle-invalid": Reason("The file is another one, was cut off in its first part, or was changed by another program."),
     "bundle-missing": Reason("The stick is not mounted, the bundle has another name, or its first part is on another stick."),
     "bundle-older": Reason("An old stick was inserted, or the bundle was made with another serial than the one after the last."),
+    "package-impossible": Reason(
+        "A package has whole images, and they are taken from the store. The version is still downloading, the cluster pulled its images,"
+        " or a blob is not in the store."
+    ),
     "bundle-unsuitable": Reason("The bundle was made for other boxes or another platform, or without images that this box lacks."),
     "cannot-write": Reason("A read-only or failing disk, a path that is not a directory, or a directory that does not exist."),
     "certificate-missing": Reason("The API has listened on this box only, so that it needed none; or api.tls.cert is set."),

@@ -56,7 +56,11 @@ def drafted(
 
 def placed(draft: Draft) -> Contents:
     """The table of contents, which every box will accept. Raises UsageRefused for more than one bundle may have."""
-    contents = place(draft)
+    return checked(place(draft))
+
+
+def checked(contents: Contents) -> Contents:
+    """The same table of contents. Raises UsageRefused for one that no box would accept."""
     try:
         return decode(encode(contents))
     except BundleInvalid as error:

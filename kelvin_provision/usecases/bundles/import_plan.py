@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kelvin_provision.bundles.acceptance import Accepted
+from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.inspection import BundlePlace
 from kelvin_provision.bundles.model import Contents
-from kelvin_provision.bundles.opening import Head
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.lock import ImageLock

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
 from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
+from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.inspection import InspectResult, warnings_of
 from kelvin_provision.bundles.model import IN_BOX, Contents
-from kelvin_provision.bundles.opening import Head, find, open_bundle
+from kelvin_provision.bundles.opening import find, open_bundle
 from kelvin_provision.bundles.part_file import size_of
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle

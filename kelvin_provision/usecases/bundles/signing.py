@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode
-from kelvin_provision.bundles.model import PAYLOAD_TYPE
+from kelvin_provision.bundles.head import Head
+from kelvin_provision.bundles.model import ARCHIVE, PACKAGE, PAYLOAD_TYPE
 from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.bundles.writing.layout import SIGNATURES_AT
 from kelvin_provision.bundles.writing.stream import padded
-from kelvin_provision.errors import SignatureInvalid
+from kelvin_provision.bundles.zips import layout
+from kelvin_provision.errors import SignatureInvalid, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import open_own, writing_to
 from kelvin_provision.trust.dsse import Entry, document, entries_of, joined
@@ -60,12 +63,23 @@ def add(place: Path, signer: Signer) -> SignResult:
     with writing_to(path):
         descriptor = open_own(path, os.O_RDWR)
         try:
-            os.pwrite(descriptor, padded(data), SIGNATURES_AT)
+            for offset, part in _places(head, padded(data)):
+                os.pwrite(descriptor, part, offset)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
     signers = tuple(entry.key_id for entry in entries_of(data))
     return SignResult(path, head.digest, tuple(entry.key_id for entry in entries_of(data) if entry not in before), signers)
+
+
+def _places(head: Head, signatures: bytes) -> Iterator[tuple[int, bytes]]:
+    """What is written where."""
+    if head.form == ARCHIVE:
+        yield SIGNATURES_AT, signatures
+    elif head.form == PACKAGE:
+        yield from layout.resigned(decode(head.contents), signatures)
+    else:
+        raise UsageRefused("a zip of another program has no room for signatures", hint="import it, and make a package or a bundle of it")
 
 
 def _entries(data: bytes) -> tuple[Entry, ...]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.bundles.acceptance import accept
+from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.model import PAYLOAD_TYPE
-from kelvin_provision.bundles.opening import Head
 from kelvin_provision.errors import BundleInvalid, ExpectedOther, SignatureInvalid, SignatureMissing, SignerUnknown, TrustedKeyInvalid
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.settings.model import TrustSettings

@@ -309,7 +309,7 @@ def test_a_head_that_is_none_is_refused(tmp_path, record):
 @pytest.mark.parametrize("data", [bytes(40_000), os.urandom(40_000), b"PK\x03\x04" * 10_000])
 def test_another_file_is_no_bundle(tmp_path, data):
     (tmp_path / "x.kpb").write_bytes(data)
-    with pytest.raises(BundleInvalid, match="is not a bundle"):
+    with pytest.raises(BundleInvalid, match=r"is not a bundle|the zip is not valid"):
         read_head(find(tmp_path))
 
 

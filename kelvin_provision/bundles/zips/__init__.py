@@ -1,0 +1,1 @@
+"""Zips as bundles: packages of this program, and those of others."""

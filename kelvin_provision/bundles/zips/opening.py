@@ -1,0 +1,37 @@
+"""The head of a zip: of a package, its table of contents as it is."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.head import Head
+from kelvin_provision.bundles.model import PACKAGE
+from kelvin_provision.bundles.part_file import PartFile
+from kelvin_provision.bundles.parts import BundleFiles
+from kelvin_provision.bundles.zips.directory import entries_of, is_zip, wrong
+from kelvin_provision.bundles.zips.layout import CONTENTS, SIGNATURES
+from kelvin_provision.bundles.zips.records import STORED, Entry
+from kelvin_provision.files.hashing import digest_of
+
+
+def head_of_zip(files: BundleFiles) -> Head | None:
+    """None for a file that is no zip. Raises BundleInvalid, MediumGone."""
+    with closing(PartFile(files.paths[1])) as file:
+        if not is_zip(file):
+            return None
+        entries = entries_of(file)
+        by_name = {entry.name: entry for entry in entries}
+        if CONTENTS not in by_name:
+            raise wrong("it is no package of this program")
+        signatures, contents = by_name.get(SIGNATURES), by_name[CONTENTS]
+        if signatures is None or signatures.size != limits.SIGNATURES or not 0 < contents.size <= limits.CONTENTS:
+            raise wrong("its table of contents or its signatures have another size")
+        table = _stored(file, contents)
+        return Head(_stored(file, signatures), table, digest_of(table), PACKAGE, entries)
+
+
+def _stored(file: PartFile, entry: Entry) -> bytes:
+    if entry.method != STORED:
+        raise wrong(f"{entry.name} is compressed")
+    return file.read(entry.data, entry.size)

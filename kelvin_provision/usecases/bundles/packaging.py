@@ -1,0 +1,169 @@
+"""A workload as a package: what brings it to a box without a network. Reads the ledger and the store, and changes neither."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from kelvin_provision.bundles.model import Contents, Extent
+from kelvin_provision.bundles.writing import documents
+from kelvin_provision.bundles.writing.filling import Content
+from kelvin_provision.bundles.writing.layout import OCI_LAYOUT, Draft, RequestDraft
+from kelvin_provision.bundles.zips import layout
+from kelvin_provision.context import Context
+from kelvin_provision.errors import NothingApplied, PackageImpossible
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.hints import command
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.quantity import format_bytes
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.runtimes.archive import FileSlice
+from kelvin_provision.spec.enums import Download
+from kelvin_provision.spec.images import images_of
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.workload import Spec
+from kelvin_provision.usecases.bundles.drafting import MADE_BY, bundled, checked, default_name
+
+REQUEST, MANIFEST = "workload.json", "manifest.yaml"
+_NAMED = 10
+"""Missing blobs that are named."""
+
+
+@dataclass(frozen=True)
+class PackageRequest:
+    """The staged version of a workload if it has one, else the running one; with `running`, the running one in any case."""
+
+    name: str
+    running: bool = False
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a package is to have. `contents` is without the hashes of its chunks."""
+
+    revision: Revision
+    contents: Contents
+    content: Content
+
+    def to_json(self) -> dict[str, Any]:
+        spec = self.revision.spec
+        return {
+            "workload": spec.name,
+            "revision": self.revision.number,
+            "app_name": spec.app_name,
+            "app_version": spec.app_version,
+            "name": self.contents.name,
+            "bytes": self.contents.total,
+            "images": [str(image.reference) for image in self.contents.images],
+        }
+
+
+@contextmanager
+def packed(ctx: Context, request: PackageRequest) -> Iterator[Packed]:
+    """For the block no blob of it is removed from the store. Raises WorkloadUnknown, NothingApplied, PackageImpossible."""
+    revision = _revision(ctx, request)
+    locks = _locks(revision)
+    with ctx.store.lease(locks):
+        _refuse_lacking(ctx, revision, locks)
+        draft = _drafted(revision, locks)
+        held = [data for _, data in draft.files] + [request.content for request in draft.requests]
+        known: Mapping[str, bytes] = {digest_of(data): data for data in held}
+
+        def content(extent: Extent) -> BinaryIO:
+            data = known.get(extent.digest)
+            return _stored(ctx, extent) if data is None else io.BytesIO(data)
+
+        yield Packed(revision, checked(layout.place(draft)), content)
+
+
+def _stored(ctx: Context, extent: Extent) -> BinaryIO:
+    return FileSlice(ctx.store.path(extent.digest), Descriptor("", extent.digest, extent.size)).open()
+
+
+def _revision(ctx: Context, request: PackageRequest) -> Revision:
+    workload = ctx.ledger.workload(request.name)
+    revision = workload.running if request.running else workload.staged or workload.running
+    if revision is None:
+        raise NothingApplied(f"{request.name} has no {'running' if request.running else 'staged or running'} version")
+    return revision
+
+
+def _locks(revision: Revision) -> tuple[ImageLock, ...]:
+    """Raises PackageImpossible for a version whose images are not known: nothing of them is in the store."""
+    name, spec = revision.workload, revision.spec
+    again = command("workloads deploy", "FILE", "--staged", note="the same request; what the runtime has is not downloaded again")
+    if revision.locks is not None or not images_of(spec):
+        return tuple(dict.fromkeys(revision.locks or ()))
+    if not spec.method.staged:
+        text = f"the images of {name} {spec.app_version} are not in the store: with deployment_type standard the cluster pulls them"
+        raise PackageImpossible(text, hint=again)
+    raise PackageImpossible(
+        f"the images of {name} {spec.app_version} are not in the store yet", hint=command("workloads wait", "--for", "ready", names=(name,))
+    )
+
+
+def _refuse_lacking(ctx: Context, revision: Revision, locks: tuple[ImageLock, ...]) -> None:
+    blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}
+    lacking = [blob for blob in blobs.values() if not ctx.store.has(blob)]
+    if not lacking:
+        return
+    name, version = revision.workload, revision.spec.app_version
+    here, whole = ctx.store.progress(locks)
+    loading = revision.download is not Download.READY
+    text = f"the images of {name} {version} are not whole in the store: {format_bytes(here)} of {format_bytes(whole)}"
+    note = "the same request; what the container runtime has is copied from there, and the rest is downloaded"
+    again = command("workloads deploy", "FILE", "--staged", note=note)
+    hint = command("workloads wait", "--for", "ready", names=(name,)) if loading else again
+    raise PackageImpossible(text, hint=hint, evidence=[f"missing: {blob.digest}" for blob in lacking[:_NAMED]])
+
+
+# --- what is in it --------------------------------------------------------------------------------------
+
+
+def _drafted(revision: Revision, locks: tuple[ImageLock, ...]) -> Draft:
+    images = [(bundled(lock), lock.index or lock.manifest) for lock in locks]
+    described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
+    return Draft(
+        name=default_name([revision.spec]),
+        made_by=MADE_BY,
+        platforms=tuple(dict.fromkeys(lock.platform for lock in locks)),
+        requests=(RequestDraft(REQUEST, _encoded(body_of(revision.spec))),),
+        images=tuple(image for image, _ in images),
+        sizes={blob.digest: blob.size for blob in described},
+        files=((MANIFEST, _manifest(revision.spec)), ("oci-layout", OCI_LAYOUT), ("index.json", documents.index_json(images))),
+    )
+
+
+def body_of(spec: Spec) -> dict[str, Any]:
+    """The body of a deploy that makes this version. It names no cluster: it is for any box."""
+    body: dict[str, Any] = {
+        "name": spec.name,
+        "title": spec.title,
+        "app_name": spec.app_name,
+        "app_version": spec.app_version,
+        "deployment_type": spec.method.value,
+    }
+    more = {
+        "node_name": spec.node_name,
+        "source": spec.source,
+        "payload": None if spec.manifests else spec.payload,
+        "manifests": list(spec.manifests),
+        "images": list(spec.images),
+    }
+    return body | {key: value for key, value in more.items() if value}
+
+
+def _encoded(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, indent=1).encode()
+
+
+def _manifest(spec: Spec) -> bytes:
+    """The app manifest, or the objects, to be read by people."""
+    import yaml
+
+    documents = list(spec.manifests) or [spec.payload]
+    return str(yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)).encode()
