@@ -72,6 +72,7 @@ NONE = {
     "bundle sign": SIGNING,
     "config set": "settings say whom this box trusts and where it listens: files of its administrator, which the API cannot write",
     "config unset": "as `config set`",
+    "setup": AT_THE_BOX,
     "completion": "is for a shell",
 }
 """See docs/adr/0047."""

@@ -181,6 +181,8 @@ EXAMPLES = (
     Example("workloads undeploy", ("workloads", "undeploy", "-n", "pump", "--yes")),
 )
 ELSEWHERE = {
+    "setup": "The envelope, with items of the kinds `key`, `setting`, `file`, `folder`, `user` and `unit`, and `changes` (whether there are any), `found` (each with `name`, `type`, `place`, "
+    "`runtime` and `answers`) and `taken` (`name` and `reason`). Without `--dry-run` also `checks` and `counts`, as `doctor` has them.",
     "completion": "`{schema, shell, script}`.",
     "api serve": "It goes on until it is stopped, and then prints nothing.",
     "api cert show": "`{schema, certificate, authority, path, missing, urls}`; `certificate` and `authority` (null for the files of api.tls.cert) have `fingerprint`, "

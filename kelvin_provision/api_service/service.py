@@ -80,8 +80,7 @@ def install(box: Box, settings: Settings, config: Path | None, environ: Mapping[
     state, systemd, addresses = private_folder(settings.state_dir), box.systemd, settings.api.listen
     if now and systemd.here:
         _refuse_another(systemd, state)
-    installation = _installation(settings, config, environ)
-    done = installing.install(systemd, Service(units.render(installation)), now=now)
+    done = installing.install(systemd, described(settings, config, environ), now=now)
     reachable = units.reachable(addresses)
     written = issue.write(issue.text(reachable, "http" if settings.api.insecure else "https"), box.issue)
     agent = () if starts_on_request(systemd, state) else (NO_AGENT,)
@@ -89,6 +88,11 @@ def install(box: Box, settings: Settings, config: Path | None, environ: Mapping[
     certificate = usable(settings) if reachable and not settings.api.insecure else None
     fingerprint = certificate.chain.leaf.fingerprint if certificate else ""
     return Installed(replace(done, warnings=warnings), addresses, box.issue / issue.NAME if written else None, fingerprint)
+
+
+def described(settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Service:
+    """The units as `install` writes them."""
+    return Service(units.render(_installation(settings, config, environ)))
 
 
 def uninstall(box: Box) -> Done:

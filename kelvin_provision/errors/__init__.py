@@ -82,6 +82,7 @@ from kelvin_provision.errors.images import (
     TransferStopped,
 )
 from kelvin_provision.errors.requests import (
+    AnswersMissing,
     ConfirmationNeeded,
     CursorInvalid,
     FileUnreadable,
@@ -117,6 +118,7 @@ from kelvin_provision.errors.workloads import (
 
 __all__ = [
     "AgentSilent",
+    "AnswersMissing",
     "ApiMissing",
     "ApplyFailed",
     "ApplyLeft",

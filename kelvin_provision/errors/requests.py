@@ -22,6 +22,13 @@ class ConfirmationNeeded(ProvisionError):
     hint_default = "add --yes to confirm"
 
 
+class AnswersMissing(ProvisionError):
+    """`setup` needs an answer that no option gives, and there is no terminal to ask on; the evidence names each option."""
+
+    code, exit_code = "answers-missing", 2
+    hint_default = "add --yes to take the defaults"
+
+
 class RequestRefused(ProvisionError):
     """The request is invalid; the evidence lists every finding with file, document and path."""
 

@@ -61,11 +61,16 @@ def change(sources: Sources, place: Place, path: tuple[str, ...], value: Any) ->
 
     Raises SettingsInvalid, with nothing written, when that makes a setting wrong that was not wrong before.
     """
+    return change_text(sources, place, lambda before: edited(str(place.path), before, path, value))
+
+
+def change_text(sources: Sources, place: Place, make: Callable[[str], str]) -> FileChange:
+    """Several keys at once: `make` gets the text of the file and returns the one that it shall have. Raises as `change` and `make`."""
     target = Path(place.path).resolve()
 
     def edit() -> tuple[str, str]:
-        before = _read(target)
-        after = edited(str(place.path), before, path, value)
+        before = text_of(target)
+        after = make(before)
         if after != before:
             _refuse_worse(sources.load, place, after)
         return before, after
@@ -103,7 +108,8 @@ def _findings(call: Callable[[], object]) -> tuple[str, ...]:
     return ()
 
 
-def _read(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Of a settings file; empty without one. Raises PermissionRefused, FileUnreadable."""
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kelvin_provision.errors import PermissionRefused, ServiceFailed
 from kelvin_provision.files.durable import sync_folder, write_durably, writing_to
 from kelvin_provision.hints import system
-from kelvin_provision.systemd.systemctl import Systemd
+from kelvin_provision.systemd.systemctl import FOLDER, Systemd
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ def install(systemd: Systemd, service: Service, *, now: bool, make_way: Callable
     Raises PermissionRefused, CannotWrite, ServiceFailed. A power cut leaves each unit file whole, or none.
     """
     path, names = systemd.path(service.name), tuple(service.units)
-    for name in names:
-        if systemd.masked(name):
-            raise ServiceFailed(f"{name} is masked: an administrator has forbidden it", hint=system("systemctl", "unmask", name))
+    refuse_masked(systemd, service)
     changed = [name for name in names if _write(systemd, name, service.units[name].encode())]
     outcome = "written" if changed else "unchanged"
+    if not systemd.here and not now:
+        linked = [_link(systemd, name, target) for name in names for target in wanted_by(service.units[name])]
+        return Done("written" if changed or any(linked) else "unchanged", path, ("it starts with the box",))
     if not systemd.here:
         return Done(outcome, path, (f"systemd does not run here; where it does: systemctl enable --now {' '.join(names)}",))
     systemd.tell("daemon-reload")
@@ -64,6 +65,40 @@ def install(systemd: Systemd, service: Service, *, now: bool, make_way: Callable
     return Done("started", path, (late,) if late else ())
 
 
+def refuse_masked(systemd: Systemd, service: Service) -> None:
+    """Raises ServiceFailed."""
+    for name in service.units:
+        if systemd.masked(name):
+            raise ServiceFailed(f"{name} is masked: an administrator has forbidden it", hint=system("systemctl", "unmask", name))
+
+
+def preview(systemd: Systemd, service: Service, *, now: bool) -> str:
+    """The outcome that `install` would have."""
+    changed = any(systemd.content(name) != text.encode() for name, text in service.units.items())
+    runs = systemd.here and systemd.active(service.name)
+    if now and systemd.here:
+        return ("restarted" if changed else "unchanged") if runs else "started"
+    return "written" if changed else "unchanged"
+
+
+def wanted_by(unit: str) -> tuple[str, ...]:
+    """The targets in the section Install of a unit."""
+    lines = (line.partition("=") for line in unit.splitlines())
+    return tuple(target for key, _, value in lines if key == "WantedBy" for target in value.split())
+
+
+def _link(systemd: Systemd, name: str, target: str) -> bool:
+    """What `systemctl enable` does, for a box whose systemd does not run now, such as an image that is built."""
+    link = systemd.folder / f"{target}.wants" / name
+    if link.is_symlink():
+        return False
+    with writing_to(link):
+        link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        link.symlink_to(FOLDER / name)
+        sync_folder(link.parent)
+    return True
+
+
 def uninstall(systemd: Systemd, name: str, *others: str) -> Done:
     """Stop the service and remove its units. Does nothing without one. Raises as `install`."""
     there = [unit for unit in (name, *others) if systemd.path(unit).exists() and not systemd.masked(unit)]
@@ -77,6 +112,8 @@ def uninstall(systemd: Systemd, name: str, *others: str) -> Done:
         systemd.tell("disable", "--now", *there)
     with writing_to(systemd.path(there[0])):
         for unit in there:
+            for target in wanted_by((systemd.content(unit) or b"").decode(errors="replace")):
+                (systemd.folder / f"{target}.wants" / unit).unlink(missing_ok=True)
             systemd.path(unit).unlink(missing_ok=True)
         sync_folder(systemd.folder)
     if systemd.here:

@@ -24,7 +24,23 @@ def words(*line):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ([""], ["workloads", "images", "bundle", "agent", "api", "key", "config", "doctor", "support-bundle", "explain", "completion"]),
+        (
+            [""],
+            [
+                "workloads",
+                "images",
+                "bundle",
+                "agent",
+                "api",
+                "key",
+                "config",
+                "setup",
+                "doctor",
+                "support-bundle",
+                "explain",
+                "completion",
+            ],
+        ),
         (["co"], ["config", "completion"]),
         (
             ["--"],

@@ -35,6 +35,8 @@ Commands:
   api             The REST API of this box.
   key             Keys and signatures.
   config          The settings.
+  setup           Set up a new box: settings, services, the first user; then
+                  doctor.
   doctor          Check the health of this box, and say what to do.
   support-bundle  Pack everything known about this box, without its secrets.
   explain         Explain a state, an error code or an exit code.

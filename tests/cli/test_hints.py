@@ -343,6 +343,7 @@ OTHERS = {
 ELSEWHERE = {
     "permission-refused": "tests/cli/test_not_root.py",
     "interrupted": "tests/cli/test_ctrl_c.py",
+    "answers-missing": "tests/cli/test_setup.py",
     "api-missing": "tests/api/test_process.py",
     "listen-refused": "tests/api/test_process.py",
     "listen-failed": "tests/api/test_process.py",

@@ -80,8 +80,8 @@ NAME = "docs-demo-motor-speed"
 REQUEST = re.search(r"```json\n(.*?)```", README, re.DOTALL)[1]
 CODES = {"doctor": {0, 1}}
 """The disk of the machine that tests may be full."""
-ELSEWHERE = ("api ", "agent restart")
-"""They start a process of their own: tests/real and test_agent_control type them."""
+ELSEWHERE = ("api ", "agent restart", "setup")
+"""They start a process of their own, or look at this machine: tests/real, test_agent_control and test_setup type them."""
 
 
 @pytest.fixture

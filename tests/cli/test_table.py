@@ -92,6 +92,7 @@ def test_the_commands_are_those_of_the_design():
         "config set",
         "config unset",
         "config path",
+        "setup",
         "doctor",
         "support-bundle",
         "explain",

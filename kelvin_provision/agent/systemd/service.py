@@ -40,15 +40,19 @@ def install(
     Raises PermissionRefused, CannotWrite, ServiceFailed. A power cut leaves no unit or the whole unit.
     """
     private_folder(state_dir)  # the unit refers to it, and does not start without it
-    ours = program()
-    text = unit.render([*ours, "agent", "run", *arguments], state_dir, passed_on(environ, script=len(ours) == 1))
 
     def make_way() -> str:
         return "" if _ended(state_dir, handover) else FOLLOWS
 
-    units = {unit.NAME: text, unit.STARTER: unit.render_starter(process.start_request_path(state_dir))}
-    done = installing.install(systemd, Service(units), now=now, make_way=make_way)
+    done = installing.install(systemd, described(state_dir, arguments, environ), now=now, make_way=make_way)
     return replace(done, warnings=(*withheld(environ, unit.NAME), *done.warnings))
+
+
+def described(state_dir: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> Service:
+    """The units as `install` writes them."""
+    ours = program()
+    text = unit.render([*ours, "agent", "run", *arguments], state_dir, passed_on(environ, script=len(ours) == 1))
+    return Service({unit.NAME: text, unit.STARTER: unit.render_starter(process.start_request_path(state_dir))})
 
 
 def uninstall(systemd: Systemd) -> Done:

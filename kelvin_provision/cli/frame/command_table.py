@@ -193,6 +193,7 @@ ENTRIES: Entries = MappingProxyType(
                 "path": "Show which settings files are read, and which of them exist.",
             },
         ),
+        "setup": Command(f"{_COMMANDS}.setup.setup", "Set up a new box: settings, services, the first user; then doctor."),
         "doctor": Command(f"{_COMMANDS}.doctor", "Check the health of this box, and say what to do."),
         "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack everything known about this box, without its secrets."),
         "explain": Command(f"{_COMMANDS}.explain", "Explain a state, an error code or an exit code."),

@@ -118,16 +118,21 @@ def _told(session: Session, report: Report, code: int) -> int:
         from kelvin_provision.cli.render import checks
 
         answer, aside = checks.render(report.checks, checks.Look.of(sys.stdout, session)), checks.summary(report.checks)
+        answer = _items(report, session) + answer
     elif report.text is not None:
         answer = layout.wrapped(quoted(report.text.rstrip("\n"), session), layout.width_of(sys.stdout)) + "\n"
     else:
-        lines = (f"{i.kind} {i.name}: {i.outcome}{f', {i.detail}' if i.detail else ''}" for i in report.items)
-        answer = "".join(f"{layout.wrapped(shown(line, session), layout.width_of(sys.stdout))}\n" for line in lines)
+        answer = _items(report, session)
         aside = "" if report.items else "Nothing to do."
     code = _printed(session, answer, code)
     if aside and not session.quiet:
         _aside(plain(aside) if PROGRAM in aside else layout.wrapped(plain(aside), layout.width_of(sys.stderr)))
     return code
+
+
+def _items(report: Report, session: Session) -> str:
+    lines = (f"{i.kind} {i.name}: {i.outcome}{f', {i.detail}' if i.detail else ''}" for i in report.items)
+    return "".join(f"{layout.wrapped(shown(line, session), layout.width_of(sys.stdout))}\n" for line in lines)
 
 
 def _toned(line: Line, session: Session, *, on: bool) -> str:

@@ -19,6 +19,7 @@ class Reason(NamedTuple):
 
 REASONS: dict[str, Reason] = {
     "agent-silent": Reason("The process exited at once: the state directory, the settings, or another agent that hangs."),
+    "answers-missing": Reason("A script runs `setup` without all of its options, or pipes something into it."),
     "api-missing": Reason("The program was installed without the extra `api`."),
     "apply-failed": Reason(
         "A container exited, did not become ready in time (apply.timeout), or its image could not be pulled.",

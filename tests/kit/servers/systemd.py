@@ -9,7 +9,9 @@ import site
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 ROOT = Path(__file__).parents[3]
@@ -41,13 +43,17 @@ def build() -> None:
 class SystemdBox:
     """Use it as a context manager."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, binds: Mapping[str | Path, str] = MappingProxyType({})) -> None:
+        """`binds`: further files, folders and sockets of this machine, with their places in the box."""
         self.name = name
+        self.binds = "".join(f" {source}:{place}" for source, place in binds.items())
 
     def __enter__(self) -> Self:
         libraries = site.getsitepackages()[0]
         binds = f"{ROOT / 'kelvin_provision'}:{PROJECT}/kelvin_provision {libraries}:{LIBRARIES}"
-        subprocess.run([_SCRIPT, "up", self.name], env={**ENVIRONMENT, "BIND": binds}, check=True, capture_output=True, timeout=120)
+        subprocess.run(
+            [_SCRIPT, "up", self.name], env={**ENVIRONMENT, "BIND": binds + self.binds}, check=True, capture_output=True, timeout=120
+        )
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -58,6 +64,22 @@ class SystemdBox:
 
     def reboot(self) -> None:
         assert self._box("reboot", self.name).returncode == 0
+
+    def cut(self) -> None:
+        """Kill everything in it at once, and boot it again."""
+        assert self._box("cut", self.name).returncode == 0
+
+    @property
+    def root(self) -> Path:
+        """Its files, as this machine sees them."""
+        return Path(self._box("path", self.name).stdout.strip())
+
+    def start(self, *words: str) -> subprocess.Popen:
+        """A command of ours that goes on."""
+        command = ["exec", self.name, "env", f"PYTHONPATH={PROJECT}:{LIBRARIES}", "python3", "-P", "-m", "kelvin_provision", *words]
+        return subprocess.Popen(
+            [_SCRIPT, *command], env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def run(self, *words: str, **more) -> subprocess.CompletedProcess:
         """A command in the box, which imports nothing but what the box has and its libraries."""
