@@ -71,6 +71,7 @@ def words(*line):
                 "history",
                 "undeploy",
                 "logs",
+                "download",
             ],
         ),
         (["workloads", "-"], ["--output", "--json", "--verbose", "--quiet", "--no-color", "--state-dir", "--config", "--help"]),
