@@ -176,6 +176,17 @@ def _verify_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]
     yield {"result": verified(_bundle(settings, arguments), settings.trust, _told_now_and_then()).to_json()}
 
 
+def _make_package(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `workloads download`, for the API: what is not in the store already is kept in a small file."""
+    from kelvin_provision.usecases.bundles.packaging import PackageRequest
+    from kelvin_provision.usecases.bundles.preparing import prepare
+
+    request = PackageRequest(str(arguments["name"]), arguments.get("running") is True)
+    told = _told_now_and_then()
+    with place.opened() as ctx:
+        yield {"result": prepare(ctx, request, lambda done, total: told(Advanced("the package", done, total)))}
+
+
 def _bundle(settings: Settings, arguments: Mapping[str, Any]) -> BundlePlace:
     """No path comes from afar. What a path leads to may have changed when it is read: the digest that a bundle was named by goes along."""
     from kelvin_provision.bundles.inspection import BundlePlace
@@ -195,6 +206,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "doctor": _doctor,
         "import-bundle": _import_bundle,
         "inspect-bundle": _inspect_bundle,
+        "make-package": _make_package,
         "media": _media,
         "settings": _settings,
         "support-bundle": _support_bundle,

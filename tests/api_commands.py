@@ -27,7 +27,7 @@ ROUTES = {
     "workloads history": [f"GET {EDGE}/history", f"POST {EDGE}/history/verify"],
     "workloads undeploy": [f"POST {ONE}/undeploy"],
     "workloads logs": [f"GET {ONE}/logs/get"],
-    "workloads download": [f"GET {ONE}/download"],
+    "workloads download": [f"GET {ONE}/download", f"GET {OURS}/package"],
     "images list": [f"GET {EDGE}/images"],
     "images verify": [f"POST {EDGE}/images/verify"],
     "images prune": [f"GET {EDGE}/images/prune", f"POST {EDGE}/images/prune"],

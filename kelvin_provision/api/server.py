@@ -32,6 +32,7 @@ from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.heartbeat import beat
+from kelvin_provision.api.work.packages import Packages
 from kelvin_provision.api.work.uploading import Uploading
 from kelvin_provision.context import Context, Wiring
 from kelvin_provision.settings.model import Settings
@@ -49,10 +50,11 @@ def services(settings: Settings, wiring: Wiring, deploy: Deploy, users: Users | 
         audit = Audit(box.record)
         authenticator = Authenticator(users, programs, settings.api, key=key, ended=ended, audit=audit)
         sessions = Sessions(users, audit, settings.api.session, settings.api.session_idle)
-        feed, uploading = Feed(box, settings.api.streams), Uploading(box)
+        feed, uploading, packages = Feed(box, settings.api.streams), Uploading(box), Packages(box)
         try:
-            yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions, uploading)
+            yield Services(settings.api, box, authenticator, deploy, Hosts(settings.api.names), feed, sessions, uploading, packages)
         finally:
+            packages.close()
             uploading.close()
             authenticator.close()
             audit.close()

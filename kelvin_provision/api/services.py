@@ -14,6 +14,7 @@ from kelvin_provision.api.work.deploying import Deploy
 from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.imports import Imports
 from kelvin_provision.api.work.once import Once
+from kelvin_provision.api.work.packages import Packages
 from kelvin_provision.api.work.repeats import Repeats, digest
 from kelvin_provision.api.work.uploading import Uploading
 from kelvin_provision.settings.model import ApiSettings
@@ -30,6 +31,7 @@ class Services:
     feed: Feed
     sessions: Sessions
     uploading: Uploading
+    packages: Packages
     repeats: Repeats = field(default_factory=Repeats)
     imports: Imports = field(default_factory=Imports)
     once: Once = field(default_factory=Once)

@@ -224,8 +224,6 @@ def test_a_workload_has_its_payload_its_networking_and_no_extra_level(quiet):
     assert (document["name"], document["networking"], document["staged"]["ready"]) == ("pump", [], True)
     assert document["payload"] == {}
     assert quiet.get("/api/v4/workloads/pump/configurations/get").json == {"configuration": {}}
-    answer = quiet.get("/api/v4/workloads/pump/download", Level.DEPLOY)
-    assert (answer.status, answer.error["name"]) == (412, "not-available")
 
 
 def test_many_questions_with_short_answers_take_bounded_memory(quiet):

@@ -3,6 +3,7 @@
 `python client_process.py URL USER`; a line is `[name, {argument: value}]`; `app_workloads.name` is one of the newer routes.
 """
 
+import base64
 import json
 import os
 import sys
@@ -12,6 +13,10 @@ from kelvin.api.client import Client
 
 def plain(value):
     """Models and lists of them as JSON values."""
+    if hasattr(value, "iter_bytes"):  # a whole answer of httpx
+        return base64.b64encode(value.content).decode()
+    if hasattr(value, "__next__"):  # the parts of a file
+        return base64.b64encode(b"".join(value)).decode()
     encode = getattr(value, "model_dump_json", None) or getattr(value, "json", None)  # pydantic 2 or 1
     if encode is not None:
         return json.loads(encode())

@@ -10,7 +10,7 @@ from typing import Any
 
 from kelvin_provision import api
 from kelvin_provision.api.description import answers, bodies, bundle_answers, workload_answers
-from kelvin_provision.api.description.routes import DESCRIBED, Described
+from kelvin_provision.api.description.routes import DESCRIBED, OCTETS, Described
 from kelvin_provision.api.description.schemas import Schema, named
 from kelvin_provision.api.messages.documents import JSON
 from kelvin_provision.api.messages.refusals import KINDS
@@ -25,6 +25,7 @@ _TEXTS = {
     201: "stored",
     202: "accepted",
     204: "done, or accepted as an order",
+    206: "the range that was asked for",
     207: "done, or accepted as an order, but for the workloads that are named",
     304: "not changed since",
     409: "the state of the workload does not allow it",
@@ -153,7 +154,7 @@ def _success(code: int, described: Described) -> dict[str, Any]:
     response: dict[str, Any] = {"description": _TEXTS[code]}
     if code == 207:
         response["content"] = {JSON: {"schema": named("PartlyRefused")}}
-    elif described.answer is not None:
+    elif described.answer is not None and not (code == 202 and OCTETS in described.media):
         response["content"] = {media: {"schema": described.answer} for media in described.media}
     if described.names:
         response["links"] = dict(_links(described.names, described.parameter))

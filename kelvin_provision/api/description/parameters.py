@@ -81,6 +81,7 @@ ORPHANS = flag("orphans", "also images that this program has imported and does n
 STAGED = flag("staged", "remove only the staged version")
 STOPPED = Parameter("stopped", any_case(("false",), extra=("0",)), "a workload on a box is created to run")
 ADDRESS = flag("address", "answer with where the package is")
+RUNNING = flag("running", "the running version, also where another one is staged")
 LOGS = (
     number("tail_lines", TAIL_LINES, MOST_LINES, "the newest lines of each container"),
     Parameter("since_time", {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}, "no lines before it"),

@@ -20,7 +20,7 @@ from kelvin_provision.api.description.examples import (
     UPLOAD_EXAMPLE,
 )
 from kelvin_provision.api.description.parameters import Parameter
-from kelvin_provision.api.description.schemas import TEXT, Schema, named
+from kelvin_provision.api.description.schemas import TEXT, Schema, named, record
 from kelvin_provision.api.messages.body import FORM
 from kelvin_provision.api.messages.documents import JSON
 from kelvin_provision.api.messages.streams import JSON_STREAM
@@ -41,7 +41,7 @@ from kelvin_provision.api.routes import (
 )
 from kelvin_provision.api.routes.listing import JSON_CURSOR
 
-OCTETS = "application/octet-stream"
+OCTETS = workloads.OCTETS
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ _LISTED = (JSON, JSON_CURSOR, JSON_STREAM)
 _NAMES = Described(body=bodies.NAMES, example=NAMES_EXAMPLE)
 _LOGOUT = Described(body=bodies.LOGOUT, form=True, optional=True)
 
+_ZIP = (OCTETS, workloads.ZIP, JSON)
+_PACKAGE: Schema = {"anyOf": [TEXT, record(url=TEXT, expires_in={"type": "integer"})]}
+"""The bytes, or their address."""
+
 DESCRIBED: Mapping[Callable[..., Any], Described] = {
     platform.healthz: Described({"const": "ok\n"}, media=("text/plain",)),
     platform.metadata: Described(named("Metadata")),
@@ -92,7 +96,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     workloads.logs: Described(named("Logs"), parameters.LOGS),
     workloads.configuration: Described(named("Configuration")),
     workloads.configure: Described(named("Configuration"), body=bodies.CONFIGURATION, example={"configuration": {"speed": 3}}),
-    workloads.download: Described(TEXT, (parameters.ADDRESS,), media=(OCTETS,)),
+    workloads.download: Described(_PACKAGE, (parameters.ADDRESS,), media=_ZIP),
     orders.apply: _NAMES,
     orders.apply_named: Described(),
     orders.start: Described(),
@@ -130,6 +134,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     edge.listed_orders: Described(named("Orders"), (parameters.LIMIT,)),
     edge.shown_order: Described(named("Order")),
     events.events: Described(TEXT, (parameters.WORKLOADS,), media=(events.MEDIA_TYPE,)),
+    edge.package: Described(TEXT, (parameters.RUNNING,), media=(OCTETS, workloads.ZIP)),
     edge.diff: Described(named("Diff")),
     edge.check: Described(named("Check")),
     edge.rollback: Described(answers.ORDERED, body=bodies.ROLLBACK, optional=True),

@@ -33,10 +33,13 @@ class Streamed(Response):
         media_type: str,
         headers: Mapping[str, str] | None = None,
         *,
+        status: int = 200,
         closed: Callable[[], None] = _nothing,
     ) -> None:
-        super().__init__(None, 200, {**HEADERS, **(headers or {})}, media_type)
-        del self.headers["content-length"]
+        """Without a length of its own among `headers`, the body ends where it ends."""
+        super().__init__(None, status, {**HEADERS, **(headers or {})}, media_type)
+        if "content-length" not in (headers or {}):
+            del self.headers["content-length"]
         self._parts = parts
         self._closed = closed
 

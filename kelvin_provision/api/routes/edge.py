@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from kelvin_provision.api.messages.body import content, fields_in, fields_of, whole_number
 from kelvin_provision.api.messages.documents import answer, empty
-from kelvin_provision.api.messages.parameters import many, number, refuse_unknown, single
+from kelvin_provision.api.messages.parameters import flag, many, number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.routes.workloads import packaged
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked
 from kelvin_provision.context import Context
@@ -58,6 +59,12 @@ async def shown_order(call: Call) -> Response:
     text = call.in_path("order")
     refuse_unknown(call.request.query_params.keys(), ())
     return answer(order_to_json(await call.box.ask(lambda ctx: orders.named(ctx.ledger, text))))
+
+
+async def package(call: Call) -> Response:
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("running",))
+    return await packaged(call, running=flag(query, "running") or False)
 
 
 async def diff(call: Call) -> Response:

@@ -97,7 +97,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("GET", f"{_ONE}/logs/get", Level.READ, workloads.logs, (200,), (404, 409), "the newest lines of its logs"),
     Row(
-        "GET", f"{_ONE}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the package for an offline installation"
+        *("GET", f"{_ONE}/download", Level.DEPLOY, workloads.download, (200, 202, 206), (404, 409, 412, 416)),
+        summary="the package for an offline installation, or a range of it; 202 while it is made",
     ),
     Row("GET", f"{_ONE}/configurations/get", Level.READ, workloads.configuration, (200,), (404, 409), "the configuration of its app"),
     Row(
@@ -129,7 +130,7 @@ ROWS: tuple[Row, ...] = (
     Row("POST", f"{_APP}/resources/add", Level.DEPLOY, apps.add_resources, (200,), (404, 409), "refused: a box has no assets"),
     Row("POST", f"{_APP}/resources/remove", Level.DEPLOY, apps.remove_resources, (204,), (404,), "nothing: a box has no assets"),
     Row("GET", f"{_APP}/logs/get", Level.READ, workloads.logs, (200,), (404,), "the newest lines of its logs"),
-    Row("GET", f"{_APP}/download", Level.DEPLOY, workloads.download, (200, 202), (404, 409, 412), "the same package"),
+    Row("GET", f"{_APP}/download", Level.DEPLOY, workloads.download, (200, 202, 206), (404, 409, 412, 416), "the same package"),
     Row("GET", "/metrics", None, monitoring.metrics, (200,), (401,), "numbers for Prometheus", "read, from another machine"),
     Row("GET", "/workloads/list", None, platform.leader, (200,), (401,), "what runs, for apps on this box", "read, from another machine"),
     Row("GET", f"{_BOX}/box", Level.READ, box.box, summary="its name, version and time, its workloads by state, its disk"),
@@ -178,6 +179,10 @@ ROWS: tuple[Row, ...] = (
     Row("POST", f"{_BOX}/workloads/cancel", Level.OPERATE, scheduling.cancel, (200,), (404,), "cancel scheduled applies"),
     Row("GET", f"{_EDGE}/diff", Level.READ, edge.diff, (200,), (404, 406), "what an apply would change"),
     Row("GET", f"{_EDGE}/check", Level.READ, edge.check, (200,), (404, 406), "whether the staged version can be applied"),
+    Row(
+        *("GET", f"{_EDGE}/package", Level.DEPLOY, edge.package, (200, 202, 206), (404, 409, 412, 416)),
+        summary="the same package; with running=true of the running version, also where another one is staged",
+    ),
     Row("POST", f"{_EDGE}/rollback", Level.OPERATE, edge.rollback, (202,), (404, 409), "go back to the version that ran before"),
     Row("POST", f"{_EDGE}/hold", Level.OPERATE, edge.hold, (204,), (404,), "hold it: nothing of it is applied until it is released"),
     Row("POST", f"{_EDGE}/release", Level.OPERATE, edge.release, (204,), (404,), "end the hold of a person"),

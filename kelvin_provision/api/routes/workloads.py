@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from starlette.responses import Response
 
 from kelvin_provision import timestamps
 from kelvin_provision.api.messages.body import content, parsed_object
-from kelvin_provision.api.messages.documents import answer
+from kelvin_provision.api.messages.documents import HEADERS, answer
 from kelvin_provision.api.messages.parameters import flag, number, refuse_unknown, single
+from kelvin_provision.api.messages.ranges import SentFile, ranged
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.messages.signatures import signatures
 from kelvin_provision.api.routes.listing import LEGACY, page
@@ -18,11 +20,15 @@ from kelvin_provision.api.routes.revisions import revised
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked
 from kelvin_provision.api.work.deploying import Head
+from kelvin_provision.api.work.packages import AGAIN
 from kelvin_provision.context import Context
 from kelvin_provision.queries.logs import MOST_LINES
 from kelvin_provision.queries.workload import WorkloadRequest, workload
 from kelvin_provision.queries.workload import configuration as configuration_of
 
+OCTETS, ZIP = "application/octet-stream", "application/zip"
+EXPIRES = 3600
+"""Seconds that a client may keep the address of a package: it stays, and what it leads to may be another version then."""
 TAIL_LINES = 1000
 """Lines of each container, if the client does not say how many."""
 
@@ -88,6 +94,24 @@ async def configuration(call: Call) -> Response:
 
 
 async def download(call: Call) -> Response:
-    """412 says that the package cannot be built; an unknown name is 404 all the same."""
-    await call.require_workload()
-    raise Refusal("not-available", "this version does not build packages for an offline installation")
+    """The package, or a range of it; 202 while it is made. With `address`, where it is: here, with the same token."""
+    query = call.request.query_params
+    refuse_unknown(query.keys(), ("address",))
+    return await packaged(call, address=flag(query, "address") or False)
+
+
+async def packaged(call: Call, *, running: bool = False, address: bool = False) -> Response:
+    """The older clients of the platform take no other media type than this one, where they do not ask for another."""
+    prepared = await call.services.packages.prepared(call.name, running=running)
+    if prepared is None:
+        return Response(status_code=202, headers={**HEADERS, "retry-after": str(AGAIN)})
+    if address:
+        return answer({"url": f"{call.base}{call.request.scope['path']}", "expires_in": EXPIRES})
+    accepted = call.request.headers.get("accept", "")
+    tag = prepared.digest.partition(":")[2]
+    media_type = ZIP if ZIP in accepted else OCTETS
+
+    def body(start: int, end: int) -> AsyncGenerator[bytes, None]:
+        return call.services.packages.blocks(prepared, start, end)
+
+    return ranged(call.request.headers, SentFile(prepared.name, media_type, prepared.total, tag, body))

@@ -53,6 +53,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", f"{_ONE}/diff", Level.READ, "assessing.diff"),
     Page("GET", f"{_ONE}/logs", Level.READ, "logs.shown"),
     Page("GET", f"{_ONE}/logs.txt", Level.READ, "logs.as_file"),
+    Page("GET", f"{_ONE}/package", Level.DEPLOY, "workload.package"),
     Page("POST", f"{_ONE}/hold", Level.OPERATE, "scheduling.hold"),
     Page("POST", f"{_ONE}/release", Level.OPERATE, "scheduling.release"),
     Page("GET", "/ui/operations/{order}", Level.READ, "operation.shown"),

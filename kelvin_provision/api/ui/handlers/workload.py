@@ -8,10 +8,12 @@ from starlette.responses import Response
 
 from kelvin_provision import timestamps
 from kelvin_provision.api.messages.parameters import refuse_unknown
+from kelvin_provision.api.routes.workloads import packaged
 from kelvin_provision.api.services import Call
-from kelvin_provision.api.ui.rendering import page
+from kelvin_provision.api.ui.rendering import HEADERS, page
 from kelvin_provision.api.ui.strings.texts import Texts, texts_of
 from kelvin_provision.api.ui.words import Course, card, headline, title_of
+from kelvin_provision.api.work.packages import AGAIN
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
@@ -24,6 +26,7 @@ from kelvin_provision.queries.workload import WorkloadResult, workload_of
 from kelvin_provision.spec.enums import State
 
 _ORDERS = 5
+UNDER_WAY = 202
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,16 @@ async def shown(call: Call) -> Response:
         may_start=state is State.STOPPED,
         scheduled=timestamps.local_minute(current.scheduled_apply.at) if current.scheduled_apply and current.scheduled_apply.at else "",
     )
+
+
+async def package(call: Call) -> Response:
+    """The file; a page that asks again until it is there."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    answered = await packaged(call)
+    if answered.status_code == UNDER_WAY:
+        return page(call, "package.html", UNDER_WAY, name=call.name, again=AGAIN)
+    answered.headers.update(HEADERS)
+    return answered
 
 
 def _read(ctx: Context, name: str) -> _Shown:
