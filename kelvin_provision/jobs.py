@@ -178,13 +178,13 @@ def _verify_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]
 
 def _make_package(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
     """As `workloads download`, for the API: what is not in the store already is kept in a small file."""
-    from kelvin_provision.usecases.bundles.packaging import PackageRequest
+    from kelvin_provision.usecases.bundles.packable import PackageRequest
     from kelvin_provision.usecases.bundles.preparing import prepare
 
     request = PackageRequest(str(arguments["name"]), arguments.get("running") is True)
-    told = _told_now_and_then()
+    progress = _told_now_and_then()
     with place.opened() as ctx:
-        yield {"result": prepare(ctx, request, lambda done, total: told(Advanced("the package", done, total)))}
+        yield {"result": prepare(ctx, request, lambda done, total: progress(Advanced("the package", done, total)))}
 
 
 def _bundle(settings: Settings, arguments: Mapping[str, Any]) -> BundlePlace:

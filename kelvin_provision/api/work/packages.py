@@ -11,10 +11,9 @@ from typing import Any
 from kelvin_provision.api.work.asking import result_of_job
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.imports import SOON
-from kelvin_provision.context import Context
-from kelvin_provision.errors import NothingApplied
 from kelvin_provision.store import Store
-from kelvin_provision.usecases.bundles.prepared import Prepared, Reading, chosen, forget_all, load, path_of
+from kelvin_provision.usecases.bundles.packable import PackageRequest, revision_number
+from kelvin_provision.usecases.bundles.prepared import Prepared, Reading, forget_all, load, path_of
 
 AGAIN = 2
 """Seconds after which a client may ask again."""
@@ -42,16 +41,16 @@ class Packages:
     async def prepared(self, name: str, *, running: bool = False, patience: float = SOON) -> Prepared | None:
         """None while it is being made. Raises WorkloadUnknown, NothingApplied, PackageImpossible, and what the agent raises."""
         for _ in range(2):
-            key = (name, await self._box.ask(_number, name, running))
-            found: Prepared | None = await self._do(load, path_of(self._state_dir, *key), self._store)
-            if found is not None:
-                return found
+            key = (name, await self._box.ask(revision_number, PackageRequest(name, running)))
+            there: Prepared | None = await self._do(load, path_of(self._state_dir, *key), self._store)
+            if there is not None:
+                return there
             if not await self._made(key, running=running, patience=patience):
                 return None
         return None  # the version changes under it
 
     async def _made(self, key: _Key, *, running: bool, patience: float) -> bool:
-        """Whether it is made now. Its error is raised once, to one who asks; the next one begins anew."""
+        """Whether it is made now. Its error is raised once, to one who asks; the next one begins it again."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.ensure_future(self._make({"name": key[0], "running": running}))
@@ -87,10 +86,3 @@ def _noted(task: asyncio.Task[None]) -> None:
     """Its error is for who asks next: asyncio would write it to the log."""
     if not task.cancelled():
         task.exception()
-
-
-def _number(ctx: Context, name: str, running: bool) -> int:  # noqa: FBT001  (called by `ask`)
-    number = chosen(ctx.ledger.workload(name), running=running)
-    if number is None:
-        raise NothingApplied(f"{name} has no {'running' if running else 'staged or running'} version")
-    return number

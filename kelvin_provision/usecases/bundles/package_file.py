@@ -15,7 +15,8 @@ from kelvin_provision.errors import CannotWrite, Interrupted
 from kelvin_provision.events import Advanced, Finished, Started
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
-from kelvin_provision.usecases.bundles.packaging import PackageRequest, Packed, packed
+from kelvin_provision.usecases.bundles.packable import PackageRequest
+from kelvin_provision.usecases.bundles.packaging import Packed, packed
 
 
 @dataclass(frozen=True)

@@ -14,31 +14,17 @@ from kelvin_provision.bundles.writing.filling import Content
 from kelvin_provision.bundles.writing.layout import OCI_LAYOUT, Draft, RequestDraft
 from kelvin_provision.bundles.zips import layout
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NothingApplied, PackageImpossible
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
-from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.archive import FileSlice
-from kelvin_provision.spec.enums import Download
-from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases.bundles.drafting import MADE_BY, bundled, checked, default_name
+from kelvin_provision.usecases.bundles.packable import PackageRequest, packable, refuse_lacking
 
 REQUEST, MANIFEST = "workload.json", "manifest.yaml"
-_NAMED = 10
-"""Missing blobs that are named."""
-
-
-@dataclass(frozen=True)
-class PackageRequest:
-    """The staged version of a workload if it has one, else the running one; with `running`, the running one in any case."""
-
-    name: str
-    running: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,10 +51,9 @@ class Packed:
 @contextmanager
 def packed(ctx: Context, request: PackageRequest) -> Iterator[Packed]:
     """For the block no blob of it is removed from the store. Raises WorkloadUnknown, NothingApplied, PackageImpossible."""
-    revision = _revision(ctx, request)
-    locks = _locks(revision)
+    revision, locks = packable(ctx, request)
     with ctx.store.lease(locks):
-        _refuse_lacking(ctx, revision, locks)
+        refuse_lacking(ctx, revision, locks, ctx.store.has)
         draft = _drafted(revision, locks)
         held = [data for _, data in draft.files] + [request.content for request in draft.requests]
         known: Mapping[str, bytes] = {digest_of(data): data for data in held}
@@ -82,43 +67,6 @@ def packed(ctx: Context, request: PackageRequest) -> Iterator[Packed]:
 
 def _stored(ctx: Context, extent: Extent) -> BinaryIO:
     return FileSlice(ctx.store.path(extent.digest), Descriptor("", extent.digest, extent.size)).open()
-
-
-def _revision(ctx: Context, request: PackageRequest) -> Revision:
-    workload = ctx.ledger.workload(request.name)
-    revision = workload.running if request.running else workload.staged or workload.running
-    if revision is None:
-        raise NothingApplied(f"{request.name} has no {'running' if request.running else 'staged or running'} version")
-    return revision
-
-
-def _locks(revision: Revision) -> tuple[ImageLock, ...]:
-    """Raises PackageImpossible for a version whose images are not known: nothing of them is in the store."""
-    name, spec = revision.workload, revision.spec
-    again = command("workloads deploy", "FILE", "--staged", note="the same request; what the runtime has is not downloaded again")
-    if revision.locks is not None or not images_of(spec):
-        return tuple(dict.fromkeys(revision.locks or ()))
-    if not spec.method.staged:
-        text = f"the images of {name} {spec.app_version} are not in the store: with deployment_type standard the cluster pulls them"
-        raise PackageImpossible(text, hint=again)
-    raise PackageImpossible(
-        f"the images of {name} {spec.app_version} are not in the store yet", hint=command("workloads wait", "--for", "ready", names=(name,))
-    )
-
-
-def _refuse_lacking(ctx: Context, revision: Revision, locks: tuple[ImageLock, ...]) -> None:
-    blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}
-    lacking = [blob for blob in blobs.values() if not ctx.store.has(blob)]
-    if not lacking:
-        return
-    name, version = revision.workload, revision.spec.app_version
-    here, whole = ctx.store.progress(locks)
-    loading = revision.download is not Download.READY
-    text = f"the images of {name} {version} are not whole in the store: {format_bytes(here)} of {format_bytes(whole)}"
-    note = "the same request; what the container runtime has is copied from there, and the rest is downloaded"
-    again = command("workloads deploy", "FILE", "--staged", note=note)
-    hint = command("workloads wait", "--for", "ready", names=(name,)) if loading else again
-    raise PackageImpossible(text, hint=hint, evidence=[f"missing: {blob.digest}" for blob in lacking[:_NAMED]])
 
 
 # --- what is in it --------------------------------------------------------------------------------------

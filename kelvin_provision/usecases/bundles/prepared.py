@@ -17,7 +17,6 @@ from typing import Self
 from kelvin_provision.errors import DigestMismatch, ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import open_own, private_folder, write_durably
-from kelvin_provision.ledger.model import Workload
 from kelvin_provision.store import Store
 from kelvin_provision.store.gc import leases
 
@@ -51,12 +50,6 @@ def folder(state_dir: Path) -> Path:
 
 def path_of(state_dir: Path, workload: str, revision: int) -> Path:
     return folder(state_dir) / f"{workload}-{revision}.package"
-
-
-def chosen(workload: Workload, *, running: bool) -> int | None:
-    """The number of the revision that a package of it has; None where it has none of that kind."""
-    revision = workload.running if running else workload.staged or workload.running
-    return revision.number if revision else None
 
 
 def save(path: Path, name: str, digest: str, parts: Iterable[bytes | tuple[str, int]]) -> None:

@@ -11,7 +11,8 @@ from kelvin_provision.bundles.zips.making import Package, make, work
 from kelvin_provision.context import Context
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.usecases.bundles import prepared
-from kelvin_provision.usecases.bundles.packaging import PackageRequest, Packed, packed
+from kelvin_provision.usecases.bundles.packable import PackageRequest
+from kelvin_provision.usecases.bundles.packaging import Packed, packed
 
 
 def prepare(ctx: Context, request: PackageRequest, report: Callable[[int, int], None]) -> dict[str, Any]:
