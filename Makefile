@@ -1,6 +1,6 @@
 # `make demo` shows the program's main job on real parts; `make test` runs everything that this machine can run.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages check quick cover test servers powercut kills fuzz long demo bench screenshots docs clean
+.PHONY: help setup packages check quick cover test servers powercut kills fuzz long demo bench package package-lock screenshots docs clean
 
 VENV   ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -20,7 +20,7 @@ QUICK := tests/unit tests/cli tests/api tests/contract/test_cluster_fake.py test
 WORKERS       ?= $(shell echo $$(($$(nproc) + 1)))
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml
 	@./demo/packages python3-venv
@@ -75,6 +75,13 @@ demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two min
 bench: $(STAMP) ## ratios against what one would use instead
 	@./demo/packages $(TEST_PACKAGES) wrk
 	$(PYTHON) -m bench $(ARGS)
+
+package: $(STAMP) ## Debian packages, sdist and wheel of this commit, for amd64 and arm64, into dist/ (ARGS="--arch arm64")
+	@./demo/packages xz-utils lintian
+	$(PYTHON) -m package $(ARGS)
+
+package-lock: $(STAMP) ## renew what packages are made of: the newest that Debian and PyPI have
+	$(PYTHON) -m package lock
 
 screenshots: $(STAMP) ## take the pictures of the documents again: the pages in a browser, the commands in a terminal
 	@./demo/packages chromium tmux

@@ -19,7 +19,7 @@ from kelvin_provision.files.durable import private_folder
 from kelvin_provision.settings.files import Sources
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.systemd import installing
-from kelvin_provision.systemd.environment import passed_on, withheld
+from kelvin_provision.systemd.environment import interpreter, passed_on, withheld
 from kelvin_provision.systemd.installing import Done, Service
 from kelvin_provision.systemd.systemctl import Systemd
 from kelvin_provision.tls.listen import split
@@ -104,7 +104,7 @@ def uninstall(box: Box) -> Done:
 
 def _installation(settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Installation:
     # Not by `api serve`: nothing of a command is needed to start it. -P: nothing is imported from where it is started.
-    command = [sys.executable, "-P", "-m", "kelvin_provision.api", "--state-dir", str(settings.state_dir)]
+    command = [str(interpreter()), "-P", "-m", "kelvin_provision.api", "--state-dir", str(settings.state_dir)]
     command += ["--config", str(config)] if config else []
     package, tls = Path(kelvin_provision.__file__), settings.api.tls
     return Installation(

@@ -63,7 +63,7 @@ def status(ctx: Context, systemd: Systemd) -> ApiStatus:
     state = ctx.settings.state_dir
     process, service = place.running(state), systemd.is_for(SERVICE, state)
     listening = _listening(process)
-    opened = addresses_of((systemd.content(SOCKET) or b"").decode(errors="replace")) if service else ()
+    opened = addresses_of((systemd.installed(SOCKET) or b"").decode(errors="replace")) if service else ()
     users = tuple(user.name for user in Users(state, ctx.connections.wiring.clock).all())
     certificate = usable(ctx.settings) if any(url.startswith("https:") for url in listening) else None
     return ApiStatus(process, service, listening, users, certificate, outdated=service and opened != ctx.settings.api.listen)

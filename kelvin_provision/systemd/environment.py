@@ -13,6 +13,8 @@ from kelvin_provision.settings.sources import SITE_VARIABLE
 from kelvin_provision.settings.types import absolute
 from kelvin_provision.systemd.systemctl import FOLDER_VARIABLE
 
+CURRENT, RELEASE = "current", "release.json"
+"""The link to the tree of the current version, beside the trees; and what a tree says about itself."""
 _OF_A_SERVICE = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
 """Variables that systemd sets for one service alone."""
 _PASSED_ON = ("KUBECONFIG", "DOCKER_HOST")
@@ -23,8 +25,18 @@ _LOGIN = re.compile(r"://[^/\s]*@")
 
 def program() -> tuple[str, ...]:
     """The program of this installation by absolute path: the script beside the interpreter, else the interpreter and the module."""
-    script = Path(sys.executable).parent / "kelvin-provision"
+    script = interpreter().parent / "kelvin-provision"
     return (str(script),) if os.access(script, os.X_OK) else (sys.executable, "-m", "kelvin_provision")
+
+
+def interpreter(executable: str = sys.executable) -> Path:
+    """Our interpreter by a path that outlives an upgrade: where versions lie side by side, over the link to the current one.
+
+    A running process uses `sys.executable`, which is that of its own version, for its children.
+    """
+    tree = Path(executable).parents[1]
+    current = tree.parent / CURRENT
+    return current / "bin" / Path(executable).name if current.is_symlink() and (tree / RELEASE).is_file() else Path(executable)
 
 
 def with_absolute_paths(environ: Mapping[str, str]) -> dict[str, str]:

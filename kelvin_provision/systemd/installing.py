@@ -11,7 +11,7 @@ from pathlib import Path
 from kelvin_provision.errors import PermissionRefused, ServiceFailed
 from kelvin_provision.files.durable import sync_folder, write_durably, writing_to
 from kelvin_provision.hints import system
-from kelvin_provision.systemd.systemctl import FOLDER, Systemd
+from kelvin_provision.systemd.systemctl import FOLDER, SHIPPED, Systemd
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def refuse_masked(systemd: Systemd, service: Service) -> None:
 
 def preview(systemd: Systemd, service: Service, *, now: bool) -> str:
     """The outcome that `install` would have."""
-    changed = any(systemd.content(name) != text.encode() for name, text in service.units.items())
+    changed = any(not _is_there(systemd, name, text.encode()) for name, text in service.units.items())
     runs = systemd.here and systemd.active(service.name)
     if now and systemd.here:
         return ("restarted" if changed else "unchanged") if runs else "started"
@@ -94,14 +94,14 @@ def _link(systemd: Systemd, name: str, target: str) -> bool:
         return False
     with writing_to(link):
         link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        link.symlink_to(FOLDER / name)
+        link.symlink_to((FOLDER if systemd.shipped_content(name) is None else SHIPPED) / name)
         sync_folder(link.parent)
     return True
 
 
 def uninstall(systemd: Systemd, name: str, *others: str) -> Done:
     """Stop the service and remove its units. Does nothing without one. Raises as `install`."""
-    there = [unit for unit in (name, *others) if systemd.path(unit).exists() and not systemd.masked(unit)]
+    there = [unit for unit in (name, *others) if _is_installed(systemd, unit)]
     if not there:
         return Done("not installed", systemd.path(name))
     if not os.access(
@@ -112,7 +112,7 @@ def uninstall(systemd: Systemd, name: str, *others: str) -> Done:
         systemd.tell("disable", "--now", *there)
     with writing_to(systemd.path(there[0])):
         for unit in there:
-            for target in wanted_by((systemd.content(unit) or b"").decode(errors="replace")):
+            for target in wanted_by((systemd.installed(unit) or b"").decode(errors="replace")):
                 (systemd.folder / f"{target}.wants" / unit).unlink(missing_ok=True)
             systemd.path(unit).unlink(missing_ok=True)
         sync_folder(systemd.folder)
@@ -121,8 +121,17 @@ def uninstall(systemd: Systemd, name: str, *others: str) -> Done:
     return Done("removed", systemd.path(name))
 
 
+def _is_installed(systemd: Systemd, unit: str) -> bool:
+    return systemd.installed(unit) is not None and not systemd.masked(unit)
+
+
+def _is_there(systemd: Systemd, name: str, text: bytes) -> bool:
+    """Also as the unit of a package, which brings those of a box with the usual settings, and renews them."""
+    return text in {systemd.content(name), systemd.shipped_content(name)}
+
+
 def _write(systemd: Systemd, name: str, text: bytes) -> bool:
-    if systemd.content(name) == text:
+    if _is_there(systemd, name, text):
         return False
     with writing_to(systemd.path(name)):
         systemd.folder.mkdir(mode=0o755, parents=True, exist_ok=True)

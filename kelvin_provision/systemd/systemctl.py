@@ -17,6 +17,8 @@ from kelvin_provision.systemd.words import argument
 
 FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
 FOLDER = Path("/etc/systemd/system")
+SHIPPED = Path("/usr/lib/systemd/system")
+"""Units of packages; those in FOLDER come first."""
 BOOTED = Path("/run/systemd/system")
 """Exists exactly when systemd runs this box (sd_booted(3))."""
 PATIENCE = 150.0
@@ -28,12 +30,13 @@ class Systemd:
 
     folder: Path = FOLDER
     booted: Path = BOOTED
+    shipped: Path = SHIPPED
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Systemd:
         """As on this box; a variable gives another directory for units, for images that are built elsewhere."""
         folder = environ.get(FOLDER_VARIABLE)
-        return cls(Path(folder), booted=Path(os.devnull)) if folder else cls()
+        return cls(Path(folder), booted=Path(os.devnull), shipped=Path(os.devnull)) if folder else cls()
 
     def path(self, unit: str) -> Path:
         return self.folder / unit
@@ -45,9 +48,26 @@ class Systemd:
         except OSError:
             return None
 
+    def shipped_content(self, unit: str) -> bytes | None:
+        """Of the unit of a package, where no other one is in front of it."""
+        if os.path.lexists(self.path(unit)):
+            return None
+        try:
+            return (self.shipped / unit).read_bytes()
+        except OSError:
+            return None
+
+    def installed(self, unit: str) -> bytes | None:
+        """The content of the unit that is in force. One of a package is there before anybody wants it, and counts once it is enabled."""
+        return self.content(unit) or (self.shipped_content(unit) if self.is_enabled(unit) else None)
+
+    def is_enabled(self, unit: str) -> bool:
+        """Whether it starts with the box."""
+        return any(True for _ in self.folder.glob(f"*.wants/{unit}"))
+
     def is_for(self, unit: str, state_dir: Path) -> bool:
         """Whether the installed unit is for this state directory."""
-        return f"--state-dir {argument(str(state_dir))}".encode() in (self.content(unit) or b"")
+        return f"--state-dir {argument(str(state_dir))}".encode() in (self.installed(unit) or b"")
 
     def masked(self, unit: str) -> bool:
         """Whether its file is the null device (systemctl(1), mask)."""

@@ -65,7 +65,7 @@ def uninstall(systemd: Systemd) -> Done:
 
 def starts_on_request(systemd: Systemd, state_dir: Path) -> bool:
     """Whether systemd starts the service for who writes the file that says so."""
-    return looks_after(systemd, state_dir) and systemd.content(unit.STARTER) is not None
+    return looks_after(systemd, state_dir) and systemd.installed(unit.STARTER) is not None
 
 
 def looks_after(systemd: Systemd, state_dir: Path) -> bool:

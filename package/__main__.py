@@ -1,0 +1,59 @@
+"""`make package [ARGS="--arch arm64 --fresh"]`, and `make package-lock`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from package.inputs import lock, locking, source
+from package.output import deb, python_dist
+from package.tree import assemble
+from package.tree.licences import components
+
+PROJECT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m package")
+    parser.add_argument("what", nargs="?", choices=("all", "lock"), default="all")
+    parser.add_argument("--arch", action="append", choices=lock.ARCHITECTURES, help="default: every one")
+    parser.add_argument("--fresh", action="store_true", help="make the trees anew, and take none from the cache")
+    parser.add_argument("--project", type=Path, default=PROJECT, help="the repository whose HEAD is packaged")
+    parser.add_argument("--dist", type=Path, help="default: dist in the repository")
+    words = parser.parse_args()
+    if words.what == "lock":
+        locking.renew()
+        return 0
+    dist = words.dist or words.project / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    dist.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix="kelvin-provision-package-", dir=dist) as work:
+        build(words.project, words.arch or lock.ARCHITECTURES, Path(work), dist, fresh=words.fresh)
+    return 0
+
+
+def build(project: Path, architectures: Sequence[str], work: Path, dist: Path, *, fresh: bool) -> None:
+    """Everything, into `dist`."""
+    began, locked = time.monotonic(), lock.read()
+    commit = source.exported(project, work / "source")
+    _, wheel = made = python_dist.build(commit, locked.build, work / "python", dist)
+    _say(began, *made)
+    for architecture in architectures:
+        tree = assemble.tree(commit, wheel, locked, architecture, work / f"tree-{architecture}", fresh=fresh)
+        parts = tuple(components(tree, locked, architecture))
+        _say(began, deb.build(tree, commit, architecture, parts, work=work / f"deb-{architecture}", dist=dist))
+
+
+def _say(began: float, *paths: Path) -> None:
+    for path in paths:
+        sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {path.stat().st_size / 1e6:6.1f} MB  {path.name}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What comes from Debian and from PyPI, and the commit."""

@@ -1,0 +1,1 @@
+"""The tree that is installed: interpreter, libraries, loader, program, licences."""
