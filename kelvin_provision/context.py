@@ -191,6 +191,13 @@ class Context:
     stop: Callable[[], bool] = lambda: False
 
     @property
+    def box_name(self) -> str:
+        """What bundles, inventories and the platform call this box: the setting `cluster.name`, else the name of the host."""
+        import platform  # most commands need no name
+
+        return self.settings.cluster.name or platform.node()
+
+    @property
     def ledger(self) -> Ledger:
         return self.connections.ledger
 

@@ -68,6 +68,13 @@ def _images(ctx: Context) -> dict[str, Any]:
     return images(ctx).to_json()
 
 
+def _inventory(ctx: Context) -> dict[str, Any]:
+    """As `images list --inventory` writes it."""
+    from kelvin_provision.images.box_inventory import box_inventory
+
+    return box_inventory(ctx).inventory.to_json()
+
+
 def _prune(ctx: Context, *, orphans: bool = False) -> dict[str, Any]:
     """What a prune would remove. Changes nothing."""
     from kelvin_provision.usecases.prune import plan
@@ -82,7 +89,16 @@ def _disk(ctx: Context) -> dict[str, Any]:
 
 
 QUESTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {"logs": _logs, "diff": _diff, "check": _check, "images": _images, "prune": _prune, "disk": _disk, "cluster": _cluster}
+    {
+        "logs": _logs,
+        "diff": _diff,
+        "check": _check,
+        "images": _images,
+        "inventory": _inventory,
+        "prune": _prune,
+        "disk": _disk,
+        "cluster": _cluster,
+    }
 )
 
 

@@ -28,7 +28,7 @@ ROUTES = {
     "workloads undeploy": [f"POST {ONE}/undeploy"],
     "workloads logs": [f"GET {ONE}/logs/get"],
     "workloads download": [f"GET {ONE}/download", f"GET {OURS}/package"],
-    "images list": [f"GET {EDGE}/images"],
+    "images list": [f"GET {EDGE}/images", f"GET {EDGE}/images/inventory"],
     "images verify": [f"POST {EDGE}/images/verify"],
     "images prune": [f"GET {EDGE}/images/prune", f"POST {EDGE}/images/prune"],
     "agent status": [f"GET {EDGE}/agent"],

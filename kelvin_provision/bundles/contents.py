@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import (
@@ -22,13 +21,12 @@ from kelvin_provision.bundles.model import (
     Extent,
 )
 from kelvin_provision.bundles.rules import check, wrong
+from kelvin_provision.bundles.strict import Strict
 from kelvin_provision.errors import BundleInvalid, ReferenceInvalid
-from kelvin_provision.refs import DIGEST, Platform, Reference
+from kelvin_provision.refs import Reference
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Of a bundle, its requests and its files."""
-_TEXT = 1024
-"""Characters of one text."""
 _KEYS = frozenset(
     {
         "schema", "kind", "name", "serial", "made_by", "platforms", "boxes", "requests", "images", "needs", "files", "blobs",
@@ -37,12 +35,13 @@ _KEYS = frozenset(
 )  # fmt: skip
 
 _FORMS = (ARCHIVE, PACKAGE, FOREIGN)
-_IS_DIGEST = re.compile(DIGEST).fullmatch
 _REQUEST = frozenset({"name", "content"})
 _IMAGE = frozenset({"reference", "platform", "index", "manifest", "config", "layers"})
 _LAYER = frozenset({"digest", "size", "diff_id", "unpacked", "in"})
 
-T = TypeVar("T")
+_READ = Strict(wrong)
+_object, _list, _number, _text = _READ.record, _READ.items, _READ.number, _READ.text
+_matching, _digest, _platform = _READ.matching, _READ.digest, _READ.platform
 
 
 def encode(contents: Contents) -> bytes:
@@ -96,7 +95,7 @@ def _image_document(image: BundledImage) -> dict[str, Any]:
 
 def decode(data: bytes) -> Contents:
     """Only for bytes whose signature is verified, or where unsigned bundles are allowed. Raises BundleInvalid."""
-    document = _parsed(data)
+    document = _READ.parsed(data, limits.CONTENTS)
     if document.get("schema") != SCHEMA:
         raise BundleInvalid(f"the bundle has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
     form = document.get("kind")
@@ -127,82 +126,14 @@ def decode(data: bytes) -> Contents:
     return contents
 
 
-def _parsed(data: bytes) -> dict[str, Any]:
-    if len(data) > limits.CONTENTS:
-        raise wrong(f"{len(data)} bytes, the limit is {limits.CONTENTS}")
-    try:
-        document = json.loads(data.decode("ascii"), object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
-    except UnicodeDecodeError as error:
-        raise wrong(f"byte {error.start} is not ASCII") from error
-    except (ValueError, RecursionError) as error:  # the depth of what is accepted is that of the format
-        raise wrong("not JSON, nested too deep, or with a number of thousands of digits") from error
-    if not isinstance(document, dict):
-        raise wrong("not an object")
-    return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise wrong("a key stands twice")
-    return result
-
-
-def _no_float(text: str) -> float:
-    raise wrong(f"{text[:20]} is not a whole number")
-
-
-def _object(value: Any, keys: frozenset[str], optional: frozenset[str] = frozenset()) -> dict[str, Any]:
-    if not isinstance(value, dict) or not (value.keys() == keys or keys <= value.keys() <= keys | optional):
-        raise wrong(f"an object with other keys than {', '.join(sorted(keys | optional))}")
-    return value
-
-
 def _annotations(value: Any) -> list[tuple[str, Any]]:
     if not isinstance(value, dict) or len(value) > limits.PLATFORMS:
         raise wrong("annotations are not a short object")
     return list(value.items())
 
 
-def _list(value: Any, most: int, read: Callable[[Any], T], name: str) -> tuple[T, ...]:
-    if not isinstance(value, list) or len(value) > most:
-        raise wrong(f"{name} is not a list of at most {most}")
-    return tuple(map(read, value))
-
-
-def _number(value: Any, name: str, least: int = 0) -> int:
-    if type(value) is not int or not least <= value < limits.NUMBER:
-        raise wrong(f"{name} is not a whole number in its range")
-    return value
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or len(value) > _TEXT or not value.isprintable():
-        raise wrong(f"{name} is not a short printable text")
-    return value
-
-
-def _matching(pattern: re.Pattern[str], value: Any, name: str) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise wrong(f"{name} has another form than {pattern.pattern}")
-    return value
-
-
-def _digest(value: Any) -> str:
-    if not isinstance(value, str) or not _IS_DIGEST(value):
-        raise wrong("a digest that is neither sha256 nor sha512")
-    return value
-
-
 def _optional_digest(value: Any) -> str | None:
     return None if value is None else _digest(value)
-
-
-def _platform(value: Any) -> Platform:
-    try:
-        return Platform.parse(_text(value, "a platform"))
-    except ValueError as error:
-        raise wrong("a platform has another form than linux/arm64") from error
 
 
 def _extent(value: Any) -> Extent:

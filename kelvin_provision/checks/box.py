@@ -73,7 +73,7 @@ def box(ctx: Context, counted: Counts) -> BoxResult:
         name=platform.node(),
         version=__version__,
         time=timestamps.rfc3339_now(),
-        cluster_name=ctx.settings.cluster.name or platform.node(),
+        cluster_name=ctx.box_name,
         cluster_type=ctx.ledger.fact(CLUSTER_FACT) or "",
         counts=counted,
         agent=holder(ctx.settings.state_dir / "agent.lock") is not None,

@@ -45,6 +45,7 @@ from kelvin_provision.errors.bundles import (
     BundleMissing,
     BundleOlder,
     BundleUnsuitable,
+    InventoryInvalid,
     MediumGone,
     PackageImpossible,
 )
@@ -152,6 +153,7 @@ __all__ = [
     "ImageUnsupported",
     "ImportFailed",
     "Interrupted",
+    "InventoryInvalid",
     "KeyInvalid",
     "ListenFailed",
     "ListenRefused",

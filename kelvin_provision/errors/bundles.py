@@ -43,6 +43,13 @@ class BundleDiffers(ProvisionError):
     hint_default = "give the requests, the source and the options that it was made with; without --repair it is replaced"
 
 
+class InventoryInvalid(ProvisionError):
+    """The file is not an inventory of a box, or one that breaks a rule of the format."""
+
+    code, exit_code = "inventory-invalid", os.EX_DATAERR
+    hint_default = command("images list", "--inventory", "FILE", instruction="make it again at the box")
+
+
 class BundleMissing(ProvisionError):
     """There is no bundle at this place."""
 

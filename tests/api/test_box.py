@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import os
+import re
 import sys
 import tarfile
 import time
@@ -17,6 +18,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.agent.asking import LARGEST, from_line
 from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.api.work import asking
+from kelvin_provision.bundles.inventories.reading import decode
 from kelvin_provision.errors import AgentSilent, OurBug
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Outcome
@@ -70,6 +72,15 @@ def test_images_disk_and_what_a_prune_would_free_are_answered_by_the_agent(asked
     disk = got(asked, "disk")
     assert (disk["store"]["bytes"] > 3000, disk["store"]["prunable"], disk["filesystems"][0]["what"]) == (True, 0, "the state")
     assert got(asked, "images/prune?orphans=true")["images"] == []
+
+
+def test_the_inventory_is_a_file_for_a_desk(asked):
+    answer = asked.ask("GET", f"{EDGE}/images/inventory", token=asked.as_level(Level.READ))
+    valid(answer, f"{EDGE}/images/inventory", "get")
+    assert re.fullmatch(r'attachment; filename="[\w.-]+\.inventory\.json"', answer.headers["content-disposition"])
+    found = decode(answer.body)
+    assert {image.reference for image in found.images} >= {"r.io/pump:1.0.0", "r.io/pump:2.0.0"}
+    assert found.layers
 
 
 def test_a_prune_is_an_order_whose_note_says_what_was_freed(box, asked):

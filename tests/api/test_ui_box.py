@@ -9,6 +9,7 @@ import pytest
 
 from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
+from kelvin_provision.bundles.inventories.reading import decode
 from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import ApiSettings
 from tests.kit.agent_thread import serving_beside_agent
@@ -69,6 +70,10 @@ def test_images_and_disk_are_asked_of_the_agent(box, asked):
     page = plain(browser.get("/ui/box/images").body.decode())
     assert re.search(r"r.io/pump:2.0.0 [\d.]+ KiB on this box", page)
     assert "pump 2.0.0" in page
+    file = browser.get("/ui/box/inventory")
+    assert 'href="/ui/box/inventory"' in browser.get("/ui/box/images").body.decode()
+    assert file.headers["content-disposition"].endswith('.inventory.json"')
+    assert decode(file.body).layers
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from kelvin_provision.usecases.bundles import placing
 from tests.kit import bundles, disks
 from tests.kit.box import Box
 from tests.kit.bundle_box import desk
-from tests.kit.images import OCI_INDEX, index_of, random_image, sha256
+from tests.kit.images import index_of, oci_layout, random_image, sha256
 
 IMAGE = "r.io/pump:1.0.0"
 
@@ -102,7 +102,7 @@ def test_json_has_all_of_it(box, stick, tmp_path):
 
 def test_several_platforms_of_one_index(box, stick, tmp_path):
     images = {"linux/amd64": random_image([10]), "linux/arm64": random_image([10], architecture="arm64")}
-    layout = oci_layout(tmp_path / "layout", images)
+    layout = oci_layout(tmp_path / "layout", images, IMAGE)
     words = ["--from", layout, "--platform", "linux/amd64", "--platform", "linux/arm64"]
     create(box, request(tmp_path), "--to", stick, *words).check()
     contents = opened(stick).contents
@@ -110,22 +110,6 @@ def test_several_platforms_of_one_index(box, stick, tmp_path):
     assert opened(tmp_path / "state").contents.images == contents.images, "one image is bundled once"
     assert [(str(image.platform), image.manifest) for image in contents.images] == [(p, image.digest) for p, image in images.items()]
     assert {image.index for image in contents.images} == {sha256(index_of(images))}
-
-
-def oci_layout(folder, images, name=IMAGE):
-    """As `skopeo copy --all ... oci:FOLDER:NAME` writes it."""
-    blobs = {image.digest: image.manifest for image in images.values()}
-    blobs |= {digest: data for image in images.values() for digest, data in image.blobs.items()}
-    index = index_of(images)
-    blobs[sha256(index)] = index
-    (folder / "blobs/sha256").mkdir(parents=True)
-    for digest, data in blobs.items():
-        (folder / "blobs/sha256" / digest.removeprefix("sha256:")).write_bytes(data)
-    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    entry = {"mediaType": OCI_INDEX, "digest": sha256(index), "size": len(index)}
-    entry["annotations"] = {"org.opencontainers.image.ref.name": name}
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
-    return folder
 
 
 def test_a_layout_without_the_image_says_how_it_gets_there(box, stick, tmp_path):
@@ -139,7 +123,7 @@ def test_a_layout_without_the_image_says_how_it_gets_there(box, stick, tmp_path)
 
 def test_a_blob_of_a_layout_that_is_wrong_is_never_bundled(box, stick, tmp_path):
     image = random_image([10, 50_000], level=0)
-    layout = oci_layout(tmp_path / "layout", {"linux/amd64": image})
+    layout = oci_layout(tmp_path / "layout", {"linux/amd64": image}, IMAGE)
     layer = json.loads(image.manifest)["layers"][1]
     path = layout / "blobs/sha256" / layer["digest"].removeprefix("sha256:")
     for data in (bytes(layer["size"]), b"short", None):

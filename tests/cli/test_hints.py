@@ -336,7 +336,7 @@ OTHERS = {
     "runtime-unreachable", "denied", "agent-silent",
     "registry-denied", "registry-refused", "registry-unreachable", "registry-busy", "image-not-found", "manifest-invalid", "digest-mismatch",
     "platform-missing", "image-unsupported", "budget-too-small", "import-failed", "login-unreadable", "runtime-failed", "no-space",
-    "download-waits", "transfer-stopped", "bundle-missing", "bundle-invalid", "bundle-damaged", "medium-gone", "bundle-differs", "bundle-unsuitable",
+    "download-waits", "transfer-stopped", "bundle-missing", "bundle-invalid", "bundle-damaged", "medium-gone", "bundle-differs", "inventory-invalid", "bundle-unsuitable",
     "bundle-older",
 }  # fmt: skip
 """Made in `test_hints_of_others`."""

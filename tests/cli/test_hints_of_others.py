@@ -437,6 +437,16 @@ def test_an_older_bundle_is_imported_all_the_same_by_the_option_that_is_named(bo
     assert box.run("bundle", "import", place, "--images-only", "--yes", "--allow-older").exit_code == 0
 
 
+def test_an_inventory_that_is_none_is_made_again_at_the_box(box, tmp_path):
+    path = tmp_path / "north.json"
+    path.write_text("{}")
+    words = [request(tmp_path / "r.json"), "--to", str(tmp_path), "--no-images", "--for", str(path)]
+    wrong = error(box, "bundle", "create", *words)
+    assert (wrong["code"], wrong["hint"].startswith("make it again at the box: ")) == ("inventory-invalid", True)
+    assert typed(box, wrong["hint"].partition(": ")[2], FILE=str(path)).exit_code == 0
+    assert box.run("bundle", "create", *words).exit_code == 0
+
+
 def test_what_is_no_bundle_is_copied_again(box, stick):
     part = stick / "north.kpb.001"
     data = part.read_bytes()

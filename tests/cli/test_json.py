@@ -70,8 +70,8 @@ KEYS = {
         " signatures.signers signatures.trusted signatures.unknown status warnings"
     ),
     "bundle import": (
-        f"{ENVELOPE} accepted accepted[].revision accepted[].workload boxes digest files images images[].new images[].reference images[].size kept_images missing name"
-        " new_bytes serial signatures signatures.expected signatures.signers signatures.trusted signatures.unknown workloads"
+        f"{ENVELOPE} accepted accepted[].revision accepted[].workload boxes digest files images images[].new images[].reference images[].size kept_images left missing name"
+        " new_bytes older serial signatures signatures.expected signatures.signers signatures.trusted signatures.unknown workloads"
         " workloads[].app_name workloads[].app_version workloads[].elsewhere workloads[].images workloads[].method workloads[].name"
         " workloads[].running workloads[].staged"
     ),

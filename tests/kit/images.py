@@ -153,6 +153,22 @@ def index_of(images: dict[str, Image]) -> bytes:
     return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
 
 
+def oci_layout(folder: Path, images: dict[str, Image], name: str) -> Path:
+    """As `skopeo copy --all ... oci:FOLDER:NAME` writes it."""
+    blobs = {image.digest: image.manifest for image in images.values()}
+    blobs |= {digest: data for image in images.values() for digest, data in image.blobs.items()}
+    index = index_of(images)
+    blobs[sha256(index)] = index
+    (folder / "blobs/sha256").mkdir(parents=True)
+    for digest, data in blobs.items():
+        (folder / "blobs/sha256" / digest.removeprefix("sha256:")).write_bytes(data)
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    entry = {"mediaType": OCI_INDEX, "digest": sha256(index), "size": len(index)}
+    entry["annotations"] = {"org.opencontainers.image.ref.name": name}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    return folder
+
+
 def _send(method: str, url: str, data: bytes | None = None, headers: dict[str, str] | None = None):
     request = urllib.request.Request(url, data=data, method=method, headers=headers or {})
     return urllib.request.urlopen(request, timeout=30)

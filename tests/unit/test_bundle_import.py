@@ -323,7 +323,7 @@ def test_what_the_bundle_counts_on_must_be_on_the_box(box, stick):
     bundles.write(stick, {reference: IMAGES[reference]}, [body("pump")], absent=(layer.digest,))
     with pytest.raises(BundleUnsuitable, match="needs 1 layer that this box does not have") as caught:
         planned(box, stick)
-    assert caught.value.evidence == (layer.digest,)
+    assert caught.value.evidence == (f"{layer.digest} of {reference}",)
     box.store.layout.create()
     box.store.put(layer, IMAGES[reference].blobs[layer.digest])
     imported(box, stick)

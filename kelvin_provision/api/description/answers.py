@@ -19,6 +19,7 @@ from kelvin_provision.api.description.schemas import (
     record,
     values,
 )
+from kelvin_provision.bundles.inventories import inventory
 from kelvin_provision.check_result import CheckStatus
 
 ERROR = record(name=TEXT, title=TEXT, description=TEXT, solution=TEXT, payload=ANYTHING)
@@ -163,6 +164,20 @@ _IMAGE = record(
     used_by=items(_USE),
 )
 IMAGES = record(images=items(_IMAGE), orphans=TEXTS, store=record(path=TEXT, prunable=COUNT), warnings=TEXTS)
+INVENTORY = record(
+    schema=COUNT,
+    kind={"const": inventory.MEDIA_TYPE},
+    box=TEXT,
+    platform=TEXT,
+    made_by=TEXT,
+    taken=TEXT,
+    layers=items(record(digest=TEXT, size=COUNT, diff_id=TEXT, **{"in": one_of((inventory.STORE, inventory.RUNTIME))})),
+    images=items(record(reference=TEXT, platform=TEXT, manifest=TEXT, config=TEXT, in_store=FLAG, in_runtime=nullable(FLAG))),
+    revisions=items(record(workload=TEXT, revision=COUNT, version=TEXT, slot=one_of(inventory.SLOTS))),
+    serials=items(record(signer=TEXT, serial=COUNT)),
+    trust=nullable(COUNT),
+    free=record(store=nullable(COUNT), runtime=nullable(COUNT)),
+)
 PROGRESS = record(progress=record(done=COUNT, total=nullable(COUNT)))
 _CORRUPT = record(digest=TEXT, present=FLAG, images=TEXTS, uses=items(_USE), redownloaded=FLAG, loaded=FLAG)
 VERIFY_LINE: Schema = {

@@ -71,7 +71,9 @@ _PLAN: dict[str, Schema] = {
 }
 IMPORT_PLAN = record(**_PLAN)
 _ACCEPTED = record(workload=TEXT, revision=COUNT)
-IMPORTED: Schema = {"anyOf": [record(**_PLAN, accepted=items(_ACCEPTED), kept_images=TEXTS), record(state={"const": "under way"})]}
+IMPORTED: Schema = {
+    "anyOf": [record(**_PLAN, accepted=items(_ACCEPTED), kept_images=TEXTS, left=TEXTS), record(state={"const": "under way"})]
+}
 
 _BAD_PLACE = record(part=COUNT, path=TEXT, offset=COUNT, size=COUNT, reason=TEXT, members=TEXTS)
 _BUNDLE_VERIFIED = record(

@@ -71,6 +71,7 @@ _SCHEMAS: dict[str, Schema] = {
     "Words": answers.WORDS,
     "Explained": answers.EXPLAINED,
     "Images": answers.IMAGES,
+    "Inventory": answers.INVENTORY,
     "VerifyLine": answers.VERIFY_LINE,
     "PrunePlan": answers.PRUNE_PLAN,
     "VerifiedHistory": answers.VERIFIED_HISTORY,

@@ -40,6 +40,7 @@ from kelvin_provision.api.routes import (
     workloads,
 )
 from kelvin_provision.api.routes.listing import JSON_CURSOR
+from kelvin_provision.bundles.inventories.inventory import MEDIA_TYPE
 
 OCTETS = workloads.OCTETS
 
@@ -122,6 +123,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     box.explain: Described(named("Explained")),
     box.support_bundle: Described(TEXT, body=bodies.NOTHING, optional=True, media=(box.GZIP,)),
     box.images: Described(named("Images")),
+    box.inventory: Described(named("Inventory"), media=(MEDIA_TYPE,)),
     box.verified_images: Described(named("VerifyLine"), body=bodies.NOTHING, optional=True, media=(JSON_STREAM,)),
     box.planned_prune: Described(named("PrunePlan"), (parameters.ORPHANS,)),
     box.prune: Described(answers.ORDERED, body=bodies.PRUNE, optional=True),

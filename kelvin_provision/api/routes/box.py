@@ -13,12 +13,13 @@ from typing import Any
 from starlette.responses import Response
 
 from kelvin_provision.api.messages.body import content, fields_in, fields_of, true_or_false
-from kelvin_provision.api.messages.documents import answer, solution
+from kelvin_provision.api.messages.documents import HEADERS, answer, solution
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.messages.streams import Streamed, lines_of
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked, job, result_of_job
+from kelvin_provision.bundles.inventories.inventory import MEDIA_TYPE, encode, file_name
 from kelvin_provision.checks import box as queries
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.queries.explaining import explain as explaining
@@ -81,6 +82,18 @@ async def verified_history(call: Call) -> Response:
 async def images(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
     return answer(await asked(call.box, "images", {}))
+
+
+async def inventory(call: Call) -> Response:
+    """What this box has, as a file for `bundle create --for FILE`."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    return await inventory_file(call, {})
+
+
+async def inventory_file(call: Call, headers: Mapping[str, str]) -> Response:
+    document = await asked(call.box, "inventory", {})
+    name = file_name(document["box"])
+    return Response(encode(document), 200, {**HEADERS, **headers, "content-disposition": f'attachment; filename="{name}"'}, MEDIA_TYPE)
 
 
 async def verified_images(call: Call) -> Response:

@@ -154,6 +154,10 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("GET", f"{_BOX}/images", Level.READ, box.images, summary="images: where they are, and which workloads need them"),
     Row(
+        *("GET", f"{_BOX}/images/inventory", Level.READ, box.inventory),
+        summary="what the box has, as a file for `bundle create --for FILE` at a desk",
+    ),
+    Row(
         "POST",
         f"{_BOX}/images/verify",
         Level.OPERATE,

@@ -33,7 +33,7 @@ def command(session: Session, *, file: Annotated[str | None, _FILE] = None) -> R
 
 def written(session: Session, file: str | None) -> Report:
     """Gather, redact and write; changes nothing on this box but the file."""
-    from kelvin_provision.cli.frame import hints
+    from kelvin_provision.cli.frame import hints, terminal
     from kelvin_provision.cli.frame.box import refuse_forgotten_sudo, signals_noted, wiring_of
     from kelvin_provision.support import sections
     from kelvin_provision.support.bundle import bundle_of
@@ -53,7 +53,8 @@ def written(session: Session, file: str | None) -> Report:
     with signals_noted() as stop, bundle_of(scope, stop) as bundle:
         path = Path(file or f"{bundle.folder}.tar.gz")
         if file == "-":
-            return _streamed(bundle)
+            terminal.send(_until_stopped(bundle.chunks()))
+            return Report("support-bundle", streamed=True)
         _kept(path, bundle)
     size = path.stat().st_size
     count = len(bundle.missing)
@@ -87,22 +88,6 @@ def _kept(path: Path, bundle: Bundle) -> None:
         write_durably(path.absolute(), _until_stopped(bundle.chunks()), mode=0o600)
     except (CannotWrite, PermissionRefused) as error:
         raise type(error)(str(error), hint=other) from error
-
-
-def _streamed(bundle: Bundle) -> Report:
-    from kelvin_provision.cli.frame import terminal
-
-    out = sys.stdout.buffer
-    try:
-        for chunk in _until_stopped(bundle.chunks()):
-            out.write(chunk)
-        out.flush()
-    except BrokenPipeError:
-        terminal.abandon(sys.stdout)
-    except OSError as error:
-        terminal.abandon(sys.stdout)
-        raise CannotWrite(terminal.lost(error), hint="the file is not whole") from error
-    return Report("support-bundle", streamed=True)
 
 
 def _until_stopped(chunks: Iterator[bytes]) -> Iterable[bytes]:

@@ -83,13 +83,13 @@ def misused(session: Session, error: Any) -> int:
 
 
 def _answered(session: Session, report: Report) -> int:
-    if report.streamed:
-        return report.exit_code
     if not session.quiet and not (session.document and report.document is None):
         # Our own envelope has the warnings; the platform's fixed documents have no place for them.
         head = terminal.painted("warning:", Colour.YELLOW, on=terminal.is_coloured(sys.stderr, session))
         for warning in report.warnings if session.whole else grouped(report.warnings):
             _aside(f"{head} {layout.wrapped(shown(warning, session), layout.width_of(sys.stderr), begin=len('warning: '))}")
+    if report.streamed:
+        return report.exit_code
     code = report.refusal.exit_code if report.refusal is not None else report.exit_code
     if session.document:
         return _printed(session, _encoded(session, report.to_json()), code)

@@ -6,10 +6,12 @@ import errno
 import os
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
+from kelvin_provision.errors import CannotWrite
 from kelvin_provision.masking.controls import harmless
 
 if TYPE_CHECKING:
@@ -129,6 +131,19 @@ def write(stream: TextIO, text: str) -> None:
 def lost(error: OSError) -> str:
     """Why an answer could not be written to stdout."""
     return "standard output is closed" if error.errno == errno.EBADF else f"standard output: {(error.strerror or str(error)).lower()}"
+
+
+def send(chunks: Iterable[bytes]) -> None:
+    """Write a file to stdout as it is. A reader that is gone is no error. Raises CannotWrite, and what making the chunks raises."""
+    try:
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        abandon(sys.stdout)
+    except OSError as error:
+        abandon(sys.stdout)
+        raise CannotWrite(lost(error), hint="the file is not whole") from error
 
 
 def abandon(stream: TextIO) -> None:

@@ -89,6 +89,11 @@ class BundleReads(Database):
             row = db.execute(query, rows.listed(keys)).fetchone()
             return None if row is None else serial_of(row)
 
+    def serials(self) -> dict[str, int]:
+        """The highest serial of each signer, as `Brought.signers` has them."""
+        with self.reading() as db:
+            return {row["signer"]: row["serial"] for row in db.execute("SELECT signer, serial FROM serials ORDER BY signer")}
+
     def unneeded_bundles(self) -> tuple[str, ...]:
         """Digests of those that no revision came from, and that keep no image."""
         with self.reading() as db:

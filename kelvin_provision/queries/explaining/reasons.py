@@ -83,6 +83,7 @@ REASONS: dict[str, Reason] = {
     "interrupted": Reason(
         "Ctrl-C, SIGTERM, or the end of a maintenance script.", command("workloads list", note="then the same command again")
     ),
+    "inventory-invalid": Reason("The file is another one, was cut off or changed, or comes from a newer program."),
     "invalid-object": Reason("A field that this version of the cluster does not know, or a value out of range."),
     "key-invalid": Reason("An RSA key, a key on another curve, a wrong passphrase, a file that others can read, or no key at all."),
     "listen-failed": Reason("Another program listens there, such as an API that runs already, or the port needs root."),

@@ -9,15 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import Contents, Extent
-from kelvin_provision.bundles.opening import candidates, read_head
 from kelvin_provision.bundles.writing.filling import Content
 from kelvin_provision.bundles.writing.layout import Draft
 from kelvin_provision.bundles.writing.output import Place
 from kelvin_provision.bundles.writing.writer import Job, Written, write
 from kelvin_provision.context import Context
-from kelvin_provision.errors import BundleDiffers, BundleMissing, DigestMismatch, ProvisionError, UsageRefused
+from kelvin_provision.errors import DigestMismatch, UsageRefused
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files import mounts
@@ -32,6 +30,7 @@ from kelvin_provision.trust.requests import RequestFile
 from kelvin_provision.usecases import deploy
 from kelvin_provision.usecases.bundles import drafting, placing
 from kelvin_provision.usecases.bundles.gathering import REGISTRY, Images, gathered
+from kelvin_provision.usecases.bundles.leaving_out import known_before, known_of, refuse_contradiction
 from kelvin_provision.usecases.bundles.signing import Signer, check, signatures_with
 
 
@@ -40,7 +39,8 @@ class CreateRequest:
     """`place` is a folder of the medium, or a file NAME.kpb in one. `source` is `registry`, `store` or the folder of an OCI image layout.
 
     Without `platforms`: that of this machine. Without a `name`: after the first request. Without a `part_size`: what the filesystem takes.
-    `repair`: only what is wrong of the bundle that is there, which must be this one.
+    `repair`: only what is wrong of the bundle that is there, which must be this one. `inventories` are files of the boxes that it is for:
+    what all of them have is left out, and so is what the bundle at `since` has.
     """
 
     files: tuple[RequestFile, ...]
@@ -56,6 +56,8 @@ class CreateRequest:
     read_back: bool = True
     repair: bool = False
     signer: Signer | None = None
+    inventories: tuple[Path, ...] = ()
+    since: Path | None = None
     mounts: Path = mounts.TABLE
 
 
@@ -72,8 +74,14 @@ class CreateResult:
     read_back: bool
     warnings: tuple[str, ...] = ()
 
+    @property
+    def left_out(self) -> tuple[int, int]:
+        """Layers that the boxes have, and their bytes."""
+        return placing.left_out(self.contents)
+
     def to_json(self) -> dict[str, Any]:
         contents = self.contents
+        layers, size = self.left_out
         return {
             "digest": self.digest,
             "name": contents.name,
@@ -84,6 +92,7 @@ class CreateResult:
             "boxes": list(contents.boxes),
             "requests": [request.name for request in contents.requests],
             "images": [{"reference": str(image.reference), "platform": str(image.platform)} for image in contents.images],
+            "left_out": {"layers": layers, "bytes": size},
             "kept": self.kept,
             "written": self.written,
             "signers": list(self.signers),
@@ -100,20 +109,23 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
     checked = checked_requests(ctx.settings, request)
     check(request.signer)
     place = placing.place_of(request.place, request.name or drafting.default_name(checked.specs))
-    before = _before(place) if request.repair else None
+    before = placing.bundle_there(place) if request.repair else None
+    known = known_before(before) if before else known_of(request.inventories, request.since, ctx.settings.trust)
+    refuse_contradiction(known, request.boxes, request.platforms)
     request = _as_before(request, before) if before else request
-    platforms = request.platforms or (Platform.of_this_host(),)
+    platforms = request.platforms or known.platforms or (Platform.of_this_host(),)
     selection = _selection(checked, platforms, before) if request.with_images else []
-    with gathered(ctx, request.source, selection) if selection else nullcontext(_NOTHING) as images:
+    with gathered(ctx, request.source, selection, known.left_out) if selection else nullcontext(_NOTHING) as images:
         draft = drafting.drafted(
             request.name or place.name,
             request.files,
             images.locks,
             platforms,
-            boxes=request.boxes,
+            boxes=request.boxes or known.boxes,
             serial=request.serial or 0,
             part_size=placing.part_size_of(request.part_size, place.folder, request.mounts),
             made_by=before.made_by if before else drafting.MADE_BY,
+            without=images.without,
         )
         contents = drafting.placed(draft)
         placing.refuse_without_space(contents, place)
@@ -150,21 +162,6 @@ def checked_requests(settings: Settings, request: CreateRequest) -> Accepted:
         raise UsageRefused("a bundle needs a request")
     documents = read_all([(file.name, file.content) for file in request.files])
     return deploy.accepted(settings, deploy.DeployRequest(documents, request.allow_latest), has_secret=lambda _: True)
-
-
-# --- a bundle that is there -----------------------------------------------------------------------------
-
-
-def _before(place: Place) -> Contents:
-    """Of the bundle that is to be repaired. Raises BundleMissing, BundleDiffers."""
-    for files in candidates(place.folder):
-        if files.name == place.name:
-            try:
-                return decode(read_head(files).contents)
-            except ProvisionError as error:
-                hint = "create it without --repair: what is right of it is not known"
-                raise BundleDiffers(f"{place.folder}/{place.name}.kpb cannot be repaired: {error}", hint=hint) from error
-    raise BundleMissing(f"{place.folder} has no bundle {place.name}")
 
 
 def _as_before(request: CreateRequest, before: Contents) -> CreateRequest:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from kelvin_provision import __version__
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode, encode
-from kelvin_provision.bundles.model import BundledImage, BundledLayer, Contents
+from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, BundledImage, BundledLayer, Contents
 from kelvin_provision.bundles.writing import documents
 from kelvin_provision.bundles.writing.layout import Draft, RequestDraft, place
 from kelvin_provision.errors import BundleInvalid, UsageRefused
@@ -33,9 +33,10 @@ def default_name(specs: Sequence[Spec]) -> str:
 
 def drafted(
     name: str, files: Sequence[RequestFile], locks: Sequence[ImageLock], platforms: Sequence[Platform], *, boxes: Sequence[str] = (),
-    serial: int = 0, part_size: int = 0, made_by: str = MADE_BY,
+    serial: int = 0, part_size: int = 0, made_by: str = MADE_BY, without: frozenset[str] = frozenset(),
 ) -> Draft:  # fmt: skip
-    images = [(bundled(lock), lock.index or lock.manifest) for lock in locks]
+    """Layers in `without` are those that the boxes have."""
+    images = [(bundled(lock, without), lock.index or lock.manifest) for lock in locks]
     described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
     return Draft(
         name=name,
@@ -49,6 +50,7 @@ def drafted(
             ("manifest.json", documents.manifest_json([image for image, _ in images])),
         ),
         boxes=tuple(boxes),
+        needs=tuple(dict.fromkeys(layer.digest for lock in locks for layer in lock.layers if layer.digest in without)),
         serial=serial,
         part_size=part_size,
     )
@@ -67,19 +69,22 @@ def checked(contents: Contents) -> Contents:
         raise UsageRefused(f"this is too much for one bundle: {error}", hint="make several bundles") from error
 
 
-def bundled(lock: ImageLock) -> BundledImage:
+def bundled(lock: ImageLock, without: frozenset[str] = frozenset()) -> BundledImage:
     root = lock.index or lock.manifest
     reference = lock.reference if lock.reference.digest else replace(lock.reference, digest=root.digest)
-    layers = tuple(_layer(layer, diff_id) for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True))
+    layers = tuple(
+        _layer(layer, diff_id, IN_BOX if layer.digest in without else IN_BUNDLE)
+        for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True)
+    )
     return BundledImage(
         reference, lock.platform, lock.manifest.digest, lock.config.digest, layers, lock.index.digest if lock.index else None
     )
 
 
-def _layer(layer: Descriptor, diff_id: str) -> BundledLayer:
+def _layer(layer: Descriptor, diff_id: str, source: str) -> BundledLayer:
     """Its size without compression is estimated, as that of any image before it is unpacked."""
     factor = UNPACK_FACTOR if COMPRESSIONS.get(layer.media_type) else 1
-    return BundledLayer(layer.digest, layer.size, diff_id, layer.size * factor)
+    return BundledLayer(layer.digest, layer.size, diff_id, layer.size * factor, source)
 
 
 def _request(number: int, file: RequestFile) -> RequestDraft:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,16 +37,22 @@ class Images:
     renew: Callable[[], bool] = lambda: False
     """Whether a blob that was wrong was found and will be fetched again."""
     forget: Callable[[], int] = lambda: 0
+    without: frozenset[str] = frozenset()
+    """Layers that are left out, by digest: they are neither fetched nor opened."""
+
+
+LeaveOut = Callable[[Sequence[ImageLock]], frozenset[str]]
+"""From the images of a bundle to the layers that its boxes have already."""
 
 
 @contextmanager
-def gathered(ctx: Context, source: str, selection: Selection) -> Iterator[Images]:
+def gathered(ctx: Context, source: str, selection: Selection, leave_out: LeaveOut = lambda _: frozenset()) -> Iterator[Images]:
     """The images for the block, leased. Raises as `Source.resolve`; FileUnreadable, UsageRefused, ImageUnsupported for the source."""
     if source == REGISTRY:
-        with _from_registries(ctx, selection) as images:
+        with _from_registries(ctx, selection, leave_out) as images:
             yield images
     elif source == STORE:
-        with _from_layout(ctx, ctx.store.layout.images, selection) as images:
+        with _from_layout(ctx, ctx.store.layout.images, selection, leave_out) as images:
             yield images
     elif source == DOCKER or source.startswith(("docker:", "docker-daemon:")):
         raise ImageUnsupported(
@@ -55,12 +62,12 @@ def gathered(ctx: Context, source: str, selection: Selection) -> Iterator[Images
     elif not Path(source).is_dir():
         raise UsageRefused(f"--from {source} is not a folder", hint=command("bundle create", "--from", f"{REGISTRY}|{STORE}|FOLDER", "..."))
     else:
-        with _from_layout(ctx, Path(source), selection) as images:
+        with _from_layout(ctx, Path(source), selection, leave_out) as images:
             yield images
 
 
 @contextmanager
-def _from_registries(ctx: Context, selection: Selection) -> Iterator[Images]:
+def _from_registries(ctx: Context, selection: Selection, leave_out: LeaveOut) -> Iterator[Images]:
     store = ctx.store
     with ExitStack() as stack:
         by_platform: dict[tuple[Reference, Platform], ImageLock] = {}
@@ -69,14 +76,16 @@ def _from_registries(ctx: Context, selection: Selection) -> Iterator[Images]:
             locked = stack.enter_context(resolved(ctx.source, store, references, platform))
             by_platform |= {(reference, platform): lock for reference, lock in zip(references, locked, strict=True)}
         locks = _each_once(by_platform[chosen] for chosen in selection)
+        without = leave_out(locks)
+        needed = [_reduced(lock, without) for lock in locks]
 
         def bring() -> None:
             limits = limits_of(ctx.settings.download, ctx.ledger)
-            with _reserved(ctx, locks):
-                fetch(Transfer(ctx.source, store, ctx.progress, ctx.stop, ctx.timings.staging, limits), locks)
+            with _reserved(ctx, needed):
+                fetch(Transfer(ctx.source, store, ctx.progress, ctx.stop, ctx.timings.staging, limits), needed)
 
         def renew() -> bool:
-            return not all([store.verify(blob) for lock in locks for blob in lock.blobs()])  # noqa: C419  (all of them are looked at)
+            return not all([store.verify(blob) for lock in needed for blob in lock.blobs()])  # noqa: C419  (all of them are looked at)
 
         def forget() -> int:
             kept = ctx.ledger.kept_locks() if ctx.connections.has_ledger else ()
@@ -85,7 +94,13 @@ def _from_registries(ctx: Context, selection: Selection) -> Iterator[Images]:
         def opened(extent: Extent) -> BinaryIO:
             return FileSlice(store.path(extent.digest), Descriptor("", extent.digest, extent.size)).open()
 
-        yield Images(locks, bring, opened, renew, forget)
+        yield Images(locks, bring, opened, renew, forget, without)
+
+
+def _reduced(lock: ImageLock, without: frozenset[str]) -> ImageLock:
+    """The image without the layers that are left out."""
+    kept = [(layer, diff_id) for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True) if layer.digest not in without]
+    return replace(lock, layers=tuple(layer for layer, _ in kept), diff_ids=tuple(diff_id for _, diff_id in kept))
 
 
 def _each_once(locks: Iterable[ImageLock]) -> tuple[ImageLock, ...]:
@@ -94,21 +109,22 @@ def _each_once(locks: Iterable[ImageLock]) -> tuple[ImageLock, ...]:
 
 
 @contextmanager
-def _from_layout(ctx: Context, folder: Path, selection: Selection) -> Iterator[Images]:
+def _from_layout(ctx: Context, folder: Path, selection: Selection, leave_out: LeaveOut) -> Iterator[Images]:
     """Blobs are read where they are. Each is hashed when it is written."""
     with ctx.sanitizer.errors():
         layout = LayoutFolder(folder)
         locks = _each_once(layout.resolve(reference, platform).lock for reference, platform in selection)
+    without = leave_out(locks)
 
     def check() -> None:
         for lock in locks:
-            for blob in lock.blobs():
+            for blob in _reduced(lock, without).blobs():
                 layout.open(blob).close()
 
     with ExitStack() as stack:
         if folder == ctx.store.layout.images:
             stack.enter_context(ctx.store.lease(locks))
-        yield Images(locks, check, lambda extent: layout.open(Descriptor("", extent.digest, extent.size)))
+        yield Images(locks, check, lambda extent: layout.open(Descriptor("", extent.digest, extent.size)), without=without)
 
 
 @contextmanager

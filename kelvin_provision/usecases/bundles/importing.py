@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from kelvin_provision.bundles.opening import open_bundle
@@ -23,6 +24,7 @@ from kelvin_provision.staging.media import copy_from_media
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest
 from kelvin_provision.usecases.bundles.planning import plan
+from kelvin_provision.usecases.bundles.receipts import leave_receipt
 from kelvin_provision.usecases.bundles.serials import older, signers_of
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
@@ -31,16 +33,18 @@ __all__ = ["ImportPlan", "ImportRequest", "ImportResult", "carry_out", "plan"]
 
 @dataclass(frozen=True)
 class ImportResult:
-    """`images` were brought in without a request, and are kept until `images prune`."""
+    """`images` were brought in without a request, and are kept until `images prune`. `left` are files for the desk, on the medium."""
 
     plan: ImportPlan
     revisions: tuple[Revision, ...]
     images: tuple[ImageLock, ...]
     warnings: tuple[str, ...] = ()
+    left: tuple[Path, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         accepted = [{"workload": revision.workload, "revision": revision.number} for revision in self.revisions]
-        return self.plan.to_json() | {"accepted": accepted, "kept_images": [str(lock.reference) for lock in self.images]}
+        kept_images = [str(lock.reference) for lock in self.images]
+        return self.plan.to_json() | {"accepted": accepted, "kept_images": kept_images, "left": [str(path) for path in self.left]}
 
 
 def carry_out(ctx: Context, plan: ImportPlan) -> ImportResult:
@@ -61,7 +65,7 @@ def carry_out(ctx: Context, plan: ImportPlan) -> ImportResult:
     woken = wake(ctx) if stored.revisions or plan.head is None else ()
     reboot = () if not stored.revisions or ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)
     warnings = (*plan.warnings, *requests.cancellations(stored.cancelled), *woken, *reboot)
-    return ImportResult(plan, stored.revisions, plan.kept, warnings)
+    return ImportResult(plan, stored.revisions, plan.kept, warnings, leave_receipt(ctx, plan, stored.revisions))
 
 
 def _stored(ctx: Context, plan: ImportPlan, brought: Brought) -> Accepted:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
-from kelvin_provision.bundles.contents import NAME
-from kelvin_provision.bundles.model import Contents
+from kelvin_provision.bundles.contents import NAME, decode
+from kelvin_provision.bundles.model import IN_BOX, Contents
+from kelvin_provision.bundles.opening import candidates, read_head
 from kelvin_provision.bundles.writing import space
 from kelvin_provision.bundles.writing.output import Place
 from kelvin_provision.bundles.writing.writer import head_there
-from kelvin_provision.errors import CannotWrite, UsageRefused
+from kelvin_provision.errors import BundleDiffers, BundleMissing, CannotWrite, ProvisionError, UsageRefused
 from kelvin_provision.files import mounts
 from kelvin_provision.quantity import format_bytes
 
@@ -29,6 +30,18 @@ def _valid(name: str) -> str:
     if not NAME.fullmatch(name):
         raise UsageRefused(f"{name!r} cannot be the name of a bundle", hint="use letters, digits, dots, hyphens and underscores")
     return name
+
+
+def bundle_there(place: Place) -> Contents:
+    """The table of contents of the bundle with this name, for its repair. Raises BundleMissing, BundleDiffers."""
+    for files in candidates(place.folder):
+        if files.name == place.name:
+            try:
+                return decode(read_head(files).contents)
+            except ProvisionError as error:
+                hint = "create it without --repair: what is right of it is not known"
+                raise BundleDiffers(f"{place.folder}/{place.name}.kpb cannot be repaired: {error}", hint=hint) from error
+    raise BundleMissing(f"{place.folder} has no bundle {place.name}")
 
 
 def part_size_of(size: int | None, folder: Path, table: Path = mounts.TABLE) -> int:
@@ -54,4 +67,12 @@ def described(contents: Contents, place: Place) -> str:
     count = len({image.reference for image in contents.images})
     images = f"{count} image{'' if count == 1 else 's'}"
     parts = f" in {len(contents.parts)} parts" if len(contents.parts) > 1 else ""
-    return f"bundle {contents.name}: {images}, {format_bytes(contents.total)} ({contents.total} bytes){parts} to {place.folder}"
+    layers, size = left_out(contents)
+    without = f", without {format_bytes(size)} that the box has" if layers else ""
+    return f"bundle {contents.name}: {images}, {format_bytes(contents.total)} ({contents.total} bytes){parts} to {place.folder}{without}"
+
+
+def left_out(contents: Contents) -> tuple[int, int]:
+    """Layers that the boxes have already, and their bytes."""
+    sizes = {layer.digest: layer.size for image in contents.images for layer in image.layers if layer.source == IN_BOX}
+    return len(sizes), sum(sizes.values())

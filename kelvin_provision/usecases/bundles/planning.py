@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
@@ -59,7 +58,7 @@ def _of(ctx: Context, request: ImportRequest, files: BundleFiles, head: Head, ac
 
 def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Accepted, head: Head) -> ImportPlan:
     contents, box = accepted.contents, box_of(lambda: ctx.runtime)
-    _refuse_other_box(contents, ctx.settings.cluster.name or platform.node(), box.platform)
+    _refuse_other_box(contents, ctx.box_name, box.platform)
     requests = Requests() if request.images_only else requests_of(bundle, ctx.settings, allow_latest=request.allow_latest)
     refuse_unsigned(ctx.settings.trust, [spec.name for spec in requests.specs], requests.signed)
     if requests.specs:
@@ -114,17 +113,18 @@ def _refuse_other_box(contents: Contents, name: str, own: Platform) -> None:
 def _refuse_lacking(ctx: Context, contents: Contents, images: Sequence[ImageLock], box: Box) -> None:
     """What the bundle counts on must be on the box before anything of it is copied. Raises BundleUnsuitable."""
     here = {layer.digest for image in contents.images for layer in image.layers if layer.source == IN_BOX}
-    needed = {layer.digest: layer for lock in images for layer in lock.layers if layer.digest in here}
+    needed = {layer.digest: (layer, lock) for lock in images for layer in lock.layers if layer.digest in here}
     lacking = []
-    for layer in needed.values():
+    for layer, lock in needed.values():
         if ctx.store.has(layer):
             continue
         with box.runtime.open_blob(layer) if box.runtime is not None else nullcontext() as file:
             if file is None:
-                lacking.append(layer.digest)
+                lacking.append(f"{layer.digest} of {lock.reference}")
     if lacking:
         count = f"{len(lacking)} layer{'' if len(lacking) == 1 else 's'}"
-        hint = command("bundle create", *("REQUEST", "--to", "PLACE"), instruction="make one with all layers at the desk")
+        complete = ("REQUEST", "--to", "PLACE", "--platform", str(box.platform))
+        hint = command("bundle create", *complete, instruction="make a complete one at the desk, without --for FILE and --since")
         raise BundleUnsuitable(
             f"the bundle {contents.name} needs {count} that this box does not have", hint=hint, evidence=lacking[:_NAMED]
         )

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from kelvin_provision.api.messages.documents import solution
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
-from kelvin_provision.api.routes.box import DOCTOR, made_bundle
+from kelvin_provision.api.routes.box import DOCTOR, inventory_file, made_bundle
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.forms import form_of
 from kelvin_provision.api.ui.handlers.assessing import PATIENCE, why_silent
@@ -79,6 +79,11 @@ async def images(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
     result, disk = await asked(call.box, "images", {}), await asked(call.box, "disk", {})
     return page(call, "images.html", images=result["images"], store=disk["store"], warnings=result["warnings"])
+
+
+async def inventory(call: Call) -> Response:
+    refuse_unknown(call.request.query_params.keys(), ())
+    return await inventory_file(call, HEADERS)
 
 
 async def support_bundle(call: Call) -> Response:

@@ -24,7 +24,8 @@ _PLATFORM = Option("--platform", metavar="PLATFORM", help="Images for this platf
 _FROM = Option("--from", metavar="SOURCE", help="registry, store, or the folder of an OCI image layout.")
 _NAME = Option("--name", metavar="NAME", help="The name of the bundle.  [default: the app and version of the first request]")
 _SERIAL = Option("--serial", metavar="NUMBER", min=0, help="A number that grows with each bundle.")
-_FOR = Option("--for", metavar="BOX", help="The name of a box that the bundle is for; may be repeated.")
+_FOR = Option("--for", metavar="BOX|FILE", help="A box that the bundle is for: its name, or its inventory (FILE.json); may be repeated.")
+_SINCE = Option("--since", metavar="PLACE", help="Leave out what the bundle there has: the boxes were given it before.")
 _PART_SIZE = Option("--part-size", metavar="SIZE", help="Cut it into files of this size.  [default: 4092MiB on FAT, else one file]")
 _LATEST = Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
 _NO_IMAGES = Option("--no-images", help="Requests only; boxes have the images, or download them.")
@@ -43,6 +44,7 @@ def command(
     name: Annotated[str, _NAME] = "",
     serial: Annotated[int | None, _SERIAL] = None,
     box: Annotated[list[str] | None, _FOR] = None,
+    since: Annotated[Path | None, _SINCE] = None,
     part_size: Annotated[str | None, _PART_SIZE] = None,
     sign: Annotated[Path | None, _SIGN] = None,
     sign_with: SignWith = None,
@@ -57,6 +59,9 @@ def command(
     Done at a desk, which needs neither a runtime nor a cluster. Requests are checked as `workloads deploy` checks them, and kept byte by
     byte. The size and the free space are known before the first byte. The bundle gets its name when all of it was written and read
     back; until then, the same command continues where it was interrupted.
+
+    With inventories of the boxes (`images list --inventory FILE` makes one), layers that all of them have are left out, and the bundle is
+    for these boxes and their platforms. A box that lacks one of these layers after all refuses the bundle.
     """
     from kelvin_provision.cli.frame.box import operating
     from kelvin_provision.trust.requests import RequestFile
@@ -70,7 +75,9 @@ def command(
         platforms=tuple(map(_platform, platform or ())),
         name=name,
         serial=serial,
-        boxes=tuple(box or ()),
+        boxes=tuple(value for value in box or () if not _is_file(value)),
+        inventories=tuple(Path(value) for value in box or () if _is_file(value)),
+        since=since,
         part_size=_size(part_size),
         source=source,
         with_images=not no_images,
@@ -93,11 +100,18 @@ def _items(result: CreateResult) -> tuple[Item, ...]:
         Item("file", str(path), "written and read back" if result.read_back else "written", format_bytes(size))
         for path, size in zip(result.paths, result.contents.parts, strict=True)
     ]
+    layers, size = result.left_out
+    left = [Item("layers", str(layers), "left out", f"{format_bytes(size)} that the box has")] if layers else []
     keys = [Item("signature", key[:12], "added") for key in result.signers]
     whole = Item(
         "bundle", result.contents.name, "created", f"{format_bytes(result.contents.total)}{kept}; digest {compared(result.digest)}"
     )
-    return (*images, *files, *keys, whole)
+    return (*images, *left, *files, *keys, whole)
+
+
+def _is_file(value: str) -> bool:
+    """Whether a box is given by its inventory: the same on every desk, whatever files are there."""
+    return "/" in value or value.endswith(".json")
 
 
 def _platform(text: str) -> Platform:

@@ -77,6 +77,7 @@ def _report(result: ImportResult) -> Report:
         for revision in result.revisions
     ]
     items += [Item("image", str(lock.reference), "kept", format_bytes(lock.size)) for lock in result.images]
+    items += [Item("file", str(path), "left", "for the desk") for path in result.left]
     files = ", ".join(map(str, planned.files.paths.values()))
     items.append(Item("bundle", planned.contents.name, "imported" if planned.head else "continued", files))
     document = {
