@@ -67,6 +67,15 @@ class Observation:
         return checked(cls, document | {"observed": Observed(document["observed"]), "warnings": tuple(document["warnings"]), "hold": hold})
 
 
+class RehearsalOutcome(StrEnum):
+    """How the rehearsal of a staged version went. `not possible` proves nothing, neither way; `ended` was cut short by a change."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NOT_POSSIBLE = "not possible"
+    ENDED = "ended"
+
+
 class OperationKind(StrEnum):
     """What a journaled change does to its workloads."""
 
@@ -89,6 +98,7 @@ class Verb(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     PRUNE = "prune"
+    REHEARSE = "rehearse"
 
 
 @dataclass(frozen=True)

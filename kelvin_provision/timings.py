@@ -50,3 +50,5 @@ class Timings:
     """How long a workload receives bytes before another that waits gets its turn."""
     trial: float = 300.0
     """How long the cluster is asked what it would refuse of the staged versions; below what the agent's watchdog allows."""
+    rehearsal_end: float = 90.0
+    """How long a change waits for a rehearsal to take itself away; that is a matter of seconds."""

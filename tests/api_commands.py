@@ -18,6 +18,7 @@ ROUTES = {
     "workloads list": [f"GET {WORKLOADS}/list", f"GET {EDGE}/events"],
     "workloads show": [f"GET {ONE}/get"],
     "workloads check": [f"GET {OURS}/check"],
+    "workloads rehearse": [f"POST {OURS}/rehearse"],
     "workloads wait": [f"GET {EDGE}/events"],
     "workloads start": [f"GET {ONE}/start"],
     "workloads stop": [f"GET {ONE}/stop"],

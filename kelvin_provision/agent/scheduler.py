@@ -6,7 +6,9 @@ download when they end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from kelvin_provision.agent.queue import Group, complete_groups, pending
 from kelvin_provision.applying.gate import obstacle
@@ -105,12 +107,28 @@ def carry_out(ctx: Context, order: Order) -> None:
         current = _pending(ctx, order)
         return current is not None and _timing(ctx, current) is Timing.DUE
 
+    if order.verb is Verb.REHEARSE:
+        ctx = replace(ctx, stop=_giving_way(ctx))
     try:
         execute(ctx, order, still_valid=still_due)
     except Locked as error:
         ctx.progress(Note(f"{label(order)} waits: {error}"))
     except ProvisionError as error:
         _defer(ctx, order, error)
+
+
+def _giving_way(ctx: Context) -> Callable[[], bool]:
+    """Whether a rehearsal has to end: with the agent, or for an order that changes something. It is tried again afterwards."""
+    looked = time.monotonic()
+    others = False
+
+    def stop() -> bool:
+        nonlocal looked, others
+        if not others and time.monotonic() - looked > ctx.timings.poll:
+            looked, others = time.monotonic(), any(other.verb is not Verb.REHEARSE for other in due(ctx))
+        return ctx.stop() or others
+
+    return stop
 
 
 def _defer(ctx: Context, order: Order, error: ProvisionError) -> None:

@@ -11,9 +11,10 @@ from kelvin_provision.errors import ProvisionError, TransferStopped
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import system_errors
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ledger.staging_state import Waiting, reason_of
+from kelvin_provision.ledger.staging_state import Ready, Waiting, reason_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Blobs, Resolved, Stream
+from kelvin_provision.rehearsing.orders import order_of
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits
@@ -42,7 +43,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             media=ctx.media,
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
-            outcome=lambda complete: trial.outcome(complete, ctx),
+            outcome=lambda complete: _outcome(complete, ctx),
         )
         with system_errors():
             done = stage.run(revision, tools)
@@ -64,6 +65,13 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
     if state != revision.cause:
         ctx.progress(Note(f"staging {revision.workload}: {state}"))
     return current.waiting if current else None
+
+
+def _outcome(revision: Revision, ctx: Context) -> Ready:
+    """The rehearsal is ordered before the version is ready, so that no crash is between the two. The order waits until it is."""
+    if ctx.settings.staging.rehearse and not revision.spec.method.instantly_apply:
+        order_of(ctx, revision)
+    return trial.outcome(revision, ctx)
 
 
 class _InterruptibleSource:

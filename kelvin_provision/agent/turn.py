@@ -19,6 +19,7 @@ from kelvin_provision.events import Event, Note, Status
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Revision, Workload
 from kelvin_provision.ledger.staging_state import Received, Waiting
+from kelvin_provision.rehearsing.lock import tidy_after_crash
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.staging.limits.limits import TransferLimits, limits_of
 from kelvin_provision.status import Verb
@@ -96,6 +97,7 @@ class _Turn:
         self._memory.continues = False
         self._memory.damage.look_at_all(ctx)
         scheduler.expire(ctx)
+        tidy_after_crash(ctx)
         queue = pending(self._workloads())
         for workload in queue:
             if workload.staged and workload.staged.download is Download.PENDING:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from kelvin_provision.check_result import CheckFinding, error, ok, warning
+from kelvin_provision import timestamps
+from kelvin_provision.check_result import NO_HINT, CheckFinding, CheckStatus, error, ok, warning
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.hints import command
+from kelvin_provision.ledger.model import Rehearsal
+from kelvin_provision.status import RehearsalOutcome
 
 
 class Hooks(NamedTuple):
@@ -27,3 +31,17 @@ def hooks(scripts: Hooks) -> Iterator[CheckFinding]:
         yield error(str(refusal), refusal.hint)
     if not scripts.refused:
         yield ok(f"{scripts.total} hook{'' if scripts.total == 1 else 's'} of this site" if scripts.total else "none")
+
+
+def rehearsed(rehearsals: Mapping[str, Rehearsal | None]) -> Iterator[CheckFinding]:
+    """`rehearsal`: how each version fared. A rehearsal is not needed for an apply, so nothing of this is an error."""
+    for name, rehearsal in rehearsals.items():
+        if rehearsal is None:
+            yield CheckFinding(CheckStatus.SKIPPED, "this version was not rehearsed", command("workloads rehearse", names=(name,)), name)
+            continue
+        when = f"at {timestamps.local_minute(rehearsal.ended)}, revision {rehearsal.revision}"
+        if rehearsal.outcome is RehearsalOutcome.OK:
+            yield CheckFinding(CheckStatus.OK, f"it came up {when}", NO_HINT, name)
+        else:
+            words = "it failed" if rehearsal.outcome is RehearsalOutcome.FAILED else "it was not possible"
+            yield warning(f"{words} {when}: {rehearsal.reason}", command("workloads show", names=(name,)), name)

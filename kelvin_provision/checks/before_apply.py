@@ -116,6 +116,13 @@ CHECKS = (
     Check(
         "gate", "Window and holds", "An apply is refused while its window is closed or a workload is held.", admission.opened, ("obstacle",)
     ),
+    Check(
+        "rehearsal",
+        "Rehearsal",
+        "A version that was started here beside the running one starts here in the window as well.",
+        admission.rehearsed,
+        ("rehearsals",),
+    ),
     Check("hooks", "Hooks", "A pre-apply hook that cannot run stops the apply before anything is changed.", admission.hooks, ("hooks",)),
 )
 
@@ -156,6 +163,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
         "named": Fact(lambda: len({name for items in objects().values() for name in references_in(list(items))})),
         "missing": Fact(lambda: tuple(missing_secrets(objects(), ctx.lookup))),
         "obstacle": Fact(lambda: obstacle(_observed_now(workloads, cluster), ctx.settings.apply.window, ctx.now)),
+        "rehearsals": Fact(lambda: {workload.name: workload.rehearsal for workload in workloads}),
         "hooks": Fact(lambda: admission.Hooks(*ctx.hooks.inspect())),
     }
 

@@ -21,3 +21,9 @@ HOLD = "kelvin-provision/hold"
 HOLD_FOLDER = "/opt/kelvin/hold"
 HOLD_FILE = "reason"
 """The same hold, set by the workload itself with a file in its own file system."""
+
+REHEARSAL = "kelvin-provision/rehearsal"
+"""On what a rehearsal makes, in place of OWNER: the workload that is rehearsed. It belongs to no workload, and goes with the rehearsal."""
+
+REHEARSAL_HOME = "kelvin-provision/rehearsal-home"
+"""On the same objects on Kubernetes: the namespace of the box that made them. Another box that shares the cluster leaves them alone."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from kelvin_provision.cluster.logs.lines import LogLine
     from kelvin_provision.cluster.plan import Drift, Plan
+    from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
     from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
     from kelvin_provision.events import Progress
     from kelvin_provision.spec.lock import ImageLock
@@ -210,6 +211,27 @@ class Cluster(Protocol):
 
         An object that is kept, because deleting it would also delete objects of others, is named as well, with that reason.
         """
+        ...
+
+    def rehearse(
+        self,
+        workload: str,
+        objects: Sequence[Object],
+        terms: RehearsalTerms,
+        lookup: Lookup,
+        *,
+        progress: Progress,
+        stop: Callable[[], bool],
+    ) -> Rehearsed:
+        """Start these objects beside what runs, cut off from it, hold them to their probes and the terms, and take them away again.
+
+        Nothing of the workload is changed, and nothing of the rehearsal carries the label of a workload: the other verbs do not see it.
+        `stop`, called at least once a second, ends it early. Where it cannot be kept from what is real, it is not started.
+        """
+        ...
+
+    def end_rehearsals(self) -> tuple[str, ...]:
+        """Take away all that rehearsals of this box have left, and name it. May be repeated."""
         ...
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:

@@ -99,11 +99,20 @@ class Engine:
             self._identity = now, Identity.ROOT if uses_containerd_image_store(self.info()) else Identity.CONFIG
         return self._identity[1]
 
-    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
-        """A bridge on which containers resolve each other's names."""
+    def ensure_network(self, name: str, labels: Mapping[str, str], *, internal: bool = False) -> None:
+        """A bridge on which containers resolve each other's names; an internal one has no route to anywhere else."""
         with self._connection.call() as api:
             if not any(network["Name"] == name for network in api.networks(names=[name])):
-                api.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
+                api.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True, internal=internal)
+
+    def networks(self) -> dict[str, dict[str, str]]:
+        """Labels by name."""
+        with self._connection.call() as api:
+            return {network["Name"]: network["Labels"] or {} for network in api.networks()}
+
+    def remove_network(self, name: str) -> None:
+        with self._connection.call() as api, ignore_missing():
+            api.remove_network(name)
 
     def volumes(self, label: str | None = None) -> dict[str, dict[str, str]]:
         """Labels by name; of all volumes, or of those with this label."""

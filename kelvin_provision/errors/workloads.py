@@ -71,6 +71,20 @@ class CheckFailed(ProvisionError):
     hint_default = "follow the hint below each check; --skip ID skips a check"
 
 
+class RehearsalFailed(ProvisionError):
+    """A staged version did not come up in its rehearsal, or could not be rehearsed; the running version was not touched."""
+
+    code, exit_code = "rehearsal-failed", 1
+    hint_default = command("workloads show", names=("NAME",))
+
+
+class RehearsalEnded(ProvisionError):
+    """A change began while a version was rehearsed, which ends the rehearsal; nothing of it is left."""
+
+    code, exit_code, temporary = "rehearsal-ended", os.EX_TEMPFAIL, True
+    hint_default = command("workloads rehearse", names=("NAME",))
+
+
 class WaitTimeout(ProvisionError):
     """The timeout is over; the message says where each workload is. The work itself continues."""
 

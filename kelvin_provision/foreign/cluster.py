@@ -8,6 +8,7 @@ from types import MappingProxyType
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, Lookup, Scale, WaitPolicy
+from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.events import Progress
@@ -129,6 +130,25 @@ class SanitizedCluster:
     def remove(self, workload: str) -> tuple[str, ...]:
         with self._sanitizer.errors():
             return self._cluster.remove(workload)
+
+    def rehearse(
+        self,
+        workload: str,
+        objects: Sequence[Object],
+        terms: RehearsalTerms,
+        lookup: Lookup,
+        *,
+        progress: Progress,
+        stop: Callable[[], bool],
+    ) -> Rehearsed:
+        more = self._of({workload: objects}, lookup)
+        with self._sanitizer.errors(more):
+            result = self._cluster.rehearse(workload, objects, terms, lookup, progress=self._sanitizer.progress(progress, more), stop=stop)
+            return self._sanitizer.value(result, more)
+
+    def end_rehearsals(self) -> tuple[str, ...]:
+        with self._sanitizer.errors():
+            return self._cluster.end_rehearsals()
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         with self._sanitizer.errors():

@@ -12,7 +12,7 @@ from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.images import local_names
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, Situation, Slot, Verb
+from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, RehearsalOutcome, Situation, Slot, Verb
 from kelvin_provision.wait_reason import WaitReason, describe
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ Slots = Mapping[str, tuple[int | None, int | None]]
 class Target:
     """A workload of an order, and the revision that the order means.
 
-    Of an apply, or an undeploy of what is staged: the staged one. Of a rollback to the version before: the one that it goes back from.
+    Of an apply, a rehearsal, or an undeploy of what is staged: the staged one. Of a rollback to the version before: the one that it goes
+    back from.
     Of any other order: the newest that had been accepted; what is staged or comes up later is not meant. None: whatever is there.
     """
 
@@ -167,7 +168,7 @@ class Order:
     @property
     def of_staged(self) -> bool:
         """Whether it means staged revisions, and nothing else."""
-        return self.verb is Verb.APPLY or self.arguments.get("staged") is True
+        return self.verb in {Verb.APPLY, Verb.REHEARSE} or self.arguments.get("staged") is True
 
     def moved(self, slots: Slots) -> tuple[str, ...]:
         """Its workloads that it does not mean as they are now: another revision is staged, or one came up that was accepted later."""
@@ -194,6 +195,23 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Rehearsal:
+    """The newest rehearsal of a revision. `reason` is empty for one that went well."""
+
+    workload: str
+    revision: int
+    began: str
+    ended: str
+    actor: str
+    outcome: RehearsalOutcome
+    reason: str = ""
+    evidence: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: {self.reason}" if self.reason else self.outcome.value
+
+
+@dataclass(frozen=True)
 class Workload:
     """A workload with its slots, last observation, open operation and pending orders. `held` is the hold that a person placed."""
 
@@ -208,6 +226,8 @@ class Workload:
     operation: OperationKind | None
     held: Hold | None = None
     orders: tuple[Order, ...] = ()
+    rehearsal: Rehearsal | None = None
+    """Of the staged revision."""
 
     @property
     def scheduled_apply(self) -> Order | None:

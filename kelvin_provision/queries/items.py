@@ -7,9 +7,9 @@ from typing import Any
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.ledger.model import Order, Revision, Workload
+from kelvin_provision.ledger.model import Order, Rehearsal, Revision, Workload
 from kelvin_provision.spec.enums import Download, State
-from kelvin_provision.status import Status, Trouble, derive, of_staged
+from kelvin_provision.status import RehearsalOutcome, Status, Trouble, derive, of_staged
 
 _UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
@@ -25,6 +25,7 @@ class StagedItem:
     status: Status
     trouble: Trouble | None = None
     apply_at: str | None = None
+    rehearsal: RehearsalOutcome | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -96,7 +97,7 @@ def item_of(workload: Workload, *, staged: bool = False) -> WorkloadItem:
         status=of_staged(workload.staged.slot) if staged and workload.staged else derive(workload.situation),
         download_status=_download_status(workload),
         download_error=workload.staged.cause if workload.staged and workload.staged.download is not Download.READY else None,
-        staged=_staged_item(workload.staged, workload.scheduled_apply),
+        staged=_staged_item(workload.staged, workload.scheduled_apply, workload.rehearsal),
         app_type=_app_type(shown.spec.payload),
     )
 
@@ -129,7 +130,7 @@ def damaged_item(name: str, why: StateDamaged) -> WorkloadItem:
     )
 
 
-def _staged_item(revision: Revision | None, scheduled: Order | None) -> StagedItem | None:
+def _staged_item(revision: Revision | None, scheduled: Order | None, rehearsal: Rehearsal | None) -> StagedItem | None:
     """None when nothing is staged; a standard deploy in the staged slot does not count."""
     if revision is None or not revision.spec.method.staged:
         return None
@@ -142,6 +143,7 @@ def _staged_item(revision: Revision | None, scheduled: Order | None) -> StagedIt
         status,
         revision.slot.trouble,
         scheduled.at if scheduled else None,
+        rehearsal.outcome if rehearsal else None,
     )
 
 

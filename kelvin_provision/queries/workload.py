@@ -13,7 +13,7 @@ from kelvin_provision.queries.transfers import ImageTransfer, transfers
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Entry, Order, Workload
+    from kelvin_provision.ledger.model import Entry, Order, Rehearsal, Workload
     from kelvin_provision.status import Hold
 
 
@@ -40,9 +40,10 @@ class WorkloadResult:
     waits: str = ""
     """The warning of a download that is retried, with the time of the next attempt, and without it as `cause`."""
     cause: str = ""
+    rehearsal: Rehearsal | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The platform's object of one workload; `images`, `orders` and `last_failure` are keys of our own."""
+        """The platform's object of one workload; `images`, `orders`, `rehearsal` and `last_failure` are keys of our own."""
         document = self.item.to_json()
         document["payload"] = self.payload
         document["networking"] = []  # protocol's case differs between client generations; empty suits all (KELVIN 3.2)
@@ -57,6 +58,7 @@ class WorkloadResult:
         return document | {
             "images": [image.to_json() for image in self.images],
             "orders": [order_to_json(order) for order in self.orders],
+            "rehearsal": asdict(self.rehearsal) if self.rehearsal else None,
             "last_failure": asdict(self.last_failure) if self.last_failure else None,
         }
 
@@ -88,6 +90,7 @@ def workload_of(ctx: Context, current: Workload) -> WorkloadResult:
         recovered=failure is not None and history.succeeded_since(ctx.ledger, failure),
         waits=describe_cause(staged, tries[staged.workload]) if staged and tries else "",
         cause=staged.cause or "" if staged else "",
+        rehearsal=current.rehearsal,
     )
 
 

@@ -106,6 +106,12 @@ KEYS: tuple[Key, ...] = (
     Key("apply.settle", DURATION, "5s", "time for which a workload must stay ready to count as running"),
     Key("apply.window", WINDOW, "", "times of day (local) at which anything is applied, such as 02:00-04:00; default: always"),
     Key("apply.grace", DURATION, "15m", "how late an apply that was scheduled with `apply --at` may still start"),
+    Key(
+        "staging.rehearse",
+        BOOL,
+        "false",
+        "rehearse every version at the end of its staging (`workloads rehearse`)",
+    ),
     Key("hooks", PATH, "/etc/kelvin-provision/hooks", "directory of the hooks pre-apply, post-apply and on-failure", trusted=True),
     Key("hooks_timeout", DURATION, "2m", "time after which a hook is killed", trusted=True),
     Key(

@@ -22,6 +22,7 @@ from kelvin_provision.settings.model import (
     RegistrySettings,
     RuntimeSettings,
     Settings,
+    StagingSettings,
     TlsSettings,
     TrustSettings,
 )
@@ -138,6 +139,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         runtime=RuntimeSettings(**section("runtime")),
         download=DownloadSettings(**section("download")),
         apply=ApplySettings(**section("apply")),
+        staging=StagingSettings(**section("staging")),
         api=ApiSettings(tls=TlsSettings(**section("api.tls")), **leaves("api")),
         history=HistorySettings(**section("history")),
         trust=TrustSettings(**section("trust")),

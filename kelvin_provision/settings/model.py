@@ -75,6 +75,13 @@ class ApplySettings:
 
 
 @dataclass(frozen=True)
+class StagingSettings:
+    """`rehearse`: a version is rehearsed at the end of its staging."""
+
+    rehearse: bool = False
+
+
+@dataclass(frozen=True)
 class TlsSettings:
     """Files of the site in place of this box's own certificate; without `key`, the certificate's file has the key, too."""
 
@@ -139,6 +146,7 @@ class Settings:
     runtime: RuntimeSettings = RuntimeSettings()
     download: DownloadSettings = DownloadSettings()
     apply: ApplySettings = ApplySettings()
+    staging: StagingSettings = StagingSettings()
     default_method: Method = Method.STANDARD
     keep_revisions: int = 2
     hooks: Path = Path("/etc/kelvin-provision/hooks")

@@ -11,6 +11,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Outcome
 from kelvin_provision.quantity import format_bytes
+from kelvin_provision.rehearsing.orders import carry_out
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases import start_stop
 from kelvin_provision.usecases.apply import ApplyRequest, apply
@@ -31,8 +32,7 @@ def execute(ctx: Context, order: Order, *, still_valid: Callable[[], bool]) -> N
     names, arguments, note = order.names, order.arguments, ""
     match order.verb:
         case Verb.APPLY:
-            for warning in apply(ctx, ApplyRequest(names, force=order.forced, everything=order.everything), ticket).warnings:
-                ctx.progress(Note(f"applying {', '.join(names)}: {warning}"))
+            _apply(ctx, order, ticket)
         case Verb.ROLLBACK:
             to = arguments.get("to")
             rollback(ctx, RollbackRequest(names, to if isinstance(to, int) else None), ticket)
@@ -44,10 +44,17 @@ def execute(ctx: Context, order: Order, *, still_valid: Callable[[], bool]) -> N
             undeploy(ctx, UndeployRequest(names, staged=arguments.get("staged") is True), ticket)
         case Verb.PRUNE:
             note = _told(prune(ctx, orphans=arguments.get("orphans") is True, ticket=ticket))
+        case Verb.REHEARSE:
+            note = carry_out(ctx, order, command)
         case Verb.DEPLOY | Verb.HOLD | Verb.RELEASE:
             raise OurBug(f"{order.verb} cannot be an order")
     if ticket.still_valid():
         orders.end(ctx.ledger, order, Outcome.DONE, note, actor=ctx.actor)
+
+
+def _apply(ctx: Context, order: Order, ticket: OrderTicket) -> None:
+    for warning in apply(ctx, ApplyRequest(order.names, force=order.forced, everything=order.everything), ticket).warnings:
+        ctx.progress(Note(f"applying {', '.join(order.names)}: {warning}"))
 
 
 def _told(result: PruneResult) -> str:

@@ -19,6 +19,7 @@ from kelvin_provision.files.lock import exclusive
 from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.ledger import archive, history, journal
 from kelvin_provision.ledger.model import OnFailure, Order, Phase, Revision
+from kelvin_provision.rehearsing.lock import end_rehearsal
 from kelvin_provision.status import OperationKind
 
 AGENT = "agent:"
@@ -95,6 +96,7 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
 
     recovering = replace(ctx, actor=ticket.recovered_by or ctx.actor)
     with exclusive(lock, command=ticket.command, wait=patience):
+        end_rehearsal(ctx)
         recovered = recovery.recover(recovering, policy or policy_of(ctx.settings))
         settled = hooks.settle(recovering)
         running = Running(recovered, (*recovered.reports, *settled.reports), recovered.applied | settled.applied)

@@ -6,7 +6,7 @@ What the change would refuse at once is refused here, with the same errors: an o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import choose, refuse_bare, refuse_unready, select
@@ -26,6 +26,7 @@ class Change:
     """`digest` is that of the request as the client sent it: the same one again within a minute is a repetition.
 
     `staged`: undeploy the staged version only. `to`: the revision of a rollback, None for the one that ran before. `orphans`: of a prune.
+    `arguments`: of a rehearsal, as `rehearsing.orders` reads them.
     Of an apply, without names everything that is staged is meant, with `retry_failed` also what failed before; `force` is as in
     `ApplyRequest`. `seen`: the revisions that a person has looked at: staged ones for an apply or what is `staged`, the newest ones for
     an undeploy of everything, and running ones for anything else. If they are others by now, nothing is ordered.
@@ -36,6 +37,7 @@ class Change:
     digest: str
     staged: bool = False
     to: int | None = None
+    arguments: Mapping[str, object] = field(default_factory=dict)
     force: bool = False
     retry_failed: bool = False
     orphans: bool = False
@@ -128,6 +130,9 @@ def _checked(ctx: Context, change: Change, key: str) -> OrderRequest:
                 raise NothingApplied(f"nothing of {', '.join(bare)} was ever applied", hint=command("workloads apply", names=(bare[0],)))
         case Verb.UNDEPLOY if change.staged:
             refuse_bare(workloads)
+        case Verb.REHEARSE:
+            refuse_bare(workloads)
+            refuse_unready(select(workloads, everything=False).workloads, ctx.store)
         case Verb.UNDEPLOY:
             pass
         case Verb.ROLLBACK:
@@ -138,13 +143,13 @@ def _checked(ctx: Context, change: Change, key: str) -> OrderRequest:
             raise OurBug(f"{change.verb} cannot be ordered here")
     revisions = _meant(ctx, change, workloads)
     targets = tuple(Target(workload.name, revisions.get(workload.name)) for workload in workloads)
-    arguments: dict[str, object] = {"staged": True} if change.staged else {}
+    arguments: dict[str, object] = {"staged": True} if change.staged else dict(change.arguments)
     return OrderRequest(ctx.actor, change.verb, targets, arguments if change.to is None else {"to": change.to}, key=key)
 
 
 def _meant(ctx: Context, change: Change, workloads: Sequence[Workload]) -> Mapping[str, int | None]:
     """The revisions that the order means (`model.Target`)."""
-    if change.staged:
+    if change.staged or change.verb is Verb.REHEARSE:
         return {workload.name: workload.staged.number for workload in workloads if workload.staged}
     if change.verb is Verb.ROLLBACK and change.to is None:
         from kelvin_provision.usecases.rollback import expected_origins  # as above
@@ -154,7 +159,7 @@ def _meant(ctx: Context, change: Change, workloads: Sequence[Workload]) -> Mappi
 
 
 def _numbers_seen(ctx: Context, change: Change, workloads: Sequence[Workload]) -> Mapping[str, int | None]:
-    if change.staged:
+    if change.staged or change.verb is Verb.REHEARSE:
         return staged_numbers(workloads)
     if change.verb is Verb.UNDEPLOY:
         return ctx.ledger.latest(change.names)

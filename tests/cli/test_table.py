@@ -43,6 +43,7 @@ def test_the_commands_are_those_of_the_design():
         "workloads list",
         "workloads show",
         "workloads check",
+        "workloads rehearse",
         "workloads wait",
         "workloads start",
         "workloads stop",

@@ -15,12 +15,13 @@ import pytest
 
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.cluster.protocol import Cluster, Phase, WaitPolicy
+from kelvin_provision.cluster.rehearsal import RehearsalTerms
 from kelvin_provision.context import silent
 from kelvin_provision.errors import ProvisionError, SecretMissing
 from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
-from kelvin_provision.status import Observed
+from kelvin_provision.status import Observed, RehearsalOutcome
 from tests.kit.changes_listener import listening
 from tests.kit.images import TALK
 from tests.kit.waiting import until
@@ -385,6 +386,51 @@ class ClusterContract:
             cluster.remove(name)
             assert heard.soon()
         assert heard.ended
+
+    # --- rehearsals --------------------------------------------------------------------------------
+
+    def rehearse(self, cluster, name, objects, stop=never, **terms):
+        """Not cut off: what a backend must have for that is a matter of its own tests."""
+        return cluster.rehearse(name, objects, RehearsalTerms(POLICY, allow_network=True, **terms), no_secrets, progress=silent, stop=stop)
+
+    def test_a_rehearsal_beside_the_running_version_touches_nothing_and_leaves_nothing(self, bench, cluster, name):
+        before = self.objects(bench, name, "one")
+        self.bring_up(cluster, name, before)
+        volume = Volume("data", VolumeKind.PERSISTENT, "/data")
+        staged = self.objects(bench, name, "two", revision=2, system=System(volumes=(volume,)))
+        answers, over = [], threading.Event()
+
+        def ask():
+            while not over.is_set():
+                answers.append(bench.answer(name))
+                over.wait(0.1)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            result = self.rehearse(cluster, name, staged)
+        finally:
+            over.set()
+            asking.join()
+        assert (result.outcome, result.reason) == (RehearsalOutcome.OK, "")
+        assert set(answers) == {"one"}
+        assert cluster.plan({name: before}, no_secrets).empty
+        assert cluster.drift({name: before}) == ()
+        assert cluster.observe()[name].revision == 1
+        assert cluster.end_rehearsals() == ()
+
+    def test_a_rehearsal_of_a_version_that_dies_has_its_evidence(self, bench, cluster, name):
+        result = self.rehearse(cluster, name, self.objects(bench, name, "dying"))
+        assert result.outcome is RehearsalOutcome.FAILED
+        assert "exit code 3" in result.reason
+        assert "going down" in " ".join(result.evidence) or result.evidence
+        assert name not in cluster.observe()
+        assert cluster.end_rehearsals() == ()
+
+    def test_a_rehearsal_that_is_ended_leaves_nothing(self, bench, cluster, name):
+        result = self.rehearse(cluster, name, self.objects(bench, name, "two"), stop=lambda: True)
+        assert result.outcome is RehearsalOutcome.ENDED
+        assert cluster.end_rehearsals() == ()
 
     # --- secrets -----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from kelvin_provision.access.users import NAME as USER_NAME
 from kelvin_provision.api.description.schemas import ANYTHING, FLAG, TEXT, TEXTS, TIME, Schema, items, nullable, one_of, record
 from kelvin_provision.api.routes import apps
 from kelvin_provision.api.routes.access import LIFETIME, LIFETIMES
-from kelvin_provision.api.routes.edge import LONGEST_REASON, MOST_REVISION
+from kelvin_provision.api.routes.edge import LONGEST_REASON, MOST_REVISION, MOST_SECONDS
 from kelvin_provision.api.routes.orders import MOST_NAMES
 from kelvin_provision.api.routes.uploads import LARGEST, LONGEST_MARK, LONGEST_NAME
 from kelvin_provision.spec.request.additional_images import MAX_IMAGES
@@ -94,6 +94,14 @@ RESOURCE: Schema = {"type": "object"}
 NAMES = record(**_NAMED)
 CONFIGURATION = record(configuration={"type": "object", "description": "an empty one removes the whole configuration"})
 ROLLBACK = record({"to": nullable({"type": "integer", "minimum": 1, "maximum": MOST_REVISION})})
+REHEARSE = record(
+    {
+        "seconds": nullable({"type": "integer", "minimum": 1, "maximum": MOST_SECONDS}),
+        "allow_network": FLAG,
+        "real_volumes": nullable({"type": "string", "enum": ["ro"]}),
+        "jobs": FLAG,
+    }
+)
 HOLD = record(reason={"type": "string", "maxLength": LONGEST_REASON, "pattern": rf"[^{_SPACE}]"})
 NOTHING = record()
 _PASSWORD: Schema = {

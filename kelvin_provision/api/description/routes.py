@@ -139,6 +139,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     edge.package: Described(TEXT, (parameters.RUNNING,), media=(OCTETS, workloads.ZIP)),
     edge.diff: Described(named("Diff")),
     edge.check: Described(named("Check")),
+    edge.rehearse: Described(answers.ORDERED, body=bodies.REHEARSE, optional=True),
     edge.rollback: Described(answers.ORDERED, body=bodies.ROLLBACK, optional=True),
     edge.hold: Described(body=bodies.HOLD, example={"reason": "works on the pump until noon"}),
     edge.release: Described(body=bodies.NOTHING, optional=True),

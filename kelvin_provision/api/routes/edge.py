@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.api.messages.body import content, fields_in, fields_of, whole_number
+from kelvin_provision.api.messages.body import content, fields_in, fields_of, true_or_false, whole_number
 from kelvin_provision.api.messages.documents import answer, empty
 from kelvin_provision.api.messages.parameters import flag, many, number, refuse_unknown, single
 from kelvin_provision.api.messages.refusals import Refusal
@@ -25,6 +25,7 @@ from kelvin_provision.usecases.order import Change, order
 LINES = 100
 MOST = 1000
 LONGEST_REASON = 500
+MOST_SECONDS = 3600
 MOST_REVISION = (1 << 31) - 1
 
 
@@ -91,6 +92,23 @@ async def rollback(call: Call) -> Response:
         raise Refusal("bad-body", "to is not the number of a revision", "see the revisions in GET /edge/v1/history")
     key = call.digest(body)
     ordered = await call.box.act(call.principal.actor, order, Change(Verb.ROLLBACK, (call.name,), key, to=to))
+    return answer({"order": order_to_json(ordered.order)}, 202)
+
+
+async def rehearse(call: Call) -> Response:
+    """The staged version, beside the running one. The answer is the order; its result stands with the workload."""
+    body = await content(call.request)
+    given = fields_in(body, ("seconds", "allow_network", "real_volumes", "jobs"))
+    seconds = whole_number(given.get("seconds"), MOST_SECONDS)
+    if given.get("seconds") is not None and seconds is None:
+        raise Refusal("bad-body", f"seconds is not a number up to {MOST_SECONDS}", "leave it out for apply.settle")
+    if given.get("real_volumes") not in {None, "ro"}:
+        raise Refusal("bad-body", "real_volumes is not ro", "a rehearsal never writes to real data")
+    flags = {name: true_or_false(given, name) for name in ("allow_network", "jobs")}
+    arguments = {"seconds": seconds, "real_volumes": given.get("real_volumes") == "ro", **flags}
+    chosen = {name: value for name, value in arguments.items() if value}
+    change = Change(Verb.REHEARSE, (call.name,), call.digest(body), arguments=chosen)
+    ordered = await call.box.act(call.principal.actor, order, change)
     return answer({"order": order_to_json(ordered.order)}, 202)
 
 

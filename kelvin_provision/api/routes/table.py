@@ -187,6 +187,10 @@ ROWS: tuple[Row, ...] = (
         *("GET", f"{_EDGE}/package", Level.DEPLOY, edge.package, (200, 202, 206), (404, 409, 412, 416)),
         summary="the same package; with running=true of the running version, also where another one is staged",
     ),
+    Row(
+        *("POST", f"{_EDGE}/rehearse", Level.OPERATE, edge.rehearse, (202,), (404, 406, 409)),
+        summary="start the staged version beside the running one, cut off from it, and take it away; as an order",
+    ),
     Row("POST", f"{_EDGE}/rollback", Level.OPERATE, edge.rollback, (202,), (404, 409), "go back to the version that ran before"),
     Row("POST", f"{_EDGE}/hold", Level.OPERATE, edge.hold, (204,), (404,), "hold it: nothing of it is applied until it is released"),
     Row("POST", f"{_EDGE}/release", Level.OPERATE, edge.release, (204,), (404,), "end the hold of a person"),

@@ -56,6 +56,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", f"{_ONE}/package", Level.DEPLOY, "workload.package"),
     Page("POST", f"{_ONE}/hold", Level.OPERATE, "scheduling.hold"),
     Page("POST", f"{_ONE}/release", Level.OPERATE, "scheduling.release"),
+    Page("POST", "/ui/rehearse", Level.OPERATE, "changes.carry_out"),
     Page("GET", "/ui/operations/{order}", Level.READ, "operation.shown"),
     Page("GET", "/ui/history", Level.READ, "history.listed"),
     Page("GET", "/ui/deploy", Level.DEPLOY, "deploying.form_page"),

@@ -10,7 +10,7 @@ from kelvin_provision.api.ui.strings.texts import Texts, deferred
 from kelvin_provision.ledger.model import Ending, Order, Outcome
 from kelvin_provision.queries.items import NOT_RUNNING, StagedItem, WorkloadItem, plan_of, shown_state
 from kelvin_provision.spec.enums import Method, State
-from kelvin_provision.status import Trouble, Verb
+from kelvin_provision.status import RehearsalOutcome, Trouble, Verb
 
 _KINDS = {
     State.RUNNING: "ok",
@@ -23,7 +23,7 @@ _KINDS = {
 """The shape beside a state; everything else is under way."""
 _LONGEST_NOTE = 240
 
-CHANGES = {"activate": Verb.APPLY, "undo": Verb.ROLLBACK, "stop": Verb.STOP, "start": Verb.START}
+CHANGES = {"activate": Verb.APPLY, "undo": Verb.ROLLBACK, "stop": Verb.STOP, "start": Verb.START, "rehearse": Verb.REHEARSE}
 TITLES = {
     Verb.APPLY: deferred("Activate"),
     Verb.ROLLBACK: deferred("Undo"),
@@ -34,6 +34,7 @@ TITLES = {
     Verb.HOLD: deferred("Hold"),
     Verb.RELEASE: deferred("Release"),
     Verb.PRUNE: deferred("Prune"),
+    Verb.REHEARSE: deferred("Rehearse"),
 }
 """What is ordered, as buttons and titles say it."""
 STATES: Mapping[str, str] = {
@@ -126,6 +127,11 @@ _ENDED = {
     Outcome.CANCELLED: Sign("idle", deferred("Cancelled")),
     Outcome.MISSED: Sign("warn", deferred("Missed")),
 }
+_REHEARSALS = {
+    RehearsalOutcome.OK: Sign("ok", deferred("Rehearsed: it came up")),
+    RehearsalOutcome.FAILED: Sign("bad", deferred("Rehearsed: it failed")),
+}
+_UNPROVEN = Sign("warn", deferred("A rehearsal was not possible"))
 _DONE = {
     Verb.APPLY: deferred("Running"),
     Verb.ROLLBACK: deferred("Undone"),
@@ -155,6 +161,10 @@ class Step:
     text: str = ""
     at: str = ""
     ours: bool = True
+
+
+def rehearsal_sign(_: Texts, outcome: RehearsalOutcome) -> Sign:
+    return _said(_, _REHEARSALS.get(outcome, _UNPROVEN))
 
 
 def title_of(_: Texts, order: Order) -> str:

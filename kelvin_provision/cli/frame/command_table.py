@@ -81,6 +81,7 @@ ENTRIES: Entries = MappingProxyType(
                 "list": "List workloads with their states.",
                 "show": "Show everything about one workload.",
                 "check": "Check whether staged workloads can be applied, and change nothing.",
+                "rehearse": "Start staged versions beside the running ones, cut off from them, and take them away again.",
                 "wait": "Wait until workloads are in a state.",
                 "start": "Start stopped workloads again and wait until they run.",
                 "stop": "Stop workloads and keep them on this box with their data.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kelvin_provision.queries.items import StagedItem, WorkloadItem
     from kelvin_provision.queries.overview import Overview
 
-COLUMNS = ("name", "title", "cluster", "app", "version", "status", "staged", "last seen", "images")
+COLUMNS = ("name", "title", "cluster", "app", "version", "status", "staged", "rehearsal", "last seen", "images")
 NO_AGENT = "no agent is running: nothing is being downloaded or applied (kelvin-provision agent run)"
 
 
@@ -41,7 +41,7 @@ def table(overview: Overview, footer: str = "") -> Table:
     return Table(
         COLUMNS,
         [_row(item, overview, now) for item in overview.page.items],
-        wide=frozenset({"title", "cluster", "images"}),
+        wide=frozenset({"title", "cluster", "rehearsal", "images"}),
         empty="No workloads found.",
         footer=footer or _total(overview.page.items),
         gives=("title", "app", "cluster", "last seen", "version", "staged"),
@@ -58,6 +58,7 @@ def _row(item: WorkloadItem, overview: Overview, now: datetime) -> tuple[str, ..
         item.app_version,
         shown_state(item),
         planned(item.staged, overview.percents.get(item.name), now) if item.staged else "-",
+        item.staged.rehearsal.value if item.staged and item.staged.rehearsal else "-",
         ago(item.status.last_seen or "", now),
         _images(item, overview),
     )

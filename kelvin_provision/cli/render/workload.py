@@ -16,7 +16,7 @@ from kelvin_provision.queries.items import NOT_RUNNING, shown_state
 from kelvin_provision.spec.manifest_keys import without_effect
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Entry
+    from kelvin_provision.ledger.model import Entry, Rehearsal
     from kelvin_provision.queries.transfers import ImageTransfer
     from kelvin_provision.queries.workload import WorkloadResult
     from kelvin_provision.status import Hold
@@ -36,6 +36,7 @@ def text(result: WorkloadResult) -> str:
         *(("", _warning(text, result)) for text in item.status.warnings),
         ("Last seen", timestamps.local(item.status.last_seen) if item.status.last_seen else "-"),
         ("Staged", planned(staged, _percent(result), timestamps.now()) if staged else "nothing"),
+        *(_rehearsal(result.rehearsal) if result.rehearsal else ()),
         *(("Held", _hold(hold)) for hold in result.holds),
         *((order.verb.value.capitalize(), describe_for(order, item.name)) for order in result.orders),
         *(_failure(result.last_failure) if result.last_failure and not result.recovered else ()),
@@ -70,6 +71,12 @@ def _manifest(result: WorkloadResult) -> Iterator[tuple[str, str]]:
 
 def _hold(hold: Hold) -> str:
     return f"by {hold.by}, {ago(hold.since, timestamps.now()).lower()}: {hold.reason or 'no reason given'}"
+
+
+def _rehearsal(rehearsal: Rehearsal) -> Iterator[tuple[str, str]]:
+    """Of the staged version, with the first lines of its evidence."""
+    yield "Rehearsal", f"{rehearsal}, by {rehearsal.actor}, {ago(rehearsal.ended, timestamps.now()).lower()}"
+    yield from (("", line) for line in rehearsal.evidence[:FIRST_LINES])
 
 
 def _failure(entry: Entry) -> Iterator[tuple[str, str]]:

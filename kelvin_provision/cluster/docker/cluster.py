@@ -16,6 +16,7 @@ from kelvin_provision.cluster.docker.events import EventWatcher
 from kelvin_provision.cluster.docker.judge import drift as drifting
 from kelvin_provision.cluster.docker.judge import planning, readiness
 from kelvin_provision.cluster.docker.judge.observation import observe
+from kelvin_provision.cluster.docker.rehearsal import Rehearsals
 from kelvin_provision.cluster.docker.render import files
 from kelvin_provision.cluster.docker.render.revision import BoxInfo, render
 from kelvin_provision.cluster.docker.replacement import Replacement
@@ -26,6 +27,7 @@ from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.logs.sources import LogOptions
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
+from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.docker_engine.connection import CLUSTER_ERRORS, connect
 from kelvin_provision.docker_engine.engine import Engine
@@ -220,6 +222,25 @@ class DockerCluster:
             self._engine.remove_volume(name)
             removed.append(f"volume/{name}")
         return tuple(removed)
+
+    def rehearse(
+        self,
+        workload: str,
+        objects: Sequence[Object],
+        terms: RehearsalTerms,
+        lookup: Lookup,
+        *,
+        progress: Progress,
+        stop: Callable[[], bool],
+    ) -> Rehearsed:
+        """Its network is internal: it has no route to another machine. Free memory is known only when the engine runs here."""
+        return self._rehearsals().run(workload, objects, terms, lookup, progress=progress, stop=stop)
+
+    def end_rehearsals(self) -> tuple[str, ...]:
+        return self._rehearsals().end()
+
+    def _rehearsals(self) -> Rehearsals:
+        return Rehearsals(self._engine, self._tick, lambda: available_memory() if self._is_local else None)
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         return EventWatcher(lambda: self._engine.containers.events(OWNER)).watch(stop)

@@ -30,6 +30,7 @@ from kelvin_provision.cluster.labels import HOLD_FILE
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
+from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused, RemovalUnfinished
 from kelvin_provision.events import Progress
@@ -201,6 +202,32 @@ class Kubernetes:
         """See protocol.Cluster.retry_stuck_pods."""
         with rejections_of(workload):
             stuck_pods.retry_stuck_pods(self._api, self._namespace, workload)
+
+    # --- rehearsals --------------------------------------------------------------------------------
+
+    def rehearse(
+        self,
+        workload: str,
+        objects: Sequence[Object],
+        terms: RehearsalTerms,
+        lookup: Lookup,
+        *,
+        progress: Progress,
+        stop: Callable[[], bool],
+    ) -> Rehearsed:
+        """See protocol.Cluster.rehearse."""
+        from kelvin_provision.cluster.kubernetes.rehearsal import run
+
+        with rejections_of(workload):
+            box = run.Box(self._api, self._namespace, (self._info or self.info()).node)
+            return run.rehearse(box, workload, objects, terms, lookup, progress=progress, stop=stop)
+
+    def end_rehearsals(self) -> tuple[str, ...]:
+        """See protocol.Cluster.end_rehearsals."""
+        from kelvin_provision.cluster.kubernetes.rehearsal.cleaning import clean
+
+        with rejections_of("rehearsals"):
+            return clean(self._api, self._namespace)
 
     # --- reading -----------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ def evidence(api: Api, namespace: str, workload: str) -> tuple[str, ...]:
         for pod in relevant[:MAX_PODS]:
             lines += pod_evidence(pod, events)
             for status in container_statuses(pod):
-                lines += _logs(api, pod["metadata"].get("namespace") or namespace, pod["metadata"]["name"], status)
+                lines += container_log(api, pod["metadata"].get("namespace") or namespace, pod["metadata"]["name"], status)
     return tuple(lines)
 
 
@@ -99,7 +99,7 @@ def _failed_conditions(deployments: Iterable[Object]) -> Iterator[str]:
                 yield f"{describe(deployment)}: {reason_and_message(condition(deployment, kind))}"
 
 
-def _logs(api: Api, namespace: str, pod: str, status: Mapping[str, Any]) -> list[str]:
+def container_log(api: Api, namespace: str, pod: str, status: Mapping[str, Any]) -> list[str]:
     """Return the last lines of the previous run, if there was one, and of the current run."""
     lines: list[str] = []
     container = status["name"]

@@ -6,14 +6,16 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint, command
-from kelvin_provision.ledger.model import Order, Revision, Workload
+from kelvin_provision.ledger.model import Order, Rehearsal, Revision, Workload
 from kelvin_provision.ledger.rows.common import LISTED, listed, pending_orders, revision, standing, unfinished
 from kelvin_provision.ledger.rows.damage import Row, is_time, printable
+from kelvin_provision.ledger.rows.rehearsals import rehearsals
 from kelvin_provision.status import Hold, Observation, OperationKind
 
 _DEPLOY_AGAIN = command("workloads deploy", "-f", "FILE", instruction="keep a copy of the state directory, then deploy it again")
@@ -42,6 +44,7 @@ class Asked(NamedTuple):
     held: Hold | None
     orders: tuple[Order, ...]
     confirmed: str
+    rehearsals: Mapping[tuple[str, int], Rehearsal] = MappingProxyType({})
 
 
 def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> Readable:
@@ -54,11 +57,12 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
             orders.setdefault(name, []).append(pending)
     hold_rows = db.execute(f"SELECT * FROM holds{where.replace('name', 'workload')}", values)  # noqa: S608  (constants)
     held = {row["workload"]: _hold(row) for row in hold_rows}
+    rehearsed = rehearsals(db, names)
     result = Readable({}, {})
     for row, revisions in _with_slots(db, db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values).fetchall()):  # noqa: S608
         name = row["name"]
         try:
-            asked = Asked(kinds.get(name), held.get(name), tuple(orders.get(name, ())), at)
+            asked = Asked(kinds.get(name), held.get(name), tuple(orders.get(name, ())), at, rehearsed)
             result.workloads[name] = _workload(row, revisions, asked)
         except StateDamaged as error:
             result.damaged[printable(name)] = error
@@ -112,6 +116,7 @@ def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked) -> Workload:
         operation=asked.operation,
         held=asked.held,
         orders=asked.orders,
+        rehearsal=asked.rehearsals.get((name, staged.number)) if staged else None,
     )
 
 

@@ -210,7 +210,21 @@ INSERT OR REPLACE INTO serials (signer, serial, digest, name)
 INSERT OR REPLACE INTO serials (signer, serial, digest, name)
     SELECT 'name:' || name, serial, digest, name FROM bundles WHERE serial > 0 AND signers = '[]' ORDER BY serial
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH)
+# The newest rehearsal of a workload. It ends with the revision that it was made for.
+THIRTEENTH = """
+CREATE TABLE rehearsals (
+    workload TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    began    TEXT NOT NULL,
+    ended    TEXT NOT NULL,
+    actor    TEXT NOT NULL,
+    outcome  TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    evidence TEXT NOT NULL DEFAULT '[]',
+    FOREIGN KEY (workload, revision) REFERENCES revisions (workload, number) ON DELETE CASCADE
+) STRICT
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

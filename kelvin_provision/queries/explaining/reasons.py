@@ -121,6 +121,11 @@ REASONS: dict[str, Reason] = {
         command("config show", instruction="curl -v https://HOST/v2/ shows who answers there; then"),
     ),
     "registry-unreachable": Reason("No network, no DNS entry, a firewall, an untrusted certificate, or a registry that is down."),
+    "rehearsal-ended": Reason("An apply, a rollback, a stop or another change began while the rehearsal ran; it has precedence."),
+    "rehearsal-failed": Reason(
+        "A container exited or did not become ready without network and data, or the version cannot be cut off from what is real.",
+        command("workloads show", names=("NAME",), instruction="Read the reason and the evidence", note="deploy a corrected version"),
+    ),
     "removal-unfinished": Reason("A finalizer waits for a controller that is missing or broken, or a pod does not end."),
     "request-refused": Reason("A field is missing, misspelt, of the wrong type, or not supported on this cluster."),
     "revision-unknown": Reason("It never came up, or newer revisions have replaced it (keep_revisions)."),

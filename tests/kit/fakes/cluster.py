@@ -15,6 +15,7 @@ from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan, describe
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Phase, Scale, WaitPolicy
+from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed, ended
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, Survey
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Progress, Started
@@ -22,7 +23,7 @@ from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import fill, references_in
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Hold, Observation, Observed
+from kelvin_provision.status import Hold, Observation, Observed, RehearsalOutcome
 
 SEEN = "2026-01-02T03:04:05Z"
 
@@ -46,6 +47,8 @@ class FakeCluster:
     holds               workload -> the hold that it asks for
     scaled              workload -> numbers of replicas that differ from those of its objects
     split               the waves of what is put; a single one by default
+    rehearsed           workload -> the result of its next rehearsals, in place of what `broken` says; `rehearsal_terms`: of the last
+    rehearsals          workloads of which a rehearsal has left something; `rehearsing` is called while one runs
     survey_result       the result of every survey; conditions, identity and namespace are those of the state
     """
 
@@ -68,6 +71,10 @@ class FakeCluster:
     holds: dict[str, Hold] = field(default_factory=dict)
     scaled: dict[str, Scale] = field(default_factory=dict)
     split: Callable[[Mapping[str, Sequence[Object]]], Sequence[Mapping[str, Sequence[Object]]]] = lambda desired: (desired,)
+    rehearsed: dict[str, Rehearsed] = field(default_factory=dict)
+    rehearsal_terms: RehearsalTerms | None = None
+    rehearsals: set[str] = field(default_factory=set)
+    rehearsing: Callable[[], None] = lambda: None
     survey_result: Survey = field(default_factory=Survey)
     conditions: tuple[Condition, ...] = (Condition("Ready", healthy=True),)
     identity: str = "the-fake"
@@ -243,6 +250,38 @@ class FakeCluster:
         self.serving.pop(workload, None)
         self.stopped.discard(workload)
         return tuple(self.live.pop(workload, {}))
+
+    def rehearse(
+        self,
+        workload: str,
+        objects: Sequence[Object],
+        terms: RehearsalTerms,
+        lookup: Lookup,
+        *,
+        progress: Progress,
+        stop: Callable[[], bool],
+    ) -> Rehearsed:
+        self._enter("rehearse", workload)
+        for item in objects:
+            fill(item, lookup)
+        self.rehearsal_terms = terms
+        self.rehearsals.add(workload)
+        progress(Started(workload, "rehearsing"))
+        self.rehearsing()
+        result = ended() if stop() else self.rehearsed.get(workload)
+        if result is None:
+            why = self.broken.get(workload) or self.broken.get(next((item["spec"].get("image") for item in objects), ""))
+            evidence = (f"{workload}: {why}",) if why else ()
+            result = Rehearsed(RehearsalOutcome.FAILED if why else RehearsalOutcome.OK, why or "", evidence)
+        self.rehearsals.discard(workload)
+        progress(Finished(workload, f"rehearsal {result.outcome}", result.reason))
+        return result
+
+    def end_rehearsals(self) -> tuple[str, ...]:
+        self._enter("end_rehearsals")
+        gone = tuple(sorted(self.rehearsals))
+        self.rehearsals.clear()
+        return gone
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         self.changed.set()

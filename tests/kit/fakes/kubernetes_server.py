@@ -5,7 +5,7 @@ import itertools
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
 
-CLUSTER_KINDS = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ValidatingWebhookConfiguration"}
+CLUSTER_KINDS = {"Namespace", "Node", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ValidatingWebhookConfiguration"}
 
 
 class Crash(Exception):

@@ -12,7 +12,7 @@ from kelvin_provision.api.routes.workloads import packaged
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import HEADERS, page
 from kelvin_provision.api.ui.strings.texts import Texts, texts_of
-from kelvin_provision.api.ui.words import Course, card, headline, title_of
+from kelvin_provision.api.ui.words import Course, card, headline, rehearsal_sign, title_of
 from kelvin_provision.api.work.packages import AGAIN
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
@@ -55,6 +55,7 @@ async def shown(call: Call) -> Response:
         obstacle=timestamps.with_local_times(seen.obstacle),
         before=seen.before,
         failure=failure if failure and not result.recovered else None,
+        rehearsed=rehearsal_sign(_, current.rehearsal.outcome) if current.rehearsal else None,
         images=[(image, _progress(_, image)) for image in result.images],
         orders=[(order, title_of(_, order), headline(_, order, {}, course)) for order, course in seen.orders],
         may_stop=state is State.RUNNING,

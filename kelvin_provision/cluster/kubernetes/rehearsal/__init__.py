@@ -1,0 +1,1 @@
+"""A staged version started beside the running one on Kubernetes, cut off from it."""
