@@ -34,7 +34,7 @@ class RehearsalTerms:
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """`reason` is empty for `ok`. `isolated`: whether this cluster was seen to enforce the isolation; None where nobody looked."""
+    """`reason` is empty for `ok`. `isolated`: whether this cluster was seen to enforce the isolation; None where that was not tried."""
 
     outcome: RehearsalOutcome
     reason: str = ""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from kelvin_provision.cluster.plan import Drift, Finding, Plan
 from kelvin_provision.cluster.protocol import Health
+from kelvin_provision.cluster.rehearsal import Rehearsed
 from kelvin_provision.cluster.survey import ClusterState, Condition, Survey
 from kelvin_provision.status import Hold, Observation
 
@@ -18,6 +19,7 @@ FOREIGN: Mapping[type, frozenset[str]] = {
     Plan: frozenset({"remarks"}),
     Drift: frozenset({"applied", "live"}),
     Health: frozenset({"why"}),
+    Rehearsed: frozenset({"reason", "evidence"}),
     Condition: frozenset({"message"}),
     ClusterState: frozenset({"address"}),
     Survey: frozenset({"denied"}),

@@ -12,6 +12,7 @@ from kelvin_provision.applying.trial import PASSING
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, NotReady, ProvisionError, RehearsalEnded, RequestRefused, SecretMissing
+from kelvin_provision.hints import command as again
 from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.model import Entry, Rehearsal, Revision, Workload
@@ -64,7 +65,9 @@ def rehearse(ctx: Context, request: RehearseRequest, command: str) -> RehearseRe
             if result.outcome is RehearsalOutcome.ENDED:
                 if ctx.stop():
                     raise Interrupted("stopped by a signal; the rehearsal was taken away, nothing else was changed")
-                raise RehearsalEnded(f"the rehearsal of {workload.name} was ended by a change")
+                raise RehearsalEnded(
+                    f"the rehearsal of {workload.name} was ended by a change", hint=again("workloads rehearse", names=(workload.name,))
+                )
             results.append((workload, result))
     return RehearseResult(tuple(results), left_out)
 

@@ -79,9 +79,10 @@ def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
         "ok      room         no resources requested\n"
         "ok      rights       all 0 permissions that apply and rollback need\n"
         "ok      gate         open: no hold, and inside the window\n"
+        "skipped rehearsal    pump: this version was not rehearsed\n"
         "ok      hooks        none\n"
     )
-    assert result.stderr == "19 checks: 18 ok, 1 skipped\n"
+    assert result.stderr == "20 checks: 18 ok, 2 skipped\n"
 
 
 def test_it_touches_nothing(box):

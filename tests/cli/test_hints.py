@@ -189,6 +189,26 @@ def test_what_is_not_ready_leads_to_how_far_it_is(box):
     assert "3.0.0" in typed(box, found["hint"]).stdout
 
 
+def test_a_rehearsal_that_failed_leads_to_its_evidence(box):
+    box.deploy("pump", version="3.0.0")
+    box.turn()
+    box.cluster.broken["r.io/pump:3.0.0"] = box.cluster.broken["pump"] = "exit code 3"
+    found = error(box, "workloads", "rehearse", "pump")
+    assert found["code"] == "rehearsal-failed"
+    assert "pump: exit code 3" in typed(box, found["hint"]).stdout
+
+
+def test_a_rehearsal_that_a_change_ended_leads_to_the_next_one(box):
+    box.deploy("pump", version="3.0.0")
+    box.turn()
+    request = box.settings.state_dir / "rehearsal.end"
+    box.cluster.rehearsing = request.touch
+    found = error(box, "workloads", "rehearse", "pump")
+    assert found["code"] == "rehearsal-ended"
+    box.cluster.rehearsing = lambda: None
+    assert typed(box, found["hint"]).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "code"), [(["--for", "stopped", "--timeout", "0"], "wait-timeout"), (["--for", "ready"], "nothing-staged")]
 )
@@ -324,7 +344,7 @@ def test_a_hook_that_may_not_run_is_repaired_by_the_command_that_is_named(box, t
 CASES = {
     "usage", "confirmation-needed", "secret-missing", "nothing-staged", "nothing-applied", "nothing-to-roll-back", "revision-unknown",
     "not-ready", "check-failed", "cursor-invalid", "wait-timeout", "log-missing", "locked", "apply-failed", "apply-left", "undo-failed", "time-refused",
-    "version-refused", "outside-window", "held", "settings-invalid", "workload-unknown",
+    "rehearsal-failed", "rehearsal-ended", "version-refused", "outside-window", "held", "settings-invalid", "workload-unknown",
     "user-unknown", "order-unknown",
 }  # fmt: skip
 """Made above."""

@@ -11,7 +11,7 @@ import pytest
 
 import kelvin_provision
 from kelvin_provision import context, events, refs, status
-from kelvin_provision.cluster import plan, survey
+from kelvin_provision.cluster import plan, rehearsal, survey
 from kelvin_provision.cluster import protocol as cluster_protocol
 from kelvin_provision.cluster.logs import lines as log_lines
 from kelvin_provision.cluster.logs.lines import MAX_LINE, LogLine, parse
@@ -309,6 +309,7 @@ def namespace():
         plan,
         cluster_protocol,
         survey,
+        rehearsal,
         log_lines,
         runtime_protocol,
         source_protocol,
@@ -411,6 +412,7 @@ ENTRIES = {
     "checks/certificates.py": "reads certificates only: names and dates",
     "checks/api.py": "compares only: whether it is our answer",
     "files/sockets.py": "connects only",
+    "cluster/kubernetes/rehearsal/network.py": "whether a connection is made; nothing is read from it",
     "agent/answering.py": "questions of its owner; the answers are made of parts that are wrapped",
     "agent/jobs.py": "processes of our own, whose answers are made of parts that are wrapped; the redactor of the bundle",
     "api/network/addresses.py": "listens only",

@@ -21,7 +21,7 @@ from kelvin_provision.api.description.schemas import (
 from kelvin_provision.api.routes.listing import DownloadState
 from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.spec.enums import Method, State
-from kelvin_provision.status import Verb
+from kelvin_provision.status import RehearsalOutcome, Verb
 
 _PLAIN = {"state": one_of(State), "message": TEXT, "warnings": TEXTS}
 _STATUS = record(**_PLAIN, last_seen=nullable(TIME))
@@ -84,6 +84,9 @@ _IMAGE = record(
     seconds_left=nullable(COUNT),
 )
 ITEM = record(**_ITEM, staged=nullable(record(**_STAGED)))
+_REHEARSAL = record(
+    workload=TEXT, revision=COUNT, began=TIME, ended=TIME, actor=TEXT, outcome=one_of(RehearsalOutcome), reason=TEXT, evidence=TEXTS
+)
 WORKLOAD = record(
     **_ITEM,
     payload=MAPPING,
@@ -91,6 +94,7 @@ WORKLOAD = record(
     staged=nullable(record(**_STAGED, payload=nullable(MAPPING), instantly_apply=FLAG)),
     images=items(_IMAGE),
     orders=items(named("Order")),
+    rehearsal=nullable(_REHEARSAL),
     last_failure=nullable(named("HistoryEntry")),
 )
 

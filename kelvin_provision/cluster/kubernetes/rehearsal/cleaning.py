@@ -1,4 +1,4 @@
-"""Takes away what rehearsals have made, whoever made it and however it ended."""
+"""Takes away what rehearsals of this box have made, however they ended."""
 
 from __future__ import annotations
 

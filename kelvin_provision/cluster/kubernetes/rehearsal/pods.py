@@ -14,7 +14,7 @@ HELD_IMAGE = "kelvin-provision.invalid/held-back:rehearsal"
 """The kubelet makes the sandbox of a pod, with its network, before it looks for the image."""
 
 MARGIN = 60
-"""Seconds, after which the kubelet ends a pod that nobody took away."""
+"""Seconds, after which the kubelet ends a pod that was not taken away."""
 
 GRACE = 1
 
@@ -107,7 +107,7 @@ def _container(container: Object, terms: RehearsalTerms, rename: Rename) -> Obje
     if container.get("envFrom"):
         result["envFrom"] = [_referring(source, _SOURCES, rename) for source in container["envFrom"]]
     if not terms.allow_network:
-        result["imagePullPolicy"] = "Never"  # it is held back by an image that cannot be, for which nobody is to be asked
+        result["imagePullPolicy"] = "Never"  # it is held back by an image that cannot be, for which no registry is to be asked
     return result
 
 
