@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,11 +100,27 @@ class Engine:
             self._identity = now, Identity.ROOT if uses_containerd_image_store(self.info()) else Identity.CONFIG
         return self._identity[1]
 
-    def ensure_network(self, name: str, labels: Mapping[str, str], *, internal: bool = False) -> None:
-        """A bridge on which containers resolve each other's names; an internal one has no route to anywhere else."""
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """A bridge on which containers resolve each other's names."""
         with self._connection.call() as api:
             if not any(network["Name"] == name for network in api.networks(names=[name])):
-                api.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True, internal=internal)
+                api.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
+
+    def create_closed_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """A bridge from which there is no way on, whether the engine makes rules for iptables or not.
+
+        What an engine calls internal is closed by such rules alone: up to Docker Engine 26 it has a default route, and with
+        `"iptables": false` it leads anywhere. Here the route leads to an address of the network's own that no machine has. Its subnet is
+        one that the engine has chosen: a first network shows which.
+        """
+        options: dict[str, Any] = {"driver": "bridge", "internal": True, "labels": dict(labels), "check_duplicate": True}
+        with self._connection.call() as api:
+            first = api.create_network(name, **options)["Id"]
+            (pool,) = api.inspect_network(first)["IPAM"]["Config"]
+            api.remove_network(first)
+            nowhere = str(ipaddress.ip_network(pool["Subnet"])[-2])
+            config = {"Subnet": pool["Subnet"], "AuxiliaryAddresses": {"DefaultGatewayIPv4": nowhere}}
+            api.create_network(name, ipam={"Driver": "default", "Config": [config]}, **options)
 
     def networks(self) -> dict[str, dict[str, str]]:
         """Labels by name."""

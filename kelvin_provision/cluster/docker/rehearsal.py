@@ -57,7 +57,7 @@ class Rehearsals:
         self.end()
         progress(Started(workload, "rehearsing"))
         try:
-            self._network(internal=not terms.allow_network)
+            self._network(closed=not terms.allow_network)
             result = self._hold(filled, self._start(filled, terms, existing), terms, stop, existing)
         except ClusterRefused as error:
             result = self._refused(error, terms)
@@ -82,10 +82,11 @@ class Rehearsals:
         demands = survey({workload: (container,)}, self._memory()).resources
         return [text for demand in demands if (text := shortage(*demand))]
 
-    def _network(self, *, internal: bool) -> None:
+    def _network(self, *, closed: bool) -> None:
         if render.NETWORK in self._engine.networks():
             raise ClusterRefused(f"docker: the network {render.NETWORK} exists and was not made by a rehearsal")
-        self._engine.ensure_network(render.NETWORK, render.NETWORK_LABELS, internal=internal)
+        make = self._engine.create_closed_network if closed else self._engine.ensure_network
+        make(render.NETWORK, render.NETWORK_LABELS)
 
     def _start(self, filled: Object, terms: RehearsalTerms, existing: frozenset[str]) -> str:
         info = self._engine.info()
