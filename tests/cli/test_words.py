@@ -7,7 +7,7 @@ from kelvin_provision.cli.frame.words import CHANGING, WORDS, meant
 from tests.kit.cli import run
 
 READING = {
-    "workloads diff", "workloads list", "workloads show", "workloads check", "workloads wait", "workloads history", "workloads logs", "workloads download",
+    "workloads rehearse", "workloads diff", "workloads list", "workloads show", "workloads check", "workloads wait", "workloads history", "workloads logs", "workloads download",
     "images list", "images verify", "bundle inspect", "bundle verify", "key show", "key verify", "agent status", "api status", "api cert show", "api cert export-ca", "api user list", "api token list", "config show", "config path", "doctor",
     "support-bundle", "explain", "completion",
 }  # fmt: skip
