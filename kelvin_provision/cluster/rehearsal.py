@@ -44,8 +44,8 @@ class Rehearsed:
 
 def not_possible(reasons: Iterable[str]) -> Rehearsed | None:
     """None where there is no reason."""
-    found = tuple(dict.fromkeys(reasons))
-    return Rehearsed(RehearsalOutcome.NOT_POSSIBLE, "; ".join(found)) if found else None
+    unique = tuple(dict.fromkeys(reasons))
+    return Rehearsed(RehearsalOutcome.NOT_POSSIBLE, "; ".join(unique)) if unique else None
 
 
 def ended() -> Rehearsed:

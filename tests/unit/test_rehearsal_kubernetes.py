@@ -20,12 +20,13 @@ from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms
 from kelvin_provision.context import silent
 from kelvin_provision.spec.images import images_of
+from kelvin_provision.spec.request.accept import accept
 from kelvin_provision.status import RehearsalOutcome
 from tests.kit import corpus
 from tests.kit.fakes.kubernetes_server import Crash, MemoryApi
 from tests.kit.images import make_image
 from tests.kit.locks import lock_of
-from tests.unit.test_corpus import spec_of
+from tests.kit.requests import defaults
 
 IMAGE = make_image([])
 HOME = corpus.HOME
@@ -60,7 +61,7 @@ def only_pod(*objects, **more):
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.file)
 def test_whatever_the_field_has_is_cut_off_or_not_possible(case):
-    spec = spec_of(case)
+    (spec,) = accept(case.documents(), defaults(namespace=HOME, registry=corpus.REGISTRY)).specs
     objects = render(spec, [lock_of(IMAGE, image) for image in images_of(spec)], 1, BOX)
     made = rehearsal_set(spec.name, objects, RehearsalTerms(jobs=True), Places(HOME))
     for item in (*made.support, *made.pods):

@@ -35,8 +35,8 @@ def record(db: sqlite3.Connection, rehearsal: Rehearsal) -> bool:
 def rehearsals(db: sqlite3.Connection, names: Collection[str] | None = None) -> dict[tuple[str, int], Rehearsal]:
     """By workload and revision; of all, or of these workloads."""
     where, values = ("", ()) if names is None else (f" WHERE workload {LISTED}", listed(names))
-    found = sound(_rehearsal, db.execute(f"SELECT * FROM rehearsals{where}", values))  # noqa: S608  (constants)
-    return {(each.workload, each.revision): each for each in found}
+    readable = sound(_rehearsal, db.execute(f"SELECT * FROM rehearsals{where}", values))  # noqa: S608  (constants)
+    return {(each.workload, each.revision): each for each in readable}
 
 
 def _rehearsal(row: sqlite3.Row) -> Rehearsal:

@@ -43,9 +43,9 @@ class PodTrial:
         return Health(Phase.READY)
 
     def _failure(self, pod: Object, events: Sequence[Object], now: float) -> str:
-        found = [failure for failure in pod_failures([pod], events, replace(self.policy, restarts=1)) if HELD_IMAGE not in failure.why]
-        self._failing = {failure.key: self._failing.get(failure.key, now) for failure in found}
-        for failure in found:
+        failures = [failure for failure in pod_failures([pod], events, replace(self.policy, restarts=1)) if HELD_IMAGE not in failure.why]
+        self._failing = {failure.key: self._failing.get(failure.key, now) for failure in failures}
+        for failure in failures:
             patience = 0.0 if failure.final else self.policy.volumes if failure.volume else self.policy.unschedulable
             if now - self._failing[failure.key] >= patience:
                 self.unscheduled = failure.key.endswith(SCHEDULING)

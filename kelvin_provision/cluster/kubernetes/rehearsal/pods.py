@@ -125,8 +125,8 @@ def _variable(variable: Object, rename: Rename) -> Object:
 
 
 def _referring(source: Object, kinds: dict[str, str], rename: Rename) -> Object:
-    found = {key: source[key] | {"name": rename(kind, source[key].get("name", ""))} for key, kind in kinds.items() if source.get(key)}
-    return source | found
+    renamed = {key: source[key] | {"name": rename(kind, source[key].get("name", ""))} for key, kind in kinds.items() if source.get(key)}
+    return source | renamed
 
 
 def _volume(volume: Object, rename: Rename) -> Object:
