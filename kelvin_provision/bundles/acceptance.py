@@ -9,6 +9,7 @@ from kelvin_provision.bundles.head import Head, refuse_contradiction
 from kelvin_provision.bundles.model import PAYLOAD_TYPE, Contents
 from kelvin_provision.bundles.opening import read_head
 from kelvin_provision.bundles.parts import BundleFiles
+from kelvin_provision.bundles.zips.opening import refuse_foreign
 from kelvin_provision.errors import SignatureMissing, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.settings.model import TrustSettings
@@ -58,11 +59,14 @@ def accept(head: Head, trust: TrustSettings, expect: str = "") -> Accepted:
     return Accepted(contents, head.digest, verified.signers, verified.unknown, expected=bool(expect))
 
 
-def read_named(files: BundleFiles, digest: str) -> Head:
+def read_named(files: BundleFiles, digest: str, trust: TrustSettings) -> Head:
     """The head of a bundle that was named by its digest, empty for any: a medium may answer otherwise than when it was looked for.
 
-    It is no `expect`, which a person has compared. Raises ExpectedOther, and as `read_head`.
+    It is no `expect`, which a person has compared. Where bundles must be signed, nothing is unpacked of a zip that cannot be. Raises
+    ExpectedOther, SignatureMissing, and as `read_head`.
     """
+    if required(trust, "bundle"):
+        refuse_foreign(files)
     head = read_head(files)
     if digest:
         refuse_other(digest, head.digest)

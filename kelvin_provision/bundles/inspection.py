@@ -130,7 +130,7 @@ def inspect(place: BundlePlace, trust: TrustSettings) -> InspectResult:
 
 def _opened(place: BundlePlace, trust: TrustSettings) -> tuple[Head, Accepted, Bundle]:
     files = find(*place.places)
-    head = read_named(files, place.digest)
+    head = read_named(files, place.digest, trust)
     accepted = accept(head, trust, place.expect)
     return head, accepted, open_bundle(files, head, accepted.contents)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Self
 
-from kelvin_provision.bundles.model import Contents, Extent
+from kelvin_provision.bundles.model import FOREIGN, Contents, Extent
 from kelvin_provision.bundles.parts import BundleFiles, Parts
+from kelvin_provision.bundles.zips.foreign import derived
+from kelvin_provision.bundles.zips.unpacked import Unpacked
 from kelvin_provision.errors import BundleDamaged, DigestMismatch
 from kelvin_provision.files.hashing import verified
 
@@ -20,7 +22,7 @@ class Bundle:
     def __init__(self, files: BundleFiles, digest: str, contents: Contents) -> None:
         self.digest = digest
         self.contents = contents
-        self.parts = Parts(files, contents.parts)
+        self.parts: Parts | Unpacked = Unpacked(files, derived) if contents.form == FOREIGN else Parts(files, contents.parts)
 
     def __enter__(self) -> Self:
         return self

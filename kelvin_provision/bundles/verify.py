@@ -11,8 +11,9 @@ from typing import Any
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.head_check import first_difference
-from kelvin_provision.bundles.model import PACKAGE, Contents, Extent
+from kelvin_provision.bundles.model import FOREIGN, PACKAGE, Contents, Extent
 from kelvin_provision.bundles.part_file import GONE
+from kelvin_provision.bundles.parts import Parts
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.bundles.writing import pipeline
 from kelvin_provision.bundles.writing.filling import spans
@@ -20,6 +21,7 @@ from kelvin_provision.bundles.zips.layout import checksums_of, tail
 from kelvin_provision.errors import BundleDamaged, MediumGone
 from kelvin_provision.events import Advanced, Finished, Progress, Started
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.hashing import Hasher
 
 TASK = "the bundle"
 MOST = 1000
@@ -86,7 +88,29 @@ class VerifyResult:
 
 def verify(bundle: Bundle, head: Head, progress: Progress) -> VerifyResult:
     """In the order of the bytes, once, from the medium and not from memory. Raises MediumGone, also when it goes while it is read."""
-    return _Verification(bundle, progress).run(head)
+    return _each_blob(bundle, progress) if bundle.contents.form == FOREIGN else _Verification(bundle, progress).run(head)
+
+
+def _each_blob(bundle: Bundle, progress: Progress) -> VerifyResult:
+    """Of a zip of another program: it has no hashes of chunks, and each content has its digest."""
+    contents = bundle.contents
+    extents = [*contents.blobs, *(request.content for request in contents.requests)]
+    progress(Started(TASK, "verifying", total := sum(extent.size for extent in extents)))
+    bad, done = [], 0
+    for extent in extents:
+        hasher = Hasher.like(extent.digest)
+        try:
+            for data in bundle.read(extent.offset, extent.size):
+                hasher.update(data)
+                done += len(data)
+                progress(Advanced(TASK, done, total))
+            wrong = hasher.digest != extent.digest
+        except BundleDamaged:
+            wrong = True
+        if wrong:
+            bad.append(BadPlace(1, str(bundle.files.paths[1]), extent.offset, extent.size, CHANGED, (extent.digest,)))
+    progress(Finished(TASK, "damaged" if bad else "verified"))
+    return VerifyResult(len(extents), len(extents), done, (), tuple(bad[:MOST]), len(bad))
 
 
 class _Verification:
@@ -95,6 +119,7 @@ class _Verification:
     def __init__(self, bundle: Bundle, progress: Progress) -> None:
         self._bundle = bundle
         self._contents = bundle.contents
+        self._parts = _parts_of(bundle)
         self._progress = progress
         self._members = _Members(bundle.contents)
         self._bad: list[BadPlace] = []
@@ -119,16 +144,16 @@ class _Verification:
 
     def _open_all(self) -> None:
         """A part of another size is bad as a whole, and the others are read all the same."""
-        for number in sorted(set(self._bundle.files.paths) & set(range(1, self._bundle.parts.count + 1))):
+        for number in sorted(set(self._bundle.files.paths) & set(range(1, self._parts.count + 1))):
             try:
-                self._bundle.parts.file(number).drop_cache()
+                self._parts.file(number).drop_cache()
             except BundleDamaged as error:
                 self._broken.add(number)
                 path = str(self._bundle.files.paths[number])
-                self._note(BadPlace(number, path, 0, self._bundle.parts.size_of(number), str(error).removeprefix(f"{path} is ")))
+                self._note(BadPlace(number, path, 0, self._parts.size_of(number), str(error).removeprefix(f"{path} is ")))
 
     def _is_here(self, chunk: tuple[int, int]) -> bool:
-        numbers = {number for number, _, _ in self._bundle.parts.pieces(*chunk)}
+        numbers = {number for number, _, _ in self._parts.pieces(*chunk)}
         return not numbers & self._broken and numbers <= set(self._bundle.files.paths)
 
     def _hashes(self, head: Head) -> bytes:
@@ -149,10 +174,10 @@ class _Verification:
     def _read(self, offset: int, view: memoryview) -> None:
         """A place that cannot be read is a bad one, unless the medium is gone."""
         try:
-            self._bundle.parts.read_into(view, offset)
+            self._parts.read_into(view, offset)
         except MediumGone as error:
             cause = error.__cause__
-            if not isinstance(cause, OSError) or cause.errno in GONE or not self._bundle.parts.answers(offset):
+            if not isinstance(cause, OSError) or cause.errno in GONE or not self._parts.answers(offset):
                 raise
             self._unreadable.add(offset)
 
@@ -176,7 +201,7 @@ class _Verification:
         self._done += contents.tail
 
     def _note_range(self, offset: int, size: int, reason: str, members: tuple[str, ...]) -> None:
-        for number, start, count in self._bundle.parts.pieces(offset, size):
+        for number, start, count in self._parts.pieces(offset, size):
             self._note(BadPlace(number, str(self._bundle.files.paths[number]), start, count, reason, members))
 
     def _note(self, place: BadPlace) -> None:
@@ -188,9 +213,14 @@ class _Verification:
             self._bad.append(place)
 
     def _refuse_changed(self) -> None:
-        changed = [file.path for file in self._bundle.parts.opened if file.changed]
+        changed = [file.path for file in self._parts.opened if file.changed]
         if changed:
             raise BundleDamaged(f"{changed[0]} was written to while it was read", hint="wait until the copy is complete, then verify again")
+
+
+def _parts_of(bundle: Bundle) -> Parts:
+    assert isinstance(bundle.parts, Parts)  # noqa: S101  (of every bundle but those of other programs)
+    return bundle.parts
 
 
 class _Members:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from kelvin_provision.bundles.model import Contents
+from kelvin_provision.bundles.model import FOREIGN, Contents
 from kelvin_provision.bundles.opening import candidates, find, read_head
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.errors import ProvisionError
@@ -36,7 +36,8 @@ class Finder:
         """The parts that are there, wherever each is; all of it as one file where they were joined."""
         parts: dict[int, Path] = {}
         for files in self._candidates(known):
-            if files.whole and _size(files.paths[1]) == contents.total and self._digest(files) == known.digest:
+            fits = contents.form == FOREIGN or _size(files.paths.get(1, Path())) == contents.total
+            if files.whole and fits and self._digest(files) == known.digest:
                 return files
             if not files.whole:
                 parts = {**self._fitting(files, known, contents), **parts}

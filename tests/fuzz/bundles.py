@@ -35,10 +35,10 @@ def mutated(source: random.Random) -> bytes:
     """An archive."""
     kind = source.random()
     if kind < 0.5:
-        return _with_table(json.dumps(_changed(source, document())).encode())
+        return _with_table(json.dumps(changed_values(source, document())).encode())
     if kind < 0.6:
-        return _with_table(_bytes_changed(source, BASE.table))
-    return _bytes_changed(source, BASE.data, CONTENTS_AT + len(BASE.table) if kind < 0.9 else None)
+        return _with_table(changed_bytes(source, BASE.table))
+    return changed_bytes(source, BASE.data, CONTENTS_AT + len(BASE.table) if kind < 0.9 else None)
 
 
 def _with_table(table: bytes) -> bytes:
@@ -47,7 +47,7 @@ def _with_table(table: bytes) -> bytes:
     return start + BASE.data[len(start) :]
 
 
-def _changed(source: random.Random, whole: dict) -> dict:
+def changed_values(source: random.Random, whole: dict) -> dict:
     for _ in range(source.choice((1, 1, 1, 2, 5))):
         places = list(_places(whole))
         container, key = source.choice(places)
@@ -77,7 +77,7 @@ def _places(value: object) -> list:
     return found
 
 
-def _bytes_changed(source: random.Random, data: bytes, end: int | None = None) -> bytes:
+def changed_bytes(source: random.Random, data: bytes, end: int | None = None) -> bytes:
     changed = bytearray(data)
     for _ in range(source.choice((1, 1, 2, 8))):
         at = source.randrange(min(end or len(changed), len(changed)) or 1)

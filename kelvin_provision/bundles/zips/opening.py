@@ -1,4 +1,4 @@
-"""The head of a zip: of a package, its table of contents as it is."""
+"""The head of a zip: of a package, its table of contents as it is; of another one, the table that is made of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.model import PACKAGE
 from kelvin_provision.bundles.part_file import PartFile
 from kelvin_provision.bundles.parts import BundleFiles
+from kelvin_provision.bundles.zips import foreign
 from kelvin_provision.bundles.zips.directory import entries_of, is_zip, wrong
 from kelvin_provision.bundles.zips.layout import CONTENTS, SIGNATURES
 from kelvin_provision.bundles.zips.records import STORED, Entry
+from kelvin_provision.errors import SignatureMissing
 from kelvin_provision.files.hashing import digest_of
+
+_SIGNED = "make a package or a bundle of it where it is trusted, and sign that"
 
 
 def head_of_zip(files: BundleFiles) -> Head | None:
@@ -23,12 +27,21 @@ def head_of_zip(files: BundleFiles) -> Head | None:
         entries = entries_of(file)
         by_name = {entry.name: entry for entry in entries}
         if CONTENTS not in by_name:
-            raise wrong("it is no package of this program")
+            return foreign.head_of(files)
         signatures, contents = by_name.get(SIGNATURES), by_name[CONTENTS]
         if signatures is None or signatures.size != limits.SIGNATURES or not 0 < contents.size <= limits.CONTENTS:
             raise wrong("its table of contents or its signatures have another size")
         table = _stored(file, contents)
         return Head(_stored(file, signatures), table, digest_of(table), PACKAGE, entries)
+
+
+def refuse_foreign(files: BundleFiles) -> None:
+    """Of a zip that is no package nothing is signed. Raises SignatureMissing; and BundleInvalid, MediumGone."""
+    if not files.whole:
+        return
+    with closing(PartFile(files.paths[1])) as file:
+        if is_zip(file) and all(entry.name != CONTENTS for entry in entries_of(file)):
+            raise SignatureMissing(f"{files.name} is a zip of another program, which cannot be signed", hint=_SIGNED)
 
 
 def _stored(file: PartFile, entry: Entry) -> bytes:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from kelvin_provision import __version__
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode, encode
-from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, BundledImage, BundledLayer, Contents
+from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.writing import documents
+from kelvin_provision.bundles.writing.from_locks import bundled
 from kelvin_provision.bundles.writing.layout import Draft, RequestDraft, place
 from kelvin_provision.errors import BundleInvalid, UsageRefused
-from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.media_types import COMPRESSIONS
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.store.space import UNPACK_FACTOR
 from kelvin_provision.trust.requests import RequestFile
 
 MADE_BY = f"kelvin-provision {__version__}"
@@ -67,24 +65,6 @@ def checked(contents: Contents) -> Contents:
         return decode(encode(contents))
     except BundleInvalid as error:
         raise UsageRefused(f"this is too much for one bundle: {error}", hint="make several bundles") from error
-
-
-def bundled(lock: ImageLock, without: frozenset[str] = frozenset()) -> BundledImage:
-    root = lock.index or lock.manifest
-    reference = lock.reference if lock.reference.digest else replace(lock.reference, digest=root.digest)
-    layers = tuple(
-        _layer(layer, diff_id, IN_BOX if layer.digest in without else IN_BUNDLE)
-        for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True)
-    )
-    return BundledImage(
-        reference, lock.platform, lock.manifest.digest, lock.config.digest, layers, lock.index.digest if lock.index else None
-    )
-
-
-def _layer(layer: Descriptor, diff_id: str, source: str) -> BundledLayer:
-    """Its size without compression is estimated, as that of any image before it is unpacked."""
-    factor = UNPACK_FACTOR if COMPRESSIONS.get(layer.media_type) else 1
-    return BundledLayer(layer.digest, layer.size, diff_id, layer.size * factor, source)
 
 
 def _request(number: int, file: RequestFile) -> RequestDraft:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from kelvin_provision.bundles.model import Contents, Extent
 from kelvin_provision.bundles.writing import documents
 from kelvin_provision.bundles.writing.filling import Content
+from kelvin_provision.bundles.writing.from_locks import bundled
 from kelvin_provision.bundles.writing.layout import OCI_LAYOUT, Draft, RequestDraft
 from kelvin_provision.bundles.zips import layout
 from kelvin_provision.context import Context
@@ -21,7 +22,7 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.usecases.bundles.drafting import MADE_BY, bundled, checked, default_name
+from kelvin_provision.usecases.bundles.drafting import MADE_BY, checked, default_name
 from kelvin_provision.usecases.bundles.packable import PackageRequest, packable, refuse_lacking
 
 REQUEST, MANIFEST = "workload.json", "manifest.yaml"

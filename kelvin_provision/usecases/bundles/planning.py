@@ -47,7 +47,7 @@ def plan(ctx: Context, request: ImportRequest, shown: InspectResult | None = Non
         files = find(*request.places)
         if 1 not in files.paths and (known := _known(ctx, files)):
             return _further_parts(request, files, *known)
-        head = read_named(files, request.digest)
+        head = read_named(files, request.digest, ctx.settings.trust)
         return _of(ctx, request, files, head, accept(head, ctx.settings.trust, request.expect))
 
 

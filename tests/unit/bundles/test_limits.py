@@ -12,6 +12,7 @@ from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.errors import BundleInvalid, SignatureInvalid
 from kelvin_provision.settings.model import TrustSettings
 from tests.fuzz import bundles as fuzz
+from tests.fuzz import zips as fuzz_zips
 from tests.kit import bundles
 from tests.kit.cli import run
 from tests.kit.hostile_bundles import BASE, TABLES, headed
@@ -79,3 +80,10 @@ def test_what_was_changed_at_random_is_read_as_it_says_or_refused(tmp_path):
     outcomes = fuzz.run(tmp_path, seed=14, count=1000)
     assert sum(outcomes.values()) == 1000
     assert outcomes.keys() >= {"bundle-invalid", "bundle-damaged", "signature-invalid", "damaged", "whole"}
+
+
+@pytest.mark.slow
+def test_no_zip_that_was_changed_at_random_does_harm(tmp_path):
+    """The same thousand each time."""
+    outcomes = fuzz_zips.run(tmp_path, seed=15, count=1000)
+    assert {"bundle-invalid", "bundle-damaged", "whole zip", "damaged package"} <= outcomes.keys(), outcomes

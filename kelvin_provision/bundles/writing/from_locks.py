@@ -1,0 +1,30 @@
+"""An image of a bundle, from the lock of the image. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, BundledImage, BundledLayer
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.media_types import COMPRESSIONS
+from kelvin_provision.store.space import UNPACK_FACTOR
+
+
+def bundled(lock: ImageLock, without: frozenset[str] = frozenset()) -> BundledImage:
+    """Layers `without` are on the box."""
+    root = lock.index or lock.manifest
+    reference = lock.reference if lock.reference.digest else replace(lock.reference, digest=root.digest)
+    layers = tuple(
+        _layer(layer, diff_id, IN_BOX if layer.digest in without else IN_BUNDLE)
+        for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True)
+    )
+    return BundledImage(
+        reference, lock.platform, lock.manifest.digest, lock.config.digest, layers, lock.index.digest if lock.index else None
+    )
+
+
+def _layer(layer: Descriptor, diff_id: str, source: str) -> BundledLayer:
+    """Its size without compression is estimated, as that of any image before it is unpacked."""
+    factor = UNPACK_FACTOR if COMPRESSIONS.get(layer.media_type) else 1
+    return BundledLayer(layer.digest, layer.size, diff_id, layer.size * factor, source)

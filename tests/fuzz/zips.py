@@ -1,0 +1,129 @@
+"""Zips that were changed at random: each is read as it says, or refused with its reason. `python -m tests.fuzz.zips --seconds 60`.
+
+Changed are bytes of the zip, most often of its headers and its directory, or what is in an entry of a zip that is right otherwise.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+from kelvin_provision.bundles import limits
+from kelvin_provision.bundles.inspection import BundlePlace, inspect, verified
+from kelvin_provision.bundles.model import FOREIGN
+from kelvin_provision.bundles.opening import find, open_bundle, read_head
+from kelvin_provision.errors import ProvisionError
+from kelvin_provision.settings.model import TrustSettings
+from tests.fuzz.bundles import REFUSED, SECONDS, changed_bytes, changed_values
+from tests.kit import foreign_zips, packages
+from tests.kit.images import make_image
+
+_LONGEST = 1000
+_IMAGE = make_image([b"layer " * 500, b"other"], compress=False)
+_NAMES = {"r.io/pump:1": _IMAGE, "r.io/side:2": make_image([b"side" * 90])}
+_FILES = (
+    foreign_zips.layout(_NAMES, "images/") | {"workload.json": b'{"app_name": "pump"}'},
+    {"a.tar": foreign_zips.saved({"r.io/pump:1": _IMAGE}), "b.tar": foreign_zips.saved({"r.io/pump:2": _IMAGE}, old=True)},
+    {"a.tar": foreign_zips.saved({"r.io/pump:1": _IMAGE}), "all.json": foreign_zips.pair(["a.tar"], {"w.json": b'{"app_name": "pump"}'})},
+)
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_WHOLE = (packages.package(_NAMES)[1], *[foreign_zips.zipped(files, method) for files in _FILES for method in _METHODS])
+
+
+def mutated(source: random.Random) -> bytes:
+    """A zip."""
+    if source.random() < 0.4:
+        return _with_other_content(source)
+    whole = source.choice(_WHOLE)
+    kind = source.random()
+    if kind < 0.4:
+        return _at_records(source, whole)
+    return changed_bytes(source, whole, 2000 if kind < 0.6 else None)
+
+
+def _with_other_content(source: random.Random) -> bytes:
+    files = dict(source.choice(_FILES))
+    for _ in range(source.choice((1, 1, 2))):
+        name = source.choice(sorted(files))
+        data = files[name]
+        try:
+            files[name] = json.dumps(changed_values(source, json.loads(data))).encode()
+        except (ValueError, IndexError):  # no document, or one of which nothing is left
+            files[name] = changed_bytes(source, data, source.choice((600, None)))
+    return foreign_zips.zipped(files, source.choice(_METHODS))
+
+
+def _at_records(source: random.Random, whole: bytes) -> bytes:
+    """Numbers of headers and of the directory."""
+    changed = bytearray(whole)
+    places = [at for at in range(len(whole) - 4) if whole[at : at + 2] == b"PK" and whole[at + 2] in (1, 3, 5, 7)]
+    for _ in range(source.choice((1, 1, 2, 4))):
+        at = source.choice(places) + source.randrange(4, 50)
+        size = source.choice((1, 2, 4))
+        value = source.choice((0, 1, 2, 8, 0x7F, 0xFF, 0xFFFF, 0xFFFFFFFF, source.randrange(len(whole)), source.randrange(1 << 32)))
+        if at + size <= len(changed):
+            changed[at : at + size] = (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+    return bytes(changed)
+
+
+def outcome(folder: Path, data: bytes) -> str:
+    """What became of it. Raises AssertionError for what must not happen."""
+    path = folder / "fuzzed.zip"
+    path.write_bytes(data)
+    began = time.process_time()
+    try:
+        accepted = inspect(BundlePlace((path,)), TrustSettings()).accepted
+        bad = verified(BundlePlace((path,)), TrustSettings(), lambda event: None).result.bad
+        _read_all(path)
+    except ProvisionError as error:
+        if error.exit_code not in REFUSED or not 0 < len(str(error)) < _LONGEST + 2 * len(str(folder)):
+            raise AssertionError((error.code, str(error))) from error
+        return error.code
+    finally:
+        assert time.process_time() - began < SECONDS
+    return f"{'damaged' if bad else 'whole'} {accepted.contents.form}"
+
+
+def _read_all(path: Path) -> None:
+    files = find(path)
+    head = read_head(files)
+    contents = inspect(BundlePlace((path,)), TrustSettings()).contents
+    most = limits.RATIO * path.stat().st_size + limits.UNCHECKED_RATIO * len(head.contents)
+    assert contents.total <= most if contents.form == FOREIGN else contents.total == path.stat().st_size
+    with open_bundle(files, head, contents) as bundle:
+        for extent in contents.blobs:
+            assert sum(map(len, bundle.blob(extent.digest))) == extent.size
+            assert sum(map(len, bundle.blob(extent.digest, extent.size // 2))) == extent.size - extent.size // 2
+        for image in contents.images:
+            assert len(bundle.document(image.config)) <= limits.CONFIG
+
+
+def run(folder: Path, seed: int, *, count: int = sys.maxsize, seconds: float = 1e9) -> Counter[str]:
+    """How many came to what."""
+    outcomes: Counter[str] = Counter()
+    ends = time.monotonic() + seconds
+    for number in range(count):
+        if time.monotonic() > ends:
+            break
+        data = mutated(random.Random(f"{seed} {number}"))  # noqa: S311  (no secret)
+        try:
+            outcomes[outcome(folder, data)] += 1
+        except Exception as error:
+            kept = Path(tempfile.gettempdir()) / f"fuzzed-{seed}-{number}.zip"
+            kept.write_bytes(data)
+            raise AssertionError(f"seed {seed}, number {number}, kept as {kept}: {error!r}") from error
+    return outcomes
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))  # noqa: S311  (no secret)
+    words, _ = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as place:
+        sys.stdout.write(f"{dict(run(Path(place), words.seed, seconds=words.seconds))}\nseed {words.seed}\n")
