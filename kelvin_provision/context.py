@@ -6,7 +6,7 @@ replaces them at construction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import datetime
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from kelvin_provision.registry.protocol import Media, Source
     from kelvin_provision.runtimes.protocol import Runtime
     from kelvin_provision.store import Store
+    from kelvin_provision.trust.believed import Trust
+    from kelvin_provision.trust.documents.model import SignedDocument
 
 
 def silent(event: Event) -> None:
@@ -231,6 +233,33 @@ class Context:
     def lookup(self) -> Lookup:
         """Secrets of this box (`secrets.NAME`) and logins for pulling (`registries.HOST`)."""
         return self.connections.lookup
+
+    @property
+    def trust(self) -> Trust:
+        """Whom this box believes, read at each use. Raises StateDamaged."""
+        return self.believed()
+
+    def must_be_signed(self, what: str) -> bool:
+        """Whether a `bundle` or a `request` must be; asked before anything is read of it."""
+        from kelvin_provision.trust.policy import required
+
+        has_document = self.connections.has_ledger and self.ledger.newest_trust() is not None
+        return required(self.settings.trust, what, has_document=has_document)
+
+    def believed(self, offered: Sequence[SignedDocument] = ()) -> Trust:
+        """Whom this box believes now: another process may have accepted a trust document. Raises StateDamaged.
+
+        `offered` are documents from which the file of the newest is replaced when it is damaged.
+        """
+        from kelvin_provision.trust.believed import Trust
+
+        accepted = self.ledger.newest_trust() if self.connections.has_ledger else None
+        if accepted is None:
+            return Trust(self.settings.trust)
+        from kelvin_provision.trust.documents import kept
+
+        document = kept.load(self.settings.state_dir, accepted.number, accepted.digest, offered)
+        return Trust(self.settings.trust, document, self.ledger.trust_digests())
 
     @property
     def sanitizer(self) -> Sanitizer:

@@ -142,8 +142,8 @@ def _inspect_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line
 
     settings = place.loaded.settings
     where = _bundle(settings, arguments)
-    shown = inspect(where, settings.trust)
     with place.opened(settings) as ctx:
+        shown = inspect(where, ctx.trust)
         try:
             planned, obstacle = plan(ctx, ImportRequest(where.places, where.expect), shown).to_json(), None
         except ProvisionError as error:
@@ -173,7 +173,9 @@ def _verify_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]
     from kelvin_provision.bundles.inspection import verified
 
     settings = place.loaded.settings
-    yield {"result": verified(_bundle(settings, arguments), settings.trust, _told_now_and_then()).to_json()}
+    with place.opened(settings) as ctx:
+        trust = ctx.trust
+    yield {"result": verified(_bundle(settings, arguments), trust, _told_now_and_then()).to_json()}
 
 
 def _make_package(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:

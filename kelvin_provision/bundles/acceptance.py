@@ -1,4 +1,4 @@
-"""Whether this box believes a bundle: its signatures first, then, and only then, its table of contents is parsed."""
+"""Whether this box believes a bundle: trust documents first, then its signatures, then, and only then, its table of contents is parsed."""
 
 from __future__ import annotations
 
@@ -10,31 +10,51 @@ from kelvin_provision.bundles.model import PAYLOAD_TYPE, Contents
 from kelvin_provision.bundles.opening import read_head
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.zips.opening import refuse_foreign
-from kelvin_provision.errors import SignatureMissing, SignerUnknown
+from kelvin_provision.errors import SignatureMissing, SignersTooFew, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
+from kelvin_provision.trust.documents.model import Step
+from kelvin_provision.trust.documents.renewing import renewed
 from kelvin_provision.trust.dsse import entries_of
-from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.verifying import Signer, Verified, refuse_other, verify
+
+_EMPTY = 4096
+"""Bytes of a table of contents that an unsigned bundle of trust documents has at most."""
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """`signers` are trusted ones; `unknown` are signatures of keys that this box does not trust. `expected`: the digest was compared."""
+    """`signers` are trusted ones; `unknown` are signatures of keys that this box does not trust. `expected`: the digest was compared.
+
+    `trust` is whom the box believes with the bundle's own trust documents, of which `steps` are new, and `before` the number without them.
+    """
 
     contents: Contents
     digest: str
     signers: tuple[Signer, ...] = ()
     unknown: int = 0
     expected: bool = False
+    trust: Trust | None = None
+    steps: tuple[Step, ...] = ()
+    before: int = 0
+    ignored: int = 0
+    """Trust documents of a bundle for a box that has no key to verify them with."""
 
     @property
     def warning(self) -> str:
         """For a bundle without a trusted signature or an expected digest, else empty. Without its algorithm the digest stays whole."""
-        if self.signers or self.expected:
+        if self.signers or self.expected or (self.trust and self.trust.has_keys and is_empty(self.contents)):
             return ""
         what = "is signed by keys that this box does not trust" if self.unknown else "is not signed"
         return f"the bundle {what}; compare its digest with the desk where it was made: {self.digest.partition(':')[2]}"
+
+    @property
+    def ignored_warning(self) -> str:
+        """For trust documents that cannot be verified, else empty."""
+        if not self.ignored:
+            return ""
+        count = f"{self.ignored} trust document{'' if self.ignored == 1 else 's'}"
+        return f"the bundle has {count}, and this box has no trust.keys by which to verify: nothing of them is accepted"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -44,28 +64,44 @@ class Accepted:
             "expected": self.expected,
         }
 
+    def trust_json(self) -> dict[str, Any]:
+        """The number that is believed without the bundle, and what is new in it."""
+        new = [{"number": step.document.number, "digest": step.signed.digest, "signers": list(step.signed_by)} for step in self.steps]
+        return {"number": self.before, "new": new, "ignored": self.ignored}
 
-def accept(head: Head, trust: TrustSettings, expect: str = "") -> Accepted:
+
+def accept(head: Head, trust: Trust, expect: str = "") -> Accepted:
     """The table of contents, if this box believes it. `expect` is the digest that it must have, empty for any.
 
-    Raises ExpectedOther, SignatureInvalid, BundleInvalid; where bundles must be signed, SignatureMissing and SignerUnknown; what
-    `trust.verifying.verify` raises.
+    Raises ExpectedOther, SignatureInvalid, SignerRevoked, BundleInvalid; where bundles must be signed, SignatureMissing, SignerUnknown and
+    SignersTooFew; what `trust.documents.renewing.renewed` and `trust.verifying.verify` raise.
     """
     if expect:
         refuse_other(expect, head.digest)
-    verified = _verified(head, trust)
+    steps = renewed(trust, head.trust) if trust.has_keys else ()
+    now = Trust(trust.settings, steps[-1].document, trust.known) if steps else trust
+    verified = _verified(head, now)
     contents = decode(head.contents)
     refuse_contradiction(head, contents)
-    return Accepted(contents, head.digest, verified.signers, verified.unknown, expected=bool(expect))
+    if verified is None and not is_empty(contents):
+        raise SignatureMissing("there is no signature")
+    signers, unknown = (verified.signers, verified.unknown) if verified else ((), 0)
+    ignored = 0 if trust.has_keys else len(head.trust)
+    return Accepted(contents, head.digest, signers, unknown, bool(expect), now, steps, trust.number, ignored)
 
 
-def read_named(files: BundleFiles, digest: str, trust: TrustSettings) -> Head:
+def is_empty(contents: Contents) -> bool:
+    """Whether it brings neither a request nor an image."""
+    return not contents.requests and not contents.images
+
+
+def read_named(files: BundleFiles, digest: str, *, must_be_signed: bool) -> Head:
     """The head of a bundle that was named by its digest, empty for any: a medium may answer otherwise than when it was looked for.
 
     It is no `expect`, which a person has compared. Where bundles must be signed, nothing is unpacked of a zip that cannot be. Raises
     ExpectedOther, SignatureMissing, and as `read_head`.
     """
-    if required(trust, "bundle"):
+    if must_be_signed:
         refuse_foreign(files)
     head = read_head(files)
     if digest:
@@ -73,10 +109,16 @@ def read_named(files: BundleFiles, digest: str, trust: TrustSettings) -> Head:
     return head
 
 
-def _verified(head: Head, trust: TrustSettings) -> Verified:
+def _verified(head: Head, trust: Trust) -> Verified | None:
+    """None where a signature is missing, and the bundle can only be one of trust documents alone: those are signed themselves."""
     try:
         return verify(PAYLOAD_TYPE, head.contents, head.signatures, trust)
-    except (SignatureMissing, SignerUnknown):
-        if required(trust, "bundle"):
+    except SignatureMissing:
+        if trust.required("bundle"):
+            if head.trust and len(head.contents) <= _EMPTY:
+                return None
+            raise
+    except (SignerUnknown, SignersTooFew):
+        if trust.required("bundle"):
             raise
     return Verified((), len(entries_of(head.signatures)))

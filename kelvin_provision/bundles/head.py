@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from kelvin_provision.bundles.model import ARCHIVE, PACKAGE, Contents
 from kelvin_provision.bundles.rules import wrong
+from kelvin_provision.bundles.writing import trust_members
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT
 from kelvin_provision.bundles.zips import layout
 from kelvin_provision.bundles.zips.records import Entry
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.tar_members import whole
+from kelvin_provision.trust.documents.model import SignedDocument
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,13 @@ class Head:
     digest: str
     form: str = ARCHIVE
     entries: tuple[Entry, ...] = ()
+    trust: tuple[SignedDocument, ...] = ()
+    """Trust documents, which are signed themselves."""
 
     @property
     def end(self) -> int:
-        """Of an archive: where the member after the table of contents begins."""
-        return CONTENTS_AT + whole(len(self.contents))
+        """Of an archive: where the member after the trust documents begins."""
+        return CONTENTS_AT + whole(len(self.contents)) + trust_members.size(self.trust)
 
 
 def refuse_contradiction(head: Head, contents: Contents) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kelvin_provision.bundles.parts import BundleFiles
     from kelvin_provision.bundles.verify import VerifyResult
     from kelvin_provision.events import Progress
-    from kelvin_provision.settings.model import TrustSettings
+    from kelvin_provision.trust.believed import Trust
 
 
 _LONGEST = 253
@@ -79,6 +79,7 @@ class InspectResult:
             "digest": self.accepted.digest,
             "made_by": contents.made_by,
             "signatures": self.accepted.to_json(),
+            "trust": self.accepted.trust_json(),
             "platforms": [str(platform) for platform in contents.platforms],
             "boxes": list(contents.boxes),
             "requests": [_request_to_json(request) for request in self.requests],
@@ -100,7 +101,7 @@ class InspectResult:
 
 def warnings_of(accepted: Accepted, missing: tuple[int, ...]) -> tuple[str, ...]:
     """What is to be said of a bundle whatever is done with it."""
-    return tuple(filter(None, (accepted.warning, missing_warning(missing))))
+    return tuple(filter(None, (accepted.warning, accepted.ignored_warning, missing_warning(missing))))
 
 
 def missing_warning(missing: tuple[int, ...]) -> str:
@@ -117,7 +118,7 @@ def _ranges(numbers: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         yield run[0], run[-1]
 
 
-def inspect(place: BundlePlace, trust: TrustSettings) -> InspectResult:
+def inspect(place: BundlePlace, trust: Trust) -> InspectResult:
     """Reads the table of contents and the requests, no image.
 
     Raises BundleMissing, BundleInvalid, BundleDamaged, MediumGone, and what `accept` and `read_named` raise.
@@ -128,9 +129,9 @@ def inspect(place: BundlePlace, trust: TrustSettings) -> InspectResult:
         return InspectResult(bundle.files, head, accepted, requests, bundle.missing)
 
 
-def _opened(place: BundlePlace, trust: TrustSettings) -> tuple[Head, Accepted, Bundle]:
+def _opened(place: BundlePlace, trust: Trust) -> tuple[Head, Accepted, Bundle]:
     files = find(*place.places)
-    head = read_named(files, place.digest, trust)
+    head = read_named(files, place.digest, must_be_signed=trust.required("bundle"))
     accepted = accept(head, trust, place.expect)
     return head, accepted, open_bundle(files, head, accepted.contents)
 
@@ -225,7 +226,7 @@ class BundleVerified:
         }
 
 
-def verified(place: BundlePlace, trust: TrustSettings, progress: Progress) -> BundleVerified:
+def verified(place: BundlePlace, trust: Trust, progress: Progress) -> BundleVerified:
     """Reads every byte that is here. Raises as `inspect` does; damage is in the result."""
     from kelvin_provision.bundles.verify import verify  # threads, which `inspect` does without
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from kelvin_provision.trust.documents import model as trust
+
 SIGNATURES = 16 << 10
 """Bytes of the signatures, with their padding."""
+TRUST = trust.MOST * 2 * (trust.LARGEST + 512)
+"""Bytes of all trust documents, with their signatures and headers."""
 CONTENTS = 16 << 20
 """Bytes of the table of contents."""
 NUMBER = 1 << 53

@@ -18,11 +18,12 @@ from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.part_file import PartFile, trouble
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.bundles.writing import trust_members
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
 from kelvin_provision.bundles.zips.opening import head_of_zip
 from kelvin_provision.errors import BundleDamaged, BundleInvalid, BundleMissing, MediumGone
 from kelvin_provision.files.hashing import digest_of
-from kelvin_provision.files.tar_members import BLOCK
+from kelvin_provision.files.tar_members import BLOCK, name_and_size, whole
 
 _FILE = re.compile(r"(?P<name>[^.].*)\.kpb(?:\.(?P<number>[0-9]{3}))?")
 """A name that begins with a dot is what another system left beside the file."""
@@ -135,13 +136,14 @@ def read_head(files: BundleFiles) -> Head:
         if name != _CONTENTS or not 0 < size <= limits.CONTENTS:
             raise BundleInvalid(f"{files.paths[1]} has no table of contents of at most {limits.CONTENTS} bytes")
         contents = _exactly(parts, CONTENTS_AT, size)
-    return Head(start[SIGNATURES_AT : SIGNATURES_AT + limits.SIGNATURES], contents, digest_of(contents))
+        trust = trust_members.read(lambda at, length: _exactly(parts, at, length), CONTENTS_AT + whole(size), parts.total)
+    return Head(start[SIGNATURES_AT : SIGNATURES_AT + limits.SIGNATURES], contents, digest_of(contents), trust=trust)
 
 
 def _first_parts(files: BundleFiles) -> Parts:
     """As many as the longest head needs, as they are: nothing is known of their sizes yet."""
     sizes: list[int] = []
-    while len(sizes) + 1 in files.paths and sum(sizes) < CONTENTS_AT + limits.CONTENTS:
+    while len(sizes) + 1 in files.paths and sum(sizes) < CONTENTS_AT + limits.CONTENTS + limits.TRUST:
         sizes.append(_size(files.paths[len(sizes) + 1]))
     return Parts(files, sizes)
 
@@ -161,10 +163,7 @@ def _exactly(parts: Parts, offset: int, size: int) -> bytes:
 
 def _member(start: bytes, content: int) -> tuple[bytes, int]:
     """The name and size in the tar header before a member's content; a size of -1 if it is none."""
-    header = start[content - BLOCK : content]
-    digits = header[124:136].rstrip(b"\0 ")
-    size = int(digits, 8) if re.fullmatch(rb"[0-7]{1,12}", digits) and header[257:262] == b"ustar" else -1
-    return header[:100].rstrip(b"\0"), size
+    return name_and_size(start[content - BLOCK : content])
 
 
 # --- the reader -----------------------------------------------------------------------------------------

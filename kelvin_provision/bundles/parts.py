@@ -54,6 +54,11 @@ class Parts:
             self._stack.close()
 
     @property
+    def total(self) -> int:
+        """Bytes of all parts."""
+        return self._starts[-1]
+
+    @property
     def missing(self) -> tuple[int, ...]:
         """The numbers of the parts that are not here."""
         return tuple(number for number in range(1, self.count + 1) if number not in self.files.paths)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 
 from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.checks.runner import Check, Fact
-from kelvin_provision.errors import ApiMissing
+from kelvin_provision.errors import ApiMissing, StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.documents.model import TrustDocument
 from kelvin_provision.trust.policy import KINDS, required
 from kelvin_provision.trust.trusted import InspectedKey, inspected
 
@@ -21,19 +22,33 @@ class TrustState:
     settings: TrustSettings
     keys: Sequence[InspectedKey]
     can_verify: bool
+    document: TrustDocument | None = None
+    """The newest that was accepted: then files of trust.keys do not count any more."""
+    error: StateDamaged | None = None
 
 
-def state_of(settings: TrustSettings) -> TrustState:
-    return TrustState(settings, inspected(settings), find_spec("cryptography") is not None)
+def state_of(settings: TrustSettings, document: Callable[[], TrustDocument | None] = lambda: None) -> TrustState:
+    can_verify = find_spec("cryptography") is not None
+    try:
+        accepted = document()
+    except StateDamaged as damaged:
+        return TrustState(settings, (), can_verify, error=damaged)
+    return TrustState(settings, () if accepted else inspected(settings), can_verify, accepted)
 
 
 def trust(state: TrustState) -> Iterator[CheckFinding]:
-    """`trust`: every file of trust.keys is a key that no other user can have written."""
-    if not state.keys:
+    """`trust`: every file of trust.keys is a key that no other user can have written; with a trust document, that it can be read."""
+    if state.error is not None:
+        yield error(str(state.error), state.error.hint)
+        return
+    if not state.keys and state.document is None:
         yield ok("no trusted keys: nothing has to be signed")
         return
     if not state.can_verify:
         yield error("signatures cannot be verified: cryptography is not installed", ApiMissing.hint_default)
+    if state.document is not None:
+        yield from _believed(state.document, state.settings)
+        return
     first: dict[str, InspectedKey] = {}
     for key in state.keys:
         if key.error is not None:
@@ -45,12 +60,17 @@ def trust(state: TrustState) -> Iterator[CheckFinding]:
         yield ok(f"trusted: {names}; must be signed: {must_be_signed(state.settings)}")
 
 
-def must_be_signed(settings: TrustSettings) -> str:
-    return " and ".join(f"{kind}s" for kind in KINDS if required(settings, kind)) or "nothing"
+def _believed(document: TrustDocument, settings: TrustSettings) -> Iterator[CheckFinding]:
+    must = must_be_signed(settings, has_document=True)
+    yield ok(f"trust document {document.number}: {document.root.threshold} of {len(document.root.keys)} root keys; must be signed: {must}")
+
+
+def must_be_signed(settings: TrustSettings, *, has_document: bool = False) -> str:
+    return " and ".join(f"{kind}s" for kind in KINDS if required(settings, kind, has_document=has_document)) or "nothing"
 
 
 CHECK = Check("trust", "Trusted keys", "With a key that cannot be used, nothing that must be signed is accepted.", trust, ("trust",))
 
 
-def fact(settings: TrustSettings) -> Fact[TrustState]:
-    return Fact(lambda: state_of(settings))
+def fact(settings: TrustSettings, document: Callable[[], TrustDocument | None] = lambda: None) -> Fact[TrustState]:
+    return Fact(lambda: state_of(settings, document))

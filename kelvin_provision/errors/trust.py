@@ -55,3 +55,31 @@ class SigningFailed(ProvisionError):
 
     code, exit_code = "signing-failed", os.EX_UNAVAILABLE
     hint_default = "the command gets what is signed on standard input and must write nothing but the signature on standard output"
+
+
+class SignersTooFew(ProvisionError):
+    """Fewer of the trusted keys have signed than the trust document of this box asks for."""
+
+    code, exit_code = "signers-too-few", os.EX_DATAERR
+    hint_default = command("trust show", instruction="see whose signatures count, and have it signed by more of them")
+
+
+class SignerRevoked(ProvisionError):
+    """It is signed with a key that was revoked, and not by enough others."""
+
+    code, exit_code = "signer-revoked", os.EX_DATAERR
+    hint_default = command("trust show", instruction="have it made and signed again by a key that counts; see which do")
+
+
+class TrustDocumentInvalid(ProvisionError):
+    """It is not a trust document, breaks a rule of the format, or was changed after it was signed; nothing was accepted."""
+
+    code, exit_code = "trust-document-invalid", os.EX_DATAERR
+    hint_default = "copy the document and its signatures again from where they were signed"
+
+
+class TrustDocumentRefused(ProvisionError):
+    """The trust document does not follow the one that this box believes: its number, or who has signed it; nothing was accepted."""
+
+    code, exit_code = "trust-document-refused", os.EX_DATAERR
+    hint_default = command("trust show", instruction="see what this box believes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 
 BLOCK = tarfile.BLOCKSIZE
@@ -16,6 +17,13 @@ def header(name: str, length: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size, info.mode = length, 0o444
     return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def name_and_size(header: bytes) -> tuple[bytes, int]:
+    """What the header of a member with a short name says; a size of -1 if it is none."""
+    digits = header[124:136].rstrip(b"\0 ")
+    size = int(digits, 8) if re.fullmatch(rb"[0-7]{1,12}", digits) and header[257:262] == b"ustar" else -1
+    return header[:100].rstrip(b"\0"), size
 
 
 def header_size(name: str) -> int:

@@ -1,4 +1,4 @@
-"""Requests: accepted as the staged revisions of their workloads, or withdrawn."""
+"""Requests: accepted as the staged revisions of their workloads, or withdrawn; and what bundles bring beside them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from kelvin_provision.errors import Locked
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Order, Revision
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
+from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.spec.lock import ImageLock
@@ -133,3 +135,24 @@ def drop_staged(ledger: Ledger, name: str, *, actor: str, number: int | None = N
             version = staged.spec.app_version
             append(db, Entry(ledger.clock(), actor, "undeploy --staged", name, staged.number, "done", version=version))
         return order_rows.cancel_moved(db, [name], actor=actor, now=ledger.clock(), besides=order)
+
+
+def refuse_moved(ledger: Ledger, number: int) -> None:
+    """Within the transaction that relies on it: whether the document with this number is still the newest. Raises Locked."""
+    newest = ledger.newest_trust()
+    if (newest.number if newest else 0) != number:
+        raise Locked("the trusted keys of this box changed meanwhile", hint="try again")
+
+
+def accept_trust(ledger: Ledger, documents: Sequence[AcceptedTrust], action: str) -> None:
+    """Store trust documents as accepted, each with its line in the history, all or none. Their files are durable before. Raises Locked."""
+    with ledger.writing() as db:
+        for document in documents:
+            refuse_moved(ledger, document.number - 1)
+            values = (document.number, document.digest, json.dumps(list(document.signers)), document.accepted, document.actor)
+            db.execute(
+                "INSERT INTO trust (number, digest, signers, accepted, actor, origin) VALUES (?, ?, ?, ?, ?, ?)", (*values, document.origin)
+            )
+            signers = ", ".join(document.signers)
+            detail = f"trust document {document.number} {document.digest}, signed by {signers}, {document.origin}"
+            append(db, Entry(document.accepted, document.actor, action, "", None, "accepted", detail))

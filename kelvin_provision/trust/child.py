@@ -11,7 +11,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,37 @@ def _fits(key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def chained(order: Mapping[str, Any], _: bytes) -> dict[str, Any]:
+    """Who has signed each trust document that follows, or the error of the first that does not. They are parsed here, once believed."""
+    from kelvin_provision.errors import ProvisionError
+    from kelvin_provision.errors.documents import to_document
+    from kelvin_provision.trust.documents.chain import consistent, steps
+    from kelvin_provision.trust.documents.model import Revoked, Role, SignedDocument, TrustDocument
+    from kelvin_provision.trust.dsse import TRUST, pae
+    from kelvin_provision.trust.public_keys import PublicKey, public_key_of_der
+
+    keys: dict[bytes, PublicKeyTypes] = {}
+
+    def fits(content: bytes, pairs: Sequence[tuple[PublicKey, bytes]]) -> list[bool]:
+        message = pae(TRUST, content)
+        for key, _ in pairs:
+            keys[key.der] = keys.get(key.der) or _public(key.der)
+        return [_fits(keys[key.der], signature, message) for key, signature in pairs]
+
+    documents = [SignedDocument(*map(base64.b64decode, pair)) for pair in order["documents"]]
+    before = order["before"]
+    try:
+        if before is None:
+            accepted = list(consistent(documents, fits))
+        else:
+            root = Role(tuple(public_key_of_der(base64.b64decode(der), name) for name, der in before["keys"]), before["threshold"])
+            known = TrustDocument(before["number"], root, revoked=Revoked(tuple(before["revoked"])))
+            accepted = list(steps(known, documents, fits))
+    except ProvisionError as error:
+        return {"error": to_document(error)}
+    return {"signers": [step.signers for step in accepted]}
 
 
 def signed(order: Mapping[str, Any], message: bytes) -> dict[str, Any]:
@@ -172,7 +203,7 @@ def _text(key: PublicKeyTypes) -> str:
     return base64.b64encode(der).decode()
 
 
-_TASKS = {"verify": verified, "sign": signed, "generate": generated, "show": shown}
+_TASKS = {"verify": verified, "chain": chained, "sign": signed, "generate": generated, "show": shown}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,8 +7,11 @@ from kelvin_provision.settings.model import TrustSettings
 KINDS = ("bundle", "request")
 
 
-def required(settings: TrustSettings, what: str) -> bool:
-    """Whether a `bundle` or a `request` must be signed: bundles as soon as there are keys, if the setting says nothing."""
+def required(settings: TrustSettings, what: str, *, has_document: bool = False) -> bool:
+    """Whether a `bundle` or a `request` must be signed: bundles as soon as there are keys, if the setting says nothing.
+
+    `has_document`: keys have come by a trust document.
+    """
     if settings.require_signature is None:
-        return what == "bundle" and bool(settings.keys)
+        return what == "bundle" and (has_document or bool(settings.keys))
     return what in settings.require_signature

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import SignatureMissing
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
-from kelvin_provision.settings.model import TrustSettings
-from kelvin_provision.trust.policy import required
+
+if TYPE_CHECKING:
+    from kelvin_provision.trust.believed import Trust
 
 HOW = command(
     "key sign",
@@ -34,7 +36,7 @@ def signature_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sig")
 
 
-def signers(trust: TrustSettings, files: Sequence[RequestFile]) -> Mapping[str, str]:
+def signers(trust: Trust, files: Sequence[RequestFile]) -> Mapping[str, str]:
     """For each signed file who signed which bytes. A signature that comes along must be right, also where none is required.
 
     Raises what `verifying.verify` raises.
@@ -42,9 +44,9 @@ def signers(trust: TrustSettings, files: Sequence[RequestFile]) -> Mapping[str, 
     return {file.name: note for file in files if (note := _checked(trust, file))}
 
 
-def _checked(trust: TrustSettings, file: RequestFile) -> str:
+def _checked(trust: Trust, file: RequestFile) -> str:
     if file.signatures is None:
-        if required(trust, "request"):
+        if trust.required("request"):
             raise unsigned([file.name])
         return ""
     from kelvin_provision.trust.dsse import REQUEST
@@ -58,10 +60,10 @@ def note_of(text: str, digest: str) -> str:
     return f"signed by {text}, sha256:{digest}"
 
 
-def refuse_unsigned(trust: TrustSettings, names: Collection[str], signed: Mapping[str, str]) -> None:
+def refuse_unsigned(trust: Trust, names: Collection[str], signed: Mapping[str, str]) -> None:
     """The last check before requests are stored, for every way in. Raises SignatureMissing."""
     missing = [name for name in names if not signed.get(name)]
-    if missing and required(trust, "request"):
+    if missing and trust.required("request"):
         raise unsigned(missing)
 
 

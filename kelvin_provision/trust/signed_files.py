@@ -9,12 +9,13 @@ from kelvin_provision.errors import FileUnreadable, SignatureMissing
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import read_regular, write_durably
 from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.computing import LARGEST_PAYLOAD
 from kelvin_provision.trust.dsse import LARGEST_DOCUMENT, REQUEST, document, entries_of, joined
 from kelvin_provision.trust.public_keys import PublicKey
 from kelvin_provision.trust.requests import signature_path
 from kelvin_provision.trust.signing import PrivateKey, SignCommand, sign
-from kelvin_provision.trust.verifying import Verified, verify_with
+from kelvin_provision.trust.verifying import Verified, verify, verify_with
 
 
 @dataclass(frozen=True)
@@ -34,26 +35,27 @@ class VerifiedFile:
     digest: str
 
 
-def sign_file(path: Path, key: PrivateKey | SignCommand, *, replace: bool = False) -> SignedFile:
+def sign_file(path: Path, key: PrivateKey | SignCommand, *, replace: bool = False, payload_type: str = REQUEST) -> SignedFile:
     """Beside the signatures of others that are there, unless `replace`.
 
     Raises FileUnreadable, SignatureInvalid, KeyInvalid, SigningFailed.
     """
     content, beside = _read(path, LARGEST_PAYLOAD), signature_path(path)
     before = () if replace or not beside.exists() else entries_of(_read(beside, LARGEST_DOCUMENT))
-    entry = sign(REQUEST, content, key)
+    entry = sign(payload_type, content, key)
     data = document(joined(before, entry))
     entries_of(data)  # more than can be read back must not be written
     write_durably(beside, [data], mode=0o644)
     return SignedFile(path, beside, entry.key_id, f"sha256:{sha256_hex(content)}")
 
 
-def verify_file(path: Path, keys: Sequence[PublicKey]) -> VerifiedFile:
-    """Raises FileUnreadable, SignatureMissing, SignatureInvalid, SignerUnknown."""
+def verify_file(path: Path, by: Trust | Sequence[PublicKey]) -> VerifiedFile:
+    """By whom a box believes, or with keys of which one is enough. Raises FileUnreadable, and what `verifying.verify` raises."""
     content, beside = _read(path, LARGEST_PAYLOAD), signature_path(path)
     if not beside.exists():
         raise SignatureMissing(f"there is no {beside}")
-    verified = verify_with(REQUEST, content, _read(beside, LARGEST_DOCUMENT), tuple(keys))
+    signatures = _read(beside, LARGEST_DOCUMENT)
+    verified = verify(REQUEST, content, signatures, by) if isinstance(by, Trust) else verify_with(REQUEST, content, signatures, tuple(by))
     return VerifiedFile(path, verified, f"sha256:{sha256_hex(content)}")
 
 

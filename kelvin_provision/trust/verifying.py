@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 
-from kelvin_provision.errors import ExpectedOther, SignatureInvalid, SignatureMissing, SignerUnknown
+from kelvin_provision.errors import (
+    ExpectedOther,
+    ProvisionError,
+    SignatureInvalid,
+    SignatureMissing,
+    SignerRevoked,
+    SignersTooFew,
+    SignerUnknown,
+)
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command
-from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.computing import fitting
-from kelvin_provision.trust.dsse import entries_of
+from kelvin_provision.trust.documents.model import Role
+from kelvin_provision.trust.dsse import Entry, entries_of
 from kelvin_provision.trust.public_keys import PublicKey
-from kelvin_provision.trust.trusted import trusted_keys
 
 
 @dataclass(frozen=True)
@@ -39,35 +48,55 @@ class Verified:
         return ", ".join(signer.text for signer in self.signers)
 
 
-def verify(payload_type: str, payload: bytes, signatures: bytes, trust: TrustSettings) -> Verified:
-    """Who signed exactly these bytes, as this type.
+def verify(payload_type: str, payload: bytes, signatures: bytes, trust: Trust) -> Verified:
+    """Who signed exactly these bytes, as this type: as many of those whose signatures count for it as must have.
 
-    Raises SignatureMissing, SignatureInvalid, SignerUnknown, TrustedKeyInvalid; Locked, ApiMissing or OurBug if it could not be checked.
+    Raises SignatureMissing, SignatureInvalid, SignerUnknown, SignersTooFew, SignerRevoked, TrustedKeyInvalid; Locked, ApiMissing or
+    OurBug if it could not be checked.
     """
-    return verify_with(payload_type, payload, signatures, trusted_keys(trust))
+    role = trust.role(payload_type)
+    verified, entries = _verified(payload_type, payload, signatures, role.keys if role else ())
+    if role is None or len(verified.signers) < role.threshold:
+        raise _too_few(entries, verified, trust, role)
+    return verified
 
 
 def verify_with(payload_type: str, payload: bytes, signatures: bytes, keys: tuple[PublicKey, ...]) -> Verified:
-    """The same with these keys."""
+    """The same with these keys, of which one is enough."""
+    verified, entries = _verified(payload_type, payload, signatures, keys)
+    if not verified.signers:
+        raise _unknown(entries, has_keys=bool(keys))
+    return verified
+
+
+def _verified(payload_type: str, payload: bytes, signatures: bytes, keys: tuple[PublicKey, ...]) -> tuple[Verified, tuple[Entry, ...]]:
+    """Those of these keys that have signed, each once, and all signatures."""
     entries = entries_of(signatures)
     if not entries:
         raise SignatureMissing("there is no signature")
     known = {key.key_id: key for key in keys}
     pairs = [(known[entry.key_id], entry.signature) for entry in entries if entry.key_id in known]
-    if not pairs:
-        raise _unknown(entries[0].key_id, len(entries), keys)
-    for (key, _), fits in zip(pairs, fitting(payload_type, payload, pairs), strict=True):
+    for (key, _), fits in zip(pairs, fitting(payload_type, payload, pairs) if pairs else (), strict=True):
         if not fits:
             raise SignatureInvalid(f"the signature of {key.name} ({key.key_id[:12]}) does not belong to this content")
-    signers = dict.fromkeys(Signer(key.key_id, key.name) for key, _ in pairs)
-    return Verified(tuple(signers), len(entries) - len(pairs))
+    signers = tuple(dict.fromkeys(Signer(key.key_id, key.name) for key, _ in pairs))
+    return Verified(signers, len(entries) - len(pairs)), entries
 
 
-def _unknown(first: str, count: int, keys: tuple[PublicKey, ...]) -> SignerUnknown:
-    others = f" and {count - 1} more" if count > 1 else ""
-    if not keys:
+def _too_few(entries: Sequence[Entry], verified: Verified, trust: Trust, role: Role | None) -> ProvisionError:
+    for entry in entries:
+        if entry.key_id in trust.revoked.keys:
+            return SignerRevoked(f"signed with key {entry.key_id[:12]}, which is revoked")
+    if verified.signers and role:
+        return SignersTooFew(f"signed by {verified.text}, and {role.threshold} of the {len(role.keys)} trusted keys must have signed it")
+    return _unknown(entries, has_keys=trust.has_keys)
+
+
+def _unknown(entries: Sequence[Entry], *, has_keys: bool) -> SignerUnknown:
+    others = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
+    if not has_keys:
         return SignerUnknown("there are no trusted keys", hint=command("config set", "trust.keys", "FILE", sudo=True))
-    return SignerUnknown(f"signed with key {first[:12]}{others}, which is not one of the trusted keys")
+    return SignerUnknown(f"signed with key {entries[0].key_id[:12]}{others}, which is not one of the trusted keys")
 
 
 def refuse_other(expected: str, actual: str) -> None:

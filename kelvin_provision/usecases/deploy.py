@@ -14,11 +14,12 @@ from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRe
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.settings import secrets
-from kelvin_provision.settings.model import Settings, TrustSettings
+from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.read.documents import read_all
 from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.requests import RequestFile, refuse_unsigned, signers
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
@@ -39,7 +40,7 @@ class DeployResult:
     warnings: tuple[str, ...] = ()
 
 
-def read_signed(trust: TrustSettings, files: Sequence[RequestFile]) -> tuple[tuple[Document, ...], Mapping[str, str]]:
+def read_signed(trust: Trust, files: Sequence[RequestFile]) -> tuple[tuple[Document, ...], Mapping[str, str]]:
     """The documents of the files, and for each signed one who signed it. Signatures are checked before anything is parsed.
 
     Raises what `trust.requests.signers` raises, then RequestRefused.
@@ -61,7 +62,7 @@ def considered(ctx: Context, request: DeployRequest) -> Accepted:
     """What `deploy` would accept: nothing is stored. Raises what it raises before it stores anything."""
     checked = accepted(ctx.settings, request)
     refuse_unsupported(ctx.cluster, checked.specs)
-    refuse_unsigned(ctx.settings.trust, [spec.name for spec in checked.specs], _signers(request, checked.specs))
+    refuse_unsigned(ctx.trust, [spec.name for spec in checked.specs], _signers(request, checked.specs))
     return checked
 
 
@@ -118,6 +119,6 @@ def store(
 
     `signed` has who signed each workload. Raises SignatureMissing.
     """
-    refuse_unsigned(ctx.settings.trust, [spec.name for spec in specs], signed)
+    refuse_unsigned(ctx.trust, [spec.name for spec in specs], signed)
     stored = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor, signed=signed)
     return stored.revisions, requests.cancellations(stored.cancelled)

@@ -13,6 +13,7 @@ from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
 from kelvin_provision.bundles.inspection import BundlePlace, verified
 from kelvin_provision.settings.model import ApiSettings, TrustSettings
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.usecases.api_certificate import authority_pem
 from kelvin_provision.usecases.bundles import prepared
 from tests.kit.agent_thread import serving_beside_agent
@@ -81,7 +82,7 @@ def test_every_route_gives_the_same_package_and_the_command_line_writes_it(box, 
         assert answer.headers["content-disposition"] == 'attachment; filename="pump-2.0.0.zip"'
     place = tmp_path / "answer.zip"
     place.write_bytes(answer.body)
-    assert verified(BundlePlace((place,)), TrustSettings(), lambda event: None).error is None
+    assert verified(BundlePlace((place,)), Trust(TrustSettings()), lambda event: None).error is None
     assert {api.get(route, Level.DEPLOY).status for route in (f"{OURS}?running=true", OURS)} <= {200, 202}, "both are made, in turn"
     running = made(api, f"{OURS}?running=true")
     with zipfile.ZipFile(io.BytesIO(running.body)) as archive:

@@ -13,7 +13,6 @@ from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import PAYLOAD_TYPE
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.errors import RuntimeUnreachable
-from kelvin_provision.settings.model import Settings
 from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.trust.requests import RequestFile
 from kelvin_provision.usecases.bundles import create as usecase
@@ -339,6 +338,7 @@ def test_signed_when_it_is_made_and_by_a_second_person_later(box, stick, tmp_pat
 
 def believed(head, tmp_path, keys):
     from kelvin_provision.settings.model import TrustSettings
+    from kelvin_provision.trust.believed import Trust
     from kelvin_provision.trust.signing import PrivateKey, public_key_of
     from kelvin_provision.trust.verifying import verify
 
@@ -348,7 +348,7 @@ def believed(head, tmp_path, keys):
         path.write_bytes(public_key_of(PrivateKey(key, key.read_bytes())).pem)
         path.chmod(0o644)
         files.append(path)
-    trust = replace(Settings(state_dir=tmp_path).trust or TrustSettings(), keys=tuple(files))
+    trust = Trust(TrustSettings(tuple(files)))
     assert len(verify(PAYLOAD_TYPE, head.contents, head.signatures, trust).signers) == len(keys)
 
 

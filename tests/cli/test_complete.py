@@ -33,6 +33,7 @@ def words(*line):
                 "agent",
                 "api",
                 "key",
+                "trust",
                 "config",
                 "setup",
                 "doctor",

@@ -63,7 +63,7 @@ KEYS = {
         " images[].unpacked made_by name needs parts parts[].number parts[].path parts[].size platforms requests requests[].digest"
         " requests[].error requests[].name requests[].signed requests[].size requests[].workloads requests[].workloads[].name"
         " requests[].workloads[].version schema serial signatures signatures.expected signatures.signers signatures.trusted"
-        " signatures.unknown size warnings"
+        " signatures.unknown size trust trust.ignored trust.new trust.number warnings"
     ),
     "bundle verify": (
         "bad bytes chunks chunks.bad chunks.total chunks.verified command digest missing name schema signatures signatures.expected"
@@ -71,7 +71,8 @@ KEYS = {
     ),
     "bundle import": (
         f"{ENVELOPE} accepted accepted[].revision accepted[].workload boxes digest files images images[].new images[].reference images[].size kept_images left missing name"
-        " new_bytes older serial signatures signatures.expected signatures.signers signatures.trusted signatures.unknown workloads"
+        " new_bytes older serial signatures signatures.expected signatures.signers signatures.trusted signatures.unknown"
+        " trust trust.ignored trust.new trust.number workloads"
         " workloads[].app_name workloads[].app_version workloads[].elsewhere workloads[].images workloads[].method workloads[].name"
         " workloads[].running workloads[].staged"
     ),

@@ -10,6 +10,7 @@ import pytest
 from kelvin_provision.bundles.inspection import BundlePlace, inspect
 from kelvin_provision.errors import SignatureMissing
 from kelvin_provision.spec.enums import Method
+from kelvin_provision.trust.believed import Trust
 from tests.kit.box import Box
 from tests.kit.bundle_box import offline
 from tests.kit.images import random_image
@@ -67,7 +68,7 @@ def test_another_box_without_a_network_imports_and_applies_it(box, file, tmp_pat
 def test_it_is_signed_in_place_and_believed_where_bundles_must_be_signed(box, file, tmp_path):
     download(box, file)
     private, public = pair = key_pair()
-    trust = trusting(tmp_path, pair)
+    trust = Trust(trusting(tmp_path, pair))
     with pytest.raises(SignatureMissing):
         inspect(BundlePlace((file,)), trust)
     key = tmp_path / "desk.key"

@@ -188,5 +188,5 @@ def test_who_stores_requests_looks_at_their_signatures_first():
         "kelvin_provision/usecases/bundles/importing.py",
     )
     assert doors == {ledger, direct, planned}
-    for path in (direct, "kelvin_provision/usecases/bundles/planning.py"):
-        assert "refuse_unsigned(ctx.settings.trust" in Path(path).read_text()
+    for path, trust in ((direct, "ctx.trust"), ("kelvin_provision/usecases/bundles/planning.py", "trust")):
+        assert f"refuse_unsigned({trust}," in Path(path).read_text()

@@ -18,6 +18,7 @@ from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from tests.kit.hostile_bundles import BASE, DIGEST, document, headed
 
 REFUSED = {65, 66, 75}
@@ -104,8 +105,8 @@ def outcome(folder: Path, data: bytes) -> str:
     path.write_bytes(data)
     began = time.process_time()
     try:
-        accepted = inspect(BundlePlace((path,)), TrustSettings()).accepted
-        bad = verified(BundlePlace((path,)), TrustSettings(), lambda event: None).result.bad
+        accepted = inspect(BundlePlace((path,)), Trust(TrustSettings())).accepted
+        bad = verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).result.bad
         _read_all(path)
     except ProvisionError as error:
         if error.exit_code not in REFUSED or not 0 < len(str(error)) < _LONGEST + 2 * len(str(folder)):
@@ -121,7 +122,7 @@ def _read_all(path: Path) -> None:
     """What is accepted is read to its end, and each document has its digest or is damaged."""
     files = find(path)
     head = read_head(files)
-    contents = inspect(BundlePlace((path,)), TrustSettings()).contents
+    contents = inspect(BundlePlace((path,)), Trust(TrustSettings())).contents
     with open_bundle(files, head, contents) as bundle:
         for extent in contents.blobs:
             assert contents.chunks.end <= extent.offset <= extent.end <= contents.total

@@ -126,7 +126,7 @@ def make(
     body = b"".join(by_digest[piece.digest] if isinstance(piece, Extent) else piece for piece in pieces(contents))
     hashes = hashes_of(body, contents.chunks.end)
     contents = sealed(contents, hashes)
-    return Bundle(contents, head(contents, hashes) + body, by_digest)
+    return Bundle(contents, head(contents, hashes, b"", draft.trust) + body, by_digest)
 
 
 def hashes_of(body: bytes, start: int) -> list[bytes]:

@@ -1,6 +1,7 @@
 """A crash in the middle of a command: played in this process, or kill -9 in one of its own."""
 
 import os
+import signal
 from contextlib import contextmanager
 
 import pytest
@@ -29,6 +30,18 @@ def crashing(*fakes, when):
 def crash_at(*fakes, verb, workload=None):
     """The same before `verb`, of this workload or of any."""
     return crashing(*fakes, when=lambda at, name: at == verb and workload in {None, name})
+
+
+def dying_at(number, call):
+    """The function, which kills its process when it is called for the `number`-th time."""
+    calls = iter(range(number))
+
+    def counted(*arguments):
+        if next(calls, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments)
+
+    return counted
 
 
 def killed(work):

@@ -1,6 +1,7 @@
 """Keys and signatures, made in this process: a child for each would take a tenth of a second."""
 
 import base64
+import json
 from pathlib import Path
 
 from kelvin_provision.settings.model import TrustSettings
@@ -36,3 +37,10 @@ def trusting(folder, *pairs, require=None):
         path.chmod(0o644)
         paths.append(path)
     return TrustSettings(tuple(paths), require)
+
+
+def computed_here(_module, order, **_):
+    """The child's code in place of `one_shot.computed`, without a process."""
+    head, _, message = order.partition(b"\n")
+    document = json.loads(head)
+    return json.dumps(child._TASKS[document["task"]](document, message)).encode()

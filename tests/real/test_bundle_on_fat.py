@@ -9,13 +9,14 @@ from kelvin_provision.bundles.inspection import BundlePlace, inspect, verified
 from kelvin_provision.errors import BundleMissing, MediumGone, ProvisionError
 from kelvin_provision.events import Advanced
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from tests.kit import bundles
 from tests.kit.images import random_image
 from tests.kit.sticks import Stick, needs_fat
 
 pytestmark = [pytest.mark.slow, needs_fat]
 
-TRUST = TrustSettings()
+TRUST = Trust(TrustSettings())
 ROUNDS = 12
 
 

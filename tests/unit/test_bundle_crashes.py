@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -13,7 +12,7 @@ from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 from tests.kit import bundles
 from tests.kit.bundle_box import offline
-from tests.kit.crash import killed
+from tests.kit.crash import dying_at, killed
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of
 from tests.kit.requests import stored_request
@@ -37,18 +36,6 @@ def opened(state):
 def imported(state, stick):
     with closing(opened(state)) as box:
         carry_out(box.ctx, plan(box.ctx, ImportRequest((stick,))))
-
-
-def dying_at(number, call):
-    """The function, which kills its process when it is called for the `number`-th time."""
-    calls = iter(range(number))
-
-    def counted(*arguments):
-        if next(calls, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return call(*arguments)
-
-    return counted
 
 
 def whole(box):

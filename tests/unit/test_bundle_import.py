@@ -86,7 +86,7 @@ def test_a_bundle_named_by_its_digest_is_exactly_that_one_and_not_trusted_for_th
     named = planned(box, stick, digest=shown.digest)
     assert (named.accepted.expected, "is not signed" in named.warnings[0]) == (False, True)
     other = bundles.write(stick, IMAGES, [body("fan")], name="north")
-    for look in (planned, lambda *_, digest: inspect(BundlePlace((stick,), digest=digest), box.settings.trust)):
+    for look in (planned, lambda *_, digest: inspect(BundlePlace((stick,), digest=digest), box.ctx.trust)):
         with pytest.raises(ExpectedOther, match=other.digest):
             look(box, stick, digest=shown.digest)
     assert stored(box) == NOTHING
@@ -95,7 +95,7 @@ def test_a_bundle_named_by_its_digest_is_exactly_that_one_and_not_trusted_for_th
 def test_what_is_shown_beside_a_plan_is_of_the_same_table_of_contents(box, stick):
     """A medium may answer otherwise when it is read again."""
     before = bundles.write(stick, IMAGES, [body("pump")], name="north")
-    shown = inspect(BundlePlace((stick,)), box.settings.trust)
+    shown = inspect(BundlePlace((stick,)), box.ctx.trust)
     assert plan(box.ctx, ImportRequest((stick,)), shown).digest == before.digest
     bundles.write(stick, IMAGES, [body("fan", title="Ventilator")], name="north")
     with pytest.raises(BundleDamaged):

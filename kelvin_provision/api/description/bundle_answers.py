@@ -26,12 +26,14 @@ _BUNDLED_REQUEST = record(
 )
 _BUNDLED_IMAGE = record(reference=TEXT, platform=TEXT, size=COUNT, unpacked=COUNT, layers=COUNT, on_box=COUNT)
 _SIGNATURES = record(signers=items(record(name=TEXT, key=TEXT)), unknown=COUNT, trusted=FLAG, expected=FLAG)
+_TRUST = record(number=COUNT, new=items(record(number=COUNT, digest=TEXT, signers=TEXTS)), ignored=COUNT)
 BUNDLE = record(
     name=TEXT,
     serial=COUNT,
     digest=TEXT,
     made_by=TEXT,
     signatures=_SIGNATURES,
+    trust=_TRUST,
     platforms=TEXTS,
     boxes=TEXTS,
     requests=items(_BUNDLED_REQUEST),
@@ -60,6 +62,7 @@ _PLAN: dict[str, Schema] = {
     "serial": COUNT,
     "digest": TEXT,
     "signatures": _SIGNATURES,
+    "trust": _TRUST,
     "boxes": TEXTS,
     "files": TEXTS,
     "missing": items(COUNT),

@@ -58,7 +58,7 @@ def done(ctx: Context, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
     else:
         signatures = head["signatures"]
         file = RequestFile(f"{FILE}.{head['form']}", body, None if signatures is None else signatures.encode())
-        documents, signed = read_signed(ctx.settings.trust, [file])
+        documents, signed = read_signed(ctx.trust, [file])
         request = DeployRequest(documents, signed=signed)
         if head["only_check"]:
             return _considered(considered(ctx, request))

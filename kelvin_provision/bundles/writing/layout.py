@@ -15,11 +15,13 @@ from dataclasses import field, replace
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import encode
 from kelvin_provision.bundles.model import IN_BUNDLE, BundledImage, BundledRequest, Contents, Extent
+from kelvin_provision.bundles.writing import trust_members
 from kelvin_provision.errors import OurBug
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.files.tar_members import BLOCK, END, blob_path, header_size, whole
 from kelvin_provision.refs import Platform
+from kelvin_provision.trust.documents.model import SignedDocument
 
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 SIGNATURES_AT = 3 * BLOCK
@@ -55,6 +57,7 @@ class Draft:
     serial: int = 0
     part_size: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
+    trust: tuple[SignedDocument, ...] = ()
 
     def blobs(self) -> Mapping[str, int]:
         """Sizes by digest in the order of the archive: documents of all images, then layers, first what the first image needs."""
@@ -78,7 +81,7 @@ def place(draft: Draft) -> Contents:
     for slack in (0, limits.CHUNK):
         length = 0
         for _ in range(_ROUNDS):
-            contents = _placed(draft, CONTENTS_AT + length + BLOCK, slack)
+            contents = _placed(draft, CONTENTS_AT + length + trust_members.size(draft.trust) + BLOCK, slack)
             if contents is None:
                 break
             needed = whole(len(encode(contents)))

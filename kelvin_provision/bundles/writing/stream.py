@@ -8,9 +8,11 @@ from dataclasses import replace
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import encode
 from kelvin_provision.bundles.model import Contents, Extent
+from kelvin_provision.bundles.writing import trust_members
 from kelvin_provision.bundles.writing.layout import OCI_LAYOUT, request_path, signature_path
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.files.tar_members import blob_path, header, padding
+from kelvin_provision.trust.documents.model import SignedDocument
 
 _ZEROS = bytes(1 << 20)
 
@@ -20,7 +22,7 @@ def sealed(contents: Contents, hashes: Sequence[bytes]) -> Contents:
     return replace(contents, chunks=replace(contents.chunks, digest=digest_of(b"".join(hashes))))
 
 
-def head(contents: Contents, hashes: Sequence[bytes], signatures: bytes = b"") -> bytes:
+def head(contents: Contents, hashes: Sequence[bytes], signatures: bytes = b"", trust: Sequence[SignedDocument] = ()) -> bytes:
     """Everything before the first chunk."""
     table = b"".join(hashes)
     if len(table) != contents.chunks.size or len(signatures) > limits.SIGNATURES:
@@ -32,7 +34,7 @@ def head(contents: Contents, hashes: Sequence[bytes], signatures: bytes = b"") -
         ("kelvin/bundle.json", data),
     ]
     joined = b"".join(header(name, len(content)) + content + padding(len(content)) for name, content in members)
-    return joined + header("kelvin/chunks", len(table)) + table
+    return joined + b"".join(trust_members.pieces(trust)) + header("kelvin/chunks", len(table)) + table
 
 
 def padded(signatures: bytes) -> bytes:

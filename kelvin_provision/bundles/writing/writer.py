@@ -24,6 +24,7 @@ from kelvin_provision.bundles.writing.space import refuse_without_space
 from kelvin_provision.bundles.writing.stream import head, pieces, sealed
 from kelvin_provision.errors import BundleDiffers, Interrupted, ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.trust.documents.model import SignedDocument
 
 Sign = Callable[[bytes, bytes], bytes]
 """From a table of contents, and the signatures that the same bundle has there already, to its signatures."""
@@ -44,6 +45,7 @@ class Job:
     read: bool = True
     repair: bool = False
     """Write only where this bundle is already."""
+    trust: tuple[SignedDocument, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def write(job: Job) -> Written:
         contents = sealed(contents, hashes)
         table = encode(contents)
         signatures = job.sign(table, before.signatures.rstrip(b" ") if before else b"")
-        first = head(contents, hashes, signatures)
+        first = head(contents, hashes, signatures, job.trust)
         output.put(0, memoryview(first))
         output.finish()
         if job.read:

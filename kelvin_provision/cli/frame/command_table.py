@@ -184,6 +184,17 @@ ENTRIES: Entries = MappingProxyType(
                 "verify": "Verify the signatures of requests.",
             },
         ),
+        "trust": _group(
+            "trust",
+            "Trust documents: whose signatures count, and what is revoked.",
+            {
+                "show": "Show whose signatures count here, and what is revoked.",
+                "history": "Show which trust documents this box has accepted.",
+                "create": "Make the next trust document, for its root keys to sign.",
+                "sign": "Sign trust documents: FILE.sig beside each file.",
+                "import": "Accept trust documents on this box, without a bundle.",
+            },
+        ),
         "config": _group(
             "config",
             "The settings.",

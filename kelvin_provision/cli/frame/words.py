@@ -18,7 +18,8 @@ CHANGING = frozenset(
     {
         "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
         "workloads rollback", "workloads undeploy", "images prune", "bundle create", "bundle sign", "bundle import",
-        "key generate", "key sign", "agent run", "agent install", "agent uninstall", "agent start",
+        "key generate", "key sign", "trust create", "trust sign", "trust import",
+        "agent run", "agent install", "agent uninstall", "agent start",
         "agent stop", "agent restart", "api serve", "api install", "api uninstall", "api user add", "api user passwd", "api user remove",
         "api user unlock", "api user level", "api cert renew", "api token create", "api token revoke", "config set", "config unset",
         "setup",
@@ -131,6 +132,13 @@ WORDS: Mapping[str, Mapping[str, Meaning]] = MappingProxyType(
             **dict.fromkeys(("check", "validate", "test"), _reading("key verify", "FILE")),
             **dict.fromkeys(("new", "create", "make", "gen", "add"), _changing("key generate", "NAME")),
             "help": _reading("key --help"),
+        },
+        "trust": {
+            **dict.fromkeys(("ls", "list", "get", "info", "print", "status", "view", "keys"), _reading("trust show")),
+            **dict.fromkeys(("log", "logs"), _reading("trust history")),
+            **dict.fromkeys(("new", "make", "next", "rotate", "revoke"), _changing("trust create", "FILE")),
+            **dict.fromkeys(("add", "load", "accept", "install"), _changing("trust import", "FILE")),
+            "help": _reading("trust --help"),
         },
         "agent": {
             **dict.fromkeys(("ls", "ps", "list", "get", "show", "info", "log", "logs", "ping"), _reading("agent status")),

@@ -46,7 +46,16 @@ class ImportedBundle:
     def origin(self) -> str:
         """For the history: which bundle, whose, and where it lay."""
         signed = f"signed by {', '.join(self.signers)}" if self.signers else "not signed"
-        return f"from bundle {self.name} {self.digest}, {signed}, on {', '.join(medium.place for medium in self.media) or 'no medium'}"
+        return f"from bundle {self.name} {self.digest}, {signed}, on {self._places}"
+
+    @property
+    def source(self) -> str:
+        """For the history of what is signed itself."""
+        return f"from bundle {self.name} {self.digest}, on {self._places}"
+
+    @property
+    def _places(self) -> str:
+        return ", ".join(medium.place for medium in self.media) or "no medium"
 
 
 @dataclass(frozen=True)

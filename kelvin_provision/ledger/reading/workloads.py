@@ -9,6 +9,7 @@ from kelvin_provision.errors import StateDamaged, WorkloadUnknown
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.reading.images import ImageReads
+from kelvin_provision.ledger.reading.trust import TrustReads
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import listing
 from kelvin_provision.ledger.rows import workloads as workload_rows
@@ -20,7 +21,7 @@ _LONGEST = 253
 """Characters of a name that is compared with others: requests have bytes for much longer ones."""
 
 
-class Reads(ImageReads):
+class Reads(ImageReads, TrustReads):
     """What `Ledger` reads."""
 
     # --- workloads ---------------------------------------------------------------------------------

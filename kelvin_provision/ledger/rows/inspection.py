@@ -11,6 +11,7 @@ from kelvin_provision.ledger.history import line_of
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.local_names import local_name
 from kelvin_provision.ledger.reading.bundles import bundle_of, medium_of
+from kelvin_provision.ledger.reading.trust import trust_of
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows.damage import Row, damaged, strings
 from kelvin_provision.ledger.rows.listing import stale
@@ -28,6 +29,7 @@ _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "traffic": lambda row: Row(row, "traffic", "day").number("bytes"),
     "bundles": bundle_of,
     "media": medium_of,
+    "trust": trust_of,
     "holds": lambda row: Row(row, "holds", "workload").text("reason"),
 }
 

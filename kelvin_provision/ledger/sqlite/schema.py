@@ -224,7 +224,19 @@ CREATE TABLE rehearsals (
     FOREIGN KEY (workload, revision) REFERENCES revisions (workload, number) ON DELETE CASCADE
 ) STRICT
 """
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH)
+# The document itself and its signatures are files, written before the row.
+FOURTEENTH = """
+CREATE TABLE trust (
+    number   INTEGER PRIMARY KEY,            -- the highest is what this box believes
+    digest   TEXT NOT NULL,
+    signers  TEXT NOT NULL,
+    accepted TEXT NOT NULL,
+    actor    TEXT NOT NULL,
+    origin   TEXT NOT NULL                   -- a bundle, or files
+) STRICT
+"""
+_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH)
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, *_LATER)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)
 

@@ -19,6 +19,7 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging.stage import refuse_digests
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.requests import RequestFile
 from kelvin_provision.usecases.deploy import DeployRequest, accepted, read_signed
 
@@ -34,7 +35,7 @@ class Requests:
     warnings: tuple[str, ...] = ()
 
 
-def requests_of(bundle: Bundle, settings: Settings, *, allow_latest: bool) -> Requests:
+def requests_of(bundle: Bundle, settings: Settings, trust: Trust, *, allow_latest: bool) -> Requests:
     """All of them, checked as a deploy checks them. Raises RequestRefused, SecretMissing, SignatureMissing, BundleDamaged, MediumGone."""
     requests = bundle.contents.requests
     if not requests:
@@ -43,7 +44,7 @@ def requests_of(bundle: Bundle, settings: Settings, *, allow_latest: bool) -> Re
         RequestFile(request.name, bundle.content(request.content), bundle.content(request.signature) if request.signature else None)
         for request in requests
     ]
-    documents, signed = read_signed(settings.trust, files)
+    documents, signed = read_signed(trust, files)
     checked = _accepted(bundle.contents, settings, DeployRequest(documents, allow_latest=allow_latest, signed=signed))
     signers = {spec.name: signed.get(document.file, "") for spec, document in zip(checked.specs, documents, strict=True)}
     specs = tuple(_staged(spec, bundle.contents) for spec in checked.specs)

@@ -25,6 +25,8 @@ from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.read.documents import read_all
 from kelvin_provision.spec.request.accept import Accepted
+from kelvin_provision.trust.documents.accepting import checked as followed
+from kelvin_provision.trust.documents.model import SignedDocument
 from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.trust.requests import RequestFile
 from kelvin_provision.usecases import deploy
@@ -58,6 +60,7 @@ class CreateRequest:
     signer: Signer | None = None
     inventories: tuple[Path, ...] = ()
     since: Path | None = None
+    trust: tuple[SignedDocument, ...] = ()
     mounts: Path = mounts.TABLE
 
 
@@ -108,9 +111,10 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
     """
     checked = checked_requests(ctx.settings, request)
     check(request.signer)
-    place = placing.place_of(request.place, request.name or drafting.default_name(checked.specs))
+    trust = checked_documents(request.trust)
+    place = placing.place_of(request.place, request.name or drafting.default_name(checked.specs, trust))
     before = placing.bundle_there(place) if request.repair else None
-    known = known_before(before) if before else known_of(request.inventories, request.since, ctx.settings.trust)
+    known = known_before(before) if before else known_of(request.inventories, request.since, ctx.trust)
     refuse_contradiction(known, request.boxes, request.platforms)
     request = _as_before(request, before) if before else request
     platforms = request.platforms or known.platforms or (Platform.of_this_host(),)
@@ -126,6 +130,7 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
             part_size=placing.part_size_of(request.part_size, place.folder, request.mounts),
             made_by=before.made_by if before else drafting.MADE_BY,
             without=images.without,
+            trust=request.trust,
         )
         contents = drafting.placed(draft)
         placing.refuse_without_space(contents, place)
@@ -140,6 +145,7 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
             ctx.stop,
             read=request.read_back,
             repair=request.repair,
+            trust=request.trust,
         )
         written = _written(job, images)
         images.forget()
@@ -159,9 +165,16 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
 def checked_requests(settings: Settings, request: CreateRequest) -> Accepted:
     """As a deploy checks them, but for the secrets of the box. Raises RequestRefused."""
     if not request.files:
-        raise UsageRefused("a bundle needs a request")
+        if request.trust:
+            return Accepted(())
+        raise UsageRefused("a bundle needs a request, or a trust document")
     documents = read_all([(file.name, file.content) for file in request.files])
     return deploy.accepted(settings, deploy.DeployRequest(documents, request.allow_latest), has_secret=lambda _: True)
+
+
+def checked_documents(documents: tuple[SignedDocument, ...]) -> tuple[int, ...]:
+    """Their numbers: each follows the one before and is signed as it must be. Raises TrustDocumentInvalid, TrustDocumentRefused."""
+    return tuple(step.document.number for step in followed(documents))
 
 
 def _as_before(request: CreateRequest, before: Contents) -> CreateRequest:

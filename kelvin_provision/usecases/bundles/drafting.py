@@ -17,13 +17,16 @@ from kelvin_provision.errors import BundleInvalid, UsageRefused
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.trust.documents.model import SignedDocument
 from kelvin_provision.trust.requests import RequestFile
 
 MADE_BY = f"kelvin-provision {__version__}"
 
 
-def default_name(specs: Sequence[Spec]) -> str:
-    """The app and version of the first request, and how many more there are."""
+def default_name(specs: Sequence[Spec], trust: Sequence[int] = ()) -> str:
+    """The app and version of the first request, and how many more there are; without any the newest trust document."""
+    if not specs:
+        return f"trust-{trust[-1]}"
     first = f"{specs[0].app_name}-{specs[0].app_version}"
     text = first if len(specs) == 1 else f"{first}-and-{len(specs) - 1}"
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:128] or "bundle"
@@ -32,6 +35,7 @@ def default_name(specs: Sequence[Spec]) -> str:
 def drafted(
     name: str, files: Sequence[RequestFile], locks: Sequence[ImageLock], platforms: Sequence[Platform], *, boxes: Sequence[str] = (),
     serial: int = 0, part_size: int = 0, made_by: str = MADE_BY, without: frozenset[str] = frozenset(),
+    trust: Sequence[SignedDocument] = (),
 ) -> Draft:  # fmt: skip
     """Layers in `without` are those that the boxes have."""
     images = [(bundled(lock, without), lock.index or lock.manifest) for lock in locks]
@@ -51,6 +55,7 @@ def drafted(
         needs=tuple(dict.fromkeys(layer.digest for lock in locks for layer in lock.layers if layer.digest in without)),
         serial=serial,
         part_size=part_size,
+        trust=tuple(trust),
     )
 
 

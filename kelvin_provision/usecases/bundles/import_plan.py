@@ -13,7 +13,7 @@ from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.usecases.bundles.bundled import Requests
-from kelvin_provision.usecases.bundles.serials import Older
+from kelvin_provision.usecases.bundles.trust.serials import Older
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class ImportPlan:
             "serial": self.contents.serial,
             "digest": self.digest,
             "signatures": self.accepted.to_json(),
+            "trust": self.accepted.trust_json(),
             "boxes": list(self.contents.boxes),
             "files": [str(path) for path in self.files.paths.values()],
             "missing": list(self.missing),

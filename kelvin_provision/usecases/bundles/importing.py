@@ -25,7 +25,8 @@ from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest
 from kelvin_provision.usecases.bundles.planning import plan
 from kelvin_provision.usecases.bundles.receipts import leave_receipt
-from kelvin_provision.usecases.bundles.serials import older, signers_of
+from kelvin_provision.usecases.bundles.trust import trusting
+from kelvin_provision.usecases.bundles.trust.serials import older, signers_of
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 __all__ = ["ImportPlan", "ImportRequest", "ImportResult", "carry_out", "plan"]
@@ -73,6 +74,7 @@ def _stored(ctx: Context, plan: ImportPlan, brought: Brought) -> Accepted:
     with ctx.ledger.writing():
         if plan.head is not None:
             replace(plan, older=older(ctx.ledger, plan.accepted)).refuse_older()  # a newer one may have come since it was planned
+            trusting.accept(ctx, plan.accepted.before, plan.accepted.steps, plan.head.trust, origin=brought.bundle.source)
             kept.keep(ctx.settings.state_dir, plan.digest, plan.head.contents)
         return requests.import_bundle(ctx.ledger, brought, uuid.uuid4().hex, actor=ctx.actor, signed=plan.requests.signed)
 

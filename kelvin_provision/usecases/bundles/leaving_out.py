@@ -14,8 +14,8 @@ from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command
 from kelvin_provision.refs import Platform
-from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.trust.believed import Trust
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Known:
         return frozenset(there | (self.given & needed.keys()))
 
 
-def known_of(inventories: Iterable[Path], since: Path | None, trust: TrustSettings) -> Known:
+def known_of(inventories: Iterable[Path], since: Path | None, trust: Trust) -> Known:
     """Raises InventoryInvalid, FileUnreadable, UsageRefused for two of one box, and what finding and accepting a bundle raises."""
     read_ones = tuple(map(read, inventories))
     names = tuple(inventory.box for inventory in read_ones)

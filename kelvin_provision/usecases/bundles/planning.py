@@ -28,7 +28,7 @@ from kelvin_provision.trust.requests import refuse_unsigned
 from kelvin_provision.trust.verifying import refuse_other
 from kelvin_provision.usecases.bundles.bundled import Box, Requests, box_of, locks_by_workload, locks_of, requests_of
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest, PlannedImage, PlannedWorkload
-from kelvin_provision.usecases.bundles.serials import older
+from kelvin_provision.usecases.bundles.trust.serials import older
 from kelvin_provision.usecases.deploy import refuse_unsupported
 
 _NAMED = 10
@@ -47,8 +47,8 @@ def plan(ctx: Context, request: ImportRequest, shown: InspectResult | None = Non
         files = find(*request.places)
         if 1 not in files.paths and (known := _known(ctx, files)):
             return _further_parts(request, files, *known)
-        head = read_named(files, request.digest, ctx.settings.trust)
-        return _of(ctx, request, files, head, accept(head, ctx.settings.trust, request.expect))
+        head = read_named(files, request.digest, must_be_signed=ctx.must_be_signed("bundle"))
+        return _of(ctx, request, files, head, accept(head, ctx.believed(head.trust), request.expect))
 
 
 def _of(ctx: Context, request: ImportRequest, files: BundleFiles, head: Head, accepted: Accepted) -> ImportPlan:
@@ -57,10 +57,10 @@ def _of(ctx: Context, request: ImportRequest, files: BundleFiles, head: Head, ac
 
 
 def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Accepted, head: Head) -> ImportPlan:
-    contents, box = accepted.contents, box_of(lambda: ctx.runtime)
+    contents, box, trust = accepted.contents, box_of(lambda: ctx.runtime), accepted.trust or ctx.trust
     _refuse_other_box(contents, ctx.box_name, box.platform)
-    requests = Requests() if request.images_only else requests_of(bundle, ctx.settings, allow_latest=request.allow_latest)
-    refuse_unsigned(ctx.settings.trust, [spec.name for spec in requests.specs], requests.signed)
+    requests = Requests() if request.images_only else requests_of(bundle, ctx.settings, trust, allow_latest=request.allow_latest)
+    refuse_unsigned(trust, [spec.name for spec in requests.specs], requests.signed)
     if requests.specs:
         refuse_unsupported(ctx.cluster, requests.specs)
     locks, others = locks_of(bundle, _references(request, requests, contents, box), box)

@@ -10,12 +10,13 @@ from kelvin_provision.bundles.model import PAYLOAD_TYPE
 from kelvin_provision.errors import BundleInvalid, ExpectedOther, SignatureInvalid, SignatureMissing, SignerUnknown, TrustedKeyInvalid
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.dsse import BUNDLE, REQUEST
 from tests.kit import bundles
 from tests.kit.signing import key_pair, signatures, trusting
 
 TABLE = bundles.make(requests=[b"{}"]).table
-NONE = TrustSettings()
+NONE = Trust(TrustSettings())
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def anna():
 
 @pytest.fixture
 def site(tmp_path, anna):
-    return trusting(tmp_path, anna)
+    return Trust(trusting(tmp_path, anna))
 
 
 def over(pair, table):
@@ -81,4 +82,4 @@ def test_another_digest_than_the_expected_one_is_refused_before_anything_is_pars
 
 def test_a_site_whose_key_is_not_there_accepts_nothing():
     with pytest.raises(TrustedKeyInvalid):
-        accept(head(), TrustSettings(keys=(Path("/nonexistent/anna.pem"),)))
+        accept(head(), Trust(TrustSettings(keys=(Path("/nonexistent/anna.pem"),))))

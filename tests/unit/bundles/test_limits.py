@@ -11,6 +11,7 @@ from kelvin_provision.bundles.inspection import BundlePlace, inspect
 from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.errors import BundleInvalid, SignatureInvalid
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from tests.fuzz import bundles as fuzz
 from tests.fuzz import zips as fuzz_zips
 from tests.kit import bundles
@@ -31,7 +32,7 @@ def test_each_is_refused_with_its_reason(tmp_path, hostile):
     hostile.write(tmp_path)
     began = time.process_time()
     with pytest.raises(BundleInvalid, match=hostile.reason) as caught:
-        inspect(BundlePlace((tmp_path,)), TrustSettings())
+        inspect(BundlePlace((tmp_path,)), Trust(TrustSettings()))
     assert time.process_time() - began < SECONDS
     assert len(str(caught.value)) < 400
     assert caught.value.exit_code == 65
@@ -64,13 +65,13 @@ def test_the_terminal_says_so(tmp_path, monkeypatch, hostile):
 def test_signatures_that_are_none_are_refused_before_the_table_is_parsed(tmp_path, signatures):
     (tmp_path / "x.kpb").write_bytes(headed(b"no JSON", signatures))
     with pytest.raises(SignatureInvalid):
-        inspect(BundlePlace((tmp_path,)), TrustSettings())
+        inspect(BundlePlace((tmp_path,)), Trust(TrustSettings()))
 
 
 def test_a_bundle_at_its_limits_is_read(tmp_path):
     bundle = bundles.write(tmp_path, requests=[b"{}"] * limits.REQUESTS, name="x" * 128, boxes=("b",) * limits.BOXES, part_size=1_000)
     assert len(bundle.contents.parts) > 100
-    result = inspect(BundlePlace((tmp_path,)), TrustSettings())
+    result = inspect(BundlePlace((tmp_path,)), Trust(TrustSettings()))
     assert len(result.requests) == limits.REQUESTS
     assert {request.error for request in result.requests} == {""}
 

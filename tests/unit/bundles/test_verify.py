@@ -16,6 +16,7 @@ from kelvin_provision.bundles.writing.filling import spans
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
 from kelvin_provision.errors import BundleDamaged, BundleInvalid, MediumGone, SignatureInvalid
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from tests.kit import bundles
 from tests.kit.images import make_image
 
@@ -27,7 +28,7 @@ UNALIGNED = bundles.make({"registry.example/pump:1": make_image(LAYERS, compress
 
 
 def result_of(*places, progress=lambda event: None):
-    return verified(BundlePlace(places), TrustSettings(), progress).result
+    return verified(BundlePlace(places), Trust(TrustSettings()), progress).result
 
 
 def flip(path, offset, value=1):

@@ -14,6 +14,7 @@ from kelvin_provision.bundles.zips import records
 from kelvin_provision.bundles.zips.directory import entries_of
 from kelvin_provision.errors import BundleInvalid
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from tests.kit import packages
 from tests.kit.images import random_image
 
@@ -74,14 +75,14 @@ def test_the_table_of_contents_has_room_for_itself_whatever_its_length(size):
 def found(path):
     """Whether something wrong is found, by the directory or by the hashes."""
     try:
-        return bool(verified(BundlePlace((path,)), TrustSettings(), lambda event: None).result.bad)
+        return bool(verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).result.bad)
     except BundleInvalid:
         return True
 
 
 def test_verify_finds_every_changed_byte(made, path):
     contents = made[0].contents
-    assert verified(BundlePlace((path,)), TrustSettings(), lambda event: None).error is None
+    assert verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).error is None
     entries = read_head(find(path)).entries
     places = {
         5: "the header of the signatures",

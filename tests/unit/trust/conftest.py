@@ -1,11 +1,9 @@
 """Two keys, a site that trusts them, and the child's code without a process."""
 
-import json
-
 import pytest
 
-from kelvin_provision.trust import child, computing
-from tests.kit.signing import key_pair, trusting
+from kelvin_provision.trust import computing
+from tests.kit.signing import computed_here, key_pair, trusting
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +25,4 @@ def site(tmp_path, anna, bert):
 @pytest.fixture
 def in_this_process(monkeypatch):
     """The child's code without a process: for what is about the documents."""
-
-    def computed(_module, order, **_):
-        head, _, message = order.partition(b"\n")
-        order = json.loads(head)
-        return json.dumps(child._TASKS[order["task"]](order, message)).encode()
-
-    monkeypatch.setattr(computing, "computed", computed)
+    monkeypatch.setattr(computing, "computed", computed_here)

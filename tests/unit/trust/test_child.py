@@ -16,6 +16,7 @@ from kelvin_provision.errors import (
     SigningFailed,
 )
 from kelvin_provision.trust import child, computing
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.dsse import REQUEST, Entry, document
 from kelvin_provision.trust.signing import SignCommand, sign
 from kelvin_provision.trust.verifying import verify
@@ -32,7 +33,7 @@ def test_a_child_that_does_not_answer_has_verified_nothing(code, site, anna, mon
 
     monkeypatch.setattr(one_shot, "own_process", lambda _: [sys.executable, "-S", "-c", code])
     with pytest.raises(OurBug, match="check a signature"):
-        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(anna[0], CONTENT))]), site)
+        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(anna[0], CONTENT))]), Trust(site))
 
 
 def test_a_command_that_signs_is_checked(anna, in_this_process):
@@ -68,11 +69,11 @@ def test_a_child_that_is_killed_in_the_middle_has_verified_nothing(site, anna):
     killer.start()
     try:
         with pytest.raises(OurBug, match="ended by signal 9"):
-            verify(REQUEST, CONTENT, good, site)
+            verify(REQUEST, CONTENT, good, Trust(site))
     finally:
         ended.set()
         killer.join()
-    assert verify(REQUEST, CONTENT, good, site).signers
+    assert verify(REQUEST, CONTENT, good, Trust(site)).signers
 
 
 @pytest.mark.slow
@@ -86,9 +87,10 @@ def test_the_largest_content_with_the_most_signatures_takes_bounded_memory_and_t
 import re, resource, time
 from pathlib import Path
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.verifying import verify
 began = time.monotonic()
-assert len(verify({REQUEST!r}, bytes(16 << 20), Path({str(tmp_path / "signatures")!r}).read_bytes(), TrustSettings((Path({str(settings.keys[0])!r}),))).signers) == 1
+assert len(verify({REQUEST!r}, bytes(16 << 20), Path({str(tmp_path / "signatures")!r}).read_bytes(), Trust(TrustSettings((Path({str(settings.keys[0])!r}),)))).signers) == 1
 own = re.search("VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]  # that of getrusage has what pytest took
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, own, time.monotonic() - began)
 """
@@ -102,7 +104,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, own, time.monotoni
 def test_content_that_is_too_large_starts_no_child(site, anna, monkeypatch):
     monkeypatch.setattr(computing, "ask", None)
     with pytest.raises(SignatureInvalid, match="at most 16777216"):
-        verify(REQUEST, bytes((16 << 20) + 1), document([Entry(anna[1].key_id, b"x" * 64)]), site)
+        verify(REQUEST, bytes((16 << 20) + 1), document([Entry(anna[1].key_id, b"x" * 64)]), Trust(site))
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from kelvin_provision.errors import (
     SignerUnknown,
 )
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.dsse import BUNDLE, REQUEST, Entry, document, entries_of, joined, pae
 from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.signing import sign
@@ -30,55 +31,55 @@ def test_what_is_signed_has_the_type_and_the_lengths():
 @pytest.mark.slow
 def test_a_signature_of_a_trusted_key_is_believed_by_a_real_child(site, anna, bert):
     entries = [sign(REQUEST, CONTENT, anna[0]), sign(REQUEST, CONTENT, bert[0])]
-    verified = verify(REQUEST, CONTENT, document(entries), site)
+    verified = verify(REQUEST, CONTENT, document(entries), Trust(site))
     assert [signer.name for signer in verified.signers] == ["anna", "bert"]
     assert verified.unknown == 0
     with pytest.raises(SignatureInvalid, match="the signature of anna"):
-        verify(REQUEST, CONTENT + b" ", document(entries), site)
+        verify(REQUEST, CONTENT + b" ", document(entries), Trust(site))
 
 
 @pytest.mark.parametrize("who", ["anna", "bert"])
 def test_each_type_of_key_signs_exactly_these_bytes_as_this_type(who, site, request, in_this_process):
     key, public = request.getfixturevalue(who)
     good = document([Entry(public.key_id, signature(key, CONTENT))])
-    assert verify(REQUEST, CONTENT, good, site).signers == (Signer(public.key_id, who),)
+    assert verify(REQUEST, CONTENT, good, Trust(site)).signers == (Signer(public.key_id, who),)
     for altered in (CONTENT[:-1], CONTENT + b"\n", CONTENT.replace(b"p", b"q"), b""):
         with pytest.raises(SignatureInvalid):
-            verify(REQUEST, altered, good, site)
+            verify(REQUEST, altered, good, Trust(site))
     with pytest.raises(SignatureInvalid):
-        verify(BUNDLE, CONTENT, good, site)
+        verify(BUNDLE, CONTENT, good, Trust(site))
     for at in (0, 20, -1):
         wrong = bytearray(signature(key, CONTENT))
         wrong[at] ^= 1
         with pytest.raises(SignatureInvalid):
-            verify(REQUEST, CONTENT, document([Entry(public.key_id, bytes(wrong))]), site)
+            verify(REQUEST, CONTENT, document([Entry(public.key_id, bytes(wrong))]), Trust(site))
 
 
 def test_a_key_counts_once_however_often_it_signs(site, anna, bert, in_this_process):
     key, public = anna
     stranger, other = key_pair(name="mallory")
     entries = [Entry(public.key_id, signature(key, CONTENT))] * 3 + [Entry(other.key_id, signature(stranger, CONTENT))]
-    verified = verify(REQUEST, CONTENT, document(entries), site)
+    verified = verify(REQUEST, CONTENT, document(entries), Trust(site))
     assert (len(verified.signers), verified.unknown) == (1, 1)
 
 
 def test_a_stranger_is_not_believed_under_any_name(site, anna, in_this_process):
     key, public = key_pair(name="mallory")
     with pytest.raises(SignerUnknown, match="not one of the trusted keys"):
-        verify(REQUEST, CONTENT, document([Entry(public.key_id, signature(key, CONTENT))]), site)
+        verify(REQUEST, CONTENT, document([Entry(public.key_id, signature(key, CONTENT))]), Trust(site))
     with pytest.raises(SignatureInvalid):
-        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(key, CONTENT))]), site)
+        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, signature(key, CONTENT))]), Trust(site))
 
 
 def test_without_keys_nothing_is_believed(anna):
     with pytest.raises(SignerUnknown, match="no trusted keys"):
-        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, b"x" * 64)]), TrustSettings())
+        verify(REQUEST, CONTENT, document([Entry(anna[1].key_id, b"x" * 64)]), Trust(TrustSettings()))
 
 
 @pytest.mark.parametrize("data", [b"", b" \n ", b"[]", b" []" + b" " * 16_000])
 def test_no_signature_is_missing(site, data):
     with pytest.raises(SignatureMissing):
-        verify(REQUEST, CONTENT, data, site)
+        verify(REQUEST, CONTENT, data, Trust(site))
 
 
 KEY_ID, SIG = "a" * 64, base64.b64encode(bytes(64)).decode()

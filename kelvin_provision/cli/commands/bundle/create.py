@@ -31,6 +31,7 @@ _LATEST = Option("--allow-latest", help="Accept an image whose tag can change: `
 _NO_IMAGES = Option("--no-images", help="Requests only; boxes have the images, or download them.")
 _NO_READ_BACK = Option("--no-read-back", help="Do not read again what was written.")
 _SIGN = Option("--sign", metavar="KEY", help="Sign with this private key; with --sign-with, the public one.")
+_TRUST = Option("--trust", metavar="FILE", help="A trust document, with FILE.sig beside it; may be repeated, also without a request.")
 _REPAIR = Option("--repair", help="Write only what is wrong of this bundle on the medium.")
 
 
@@ -46,6 +47,7 @@ def command(
     box: Annotated[list[str] | None, _FOR] = None,
     since: Annotated[Path | None, _SINCE] = None,
     part_size: Annotated[str | None, _PART_SIZE] = None,
+    trust: Annotated[list[Path] | None, _TRUST] = None,
     sign: Annotated[Path | None, _SIGN] = None,
     sign_with: SignWith = None,
     passphrase_file: PassphraseFile = None,
@@ -64,6 +66,7 @@ def command(
     for these boxes and their platforms. A box that lacks one of these layers after all refuses the bundle.
     """
     from kelvin_provision.cli.frame.box import operating
+    from kelvin_provision.trust.documents.loose import in_order, read
     from kelvin_provision.trust.requests import RequestFile
     from kelvin_provision.usecases.bundles import create as usecase
 
@@ -84,6 +87,7 @@ def command(
         allow_latest=allow_latest,
         read_back=not no_read_back,
         repair=repair,
+        trust=in_order(map(read, trust or ())),
         signer=signer(sign, sign_with, passphrase_file) if sign or sign_with or passphrase_file else None,
     )
     with operating(session) as ctx:

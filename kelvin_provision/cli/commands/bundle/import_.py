@@ -45,7 +45,7 @@ def command(
     with context_of(session) as ctx:
         planned = plan(ctx, request)
     planned.refuse_older()
-    confirm(_question(planned), yes=yes or planned.head is None, goes=[*_lines(planned), *planned.warnings])
+    confirm(_question(planned), yes=yes or planned.head is None, goes=[*_believed(planned), *_lines(planned), *planned.warnings])
     with operating(session) as ctx:
         result = carry_out(ctx, planned)
     return _report(result)
@@ -56,6 +56,11 @@ def _question(planned: ImportPlan) -> str:
     count = len(planned.images)
     images = f"{count} image{'' if count == 1 else 's'}, {format_bytes(planned.new_bytes)} of them new"
     return f"this will import the bundle {planned.contents.name}, {f'signed by {signers}' if signers else 'not signed'}: {images}"
+
+
+def _believed(planned: ImportPlan) -> list[str]:
+    """What the box will believe from then on."""
+    return [f"trust document {step.document.number}, signed by {', '.join(step.signed_by)}" for step in planned.accepted.steps]
 
 
 def _lines(planned: ImportPlan) -> list[str]:
@@ -75,6 +80,10 @@ def _report(result: ImportResult) -> Report:
     items = [
         Item("workload", revision.workload, "accepted", f"{_change(changes[revision.workload])}, {changes[revision.workload].method.value}")
         for revision in result.revisions
+    ]
+    items += [
+        Item("trust document", str(step.document.number), "accepted", f"signed by {', '.join(step.signed_by)}")
+        for step in planned.accepted.steps
     ]
     items += [Item("image", str(lock.reference), "kept", format_bytes(lock.size)) for lock in result.images]
     items += [Item("file", str(path), "left", "for the desk") for path in result.left]

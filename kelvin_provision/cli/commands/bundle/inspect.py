@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kelvin_provision.cli.commands.bundle.place import Expect, Places, readable_settings
+from kelvin_provision.cli.commands.bundle.place import Expect, Places, readable_settings, trust_of
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import SCHEMA, Report
 
@@ -15,10 +15,10 @@ def command(session: Session, place: Places, *, expect: Expect = "") -> Report:
     """
     from kelvin_provision.bundles.inspection import BundlePlace, inspect
     from kelvin_provision.cli.commands.bundle.shown import described
-    from kelvin_provision.usecases.bundles.serials import older_here
+    from kelvin_provision.usecases.bundles.trust.serials import older_here
 
     settings = readable_settings(session)
-    result = inspect(BundlePlace(tuple(place), expect), settings.trust)
+    result = inspect(BundlePlace(tuple(place), expect), trust_of(session))
     older = older_here(settings.state_dir, result.accepted)
     warnings = (*result.warnings, *([older.text] if older else []))
     document = {"schema": SCHEMA, "command": "bundle inspect"} | result.to_json() | {"warnings": list(warnings)}

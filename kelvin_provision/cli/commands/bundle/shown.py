@@ -26,6 +26,7 @@ def described(result: InspectResult) -> str:
         *([("Serial", str(contents.serial))] if contents.serial else []),
         ("Digest", compared(accepted.digest)),
         ("Signed by", _signers(accepted)),
+        *(_listed("Trust", documents) if (documents := _documents(accepted)) else ()),
         ("Made by", contents.made_by),
         ("For", ", ".join(contents.boxes) or "any box"),
         *_listed("Platforms", map(str, contents.platforms)),
@@ -49,6 +50,11 @@ def _signers(accepted: Accepted) -> str:
     others = f"{unknown} key{'' if unknown == 1 else 's'} that this box does not trust" if unknown else ""
     trusted = [f"{signer.text}, trusted by this box" for signer in accepted.signers]
     return "; ".join(filter(None, [*trusted, others])) or "no key; compare the digest with the desk where it was made"
+
+
+def _documents(accepted: Accepted) -> list[str]:
+    """Those that this box does not know yet."""
+    return [f"document {step.document.number}, new here, signed by {', '.join(step.signed_by)}" for step in accepted.steps]
 
 
 def _request(request: RequestSummary) -> str:

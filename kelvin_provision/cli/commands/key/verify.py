@@ -24,15 +24,14 @@ def command(
 ) -> Report:
     """Verify the signatures of requests.
 
-    Against the keys that this box trusts, or against others. Fails unless each file is signed with at least one of them, and no signature
-    of these keys is wrong.
+    Against the keys that this box trusts, or against others. Fails unless each file is signed with at least one of them, or with as many as
+    the trust document of this box asks for, and no signature of these keys is wrong.
     """
     from kelvin_provision.trust.key_files import public_key
     from kelvin_provision.trust.signed_files import verify_file
-    from kelvin_provision.trust.trusted import trusted_keys
 
-    keys = tuple(public_key(path) for path in key) if key else trusted_keys(trust_of(session))
-    results = [verify_file(path, keys) for path in file]
+    by = tuple(public_key(path) for path in key) if key else trust_of(session)
+    results = [verify_file(path, by) for path in file]
     items = tuple(Item("request", str(each.path), "verified", f"{_signed(each.verified)}, {each.digest}") for each in results)
     signers = [
         {"file": str(each.path), "name": signer.name, "key_id": signer.key_id} for each in results for signer in each.verified.signers

@@ -21,8 +21,8 @@ from kelvin_provision.spec.workload import Spec
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Revision
-    from kelvin_provision.settings.model import TrustSettings
     from kelvin_provision.spec.read.findings import Document
+    from kelvin_provision.trust.believed import Trust
     from kelvin_provision.trust.requests import RequestFile
 
 
@@ -123,9 +123,9 @@ def deploy(session: Session, options: Options) -> Report:
     from kelvin_provision.usecases import deploy as usecase
 
     settings = settings_of(session)
-    documents, signed = _documents(settings.trust, options)
-    request = usecase.DeployRequest(documents, options.allow_latest, signed)
     with context_of(session, settings=settings) as ctx:
+        documents, signed = _documents(ctx.trust, options)
+        request = usecase.DeployRequest(documents, options.allow_latest, signed)
         result = usecase.deploy(ctx, request)
         ends = _followed(session, options, ctx, result.revisions) if options.wait else {}
     items = tuple(
@@ -134,10 +134,9 @@ def deploy(session: Session, options: Options) -> Report:
     return Report("workloads deploy", items, warnings=result.warnings)
 
 
-def _documents(trust: TrustSettings, options: Options) -> tuple[tuple[Document, ...], Mapping[str, str]]:
+def _documents(trust: Trust, options: Options) -> tuple[tuple[Document, ...], Mapping[str, str]]:
     """The requests, and who signed each file. Where they must be signed, nothing of the command line can be part of them."""
     from kelvin_provision.spec.request.flags import from_flags, with_images
-    from kelvin_provision.trust.policy import required
     from kelvin_provision.trust.requests import unsigned
     from kelvin_provision.usecases.deploy import read_signed
 
@@ -146,7 +145,7 @@ def _documents(trust: TrustSettings, options: Options) -> tuple[tuple[Document, 
         raise UsageRefused("give either files or the options of one request", hint=to_type("workloads deploy", "--help"))
     if options.signature and len(options.files) != 1:
         raise UsageRefused("--signature is for one file", hint="put FILE.sig beside each file")
-    if required(trust, "request") and (flags or options.images):
+    if trust.required("request") and (flags or options.images):
         raise unsigned(["options of the command line"])
     if options.files:
         documents, signed = read_signed(trust, _files(trust, options))
@@ -155,11 +154,11 @@ def _documents(trust: TrustSettings, options: Options) -> tuple[tuple[Document, 
     return from_flags(flags, payload=payload, manifests=[content(path) for path in options.manifests]), {}
 
 
-def _files(trust: TrustSettings, options: Options) -> list[RequestFile]:
+def _files(trust: Trust, options: Options) -> list[RequestFile]:
     """Without keys, a signature beside a file says nothing."""
     from kelvin_provision.trust.requests import RequestFile
 
-    looks = bool(options.signature or trust.keys)
+    looks = bool(options.signature or trust.has_keys)
     return [RequestFile(*content(path), signatures(path, options.signature) if looks else None) for path in options.files]
 
 

@@ -1,0 +1,54 @@
+"""Which trust documents this box has accepted. Their bytes are files of the state directory."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.ledger.rows.damage import Row, strings
+from kelvin_provision.ledger.sqlite.database import Database
+
+
+@dataclass(frozen=True)
+class AcceptedTrust:
+    """`signers` are as people call them, with the start of their ids; `origin` says on what it came."""
+
+    number: int
+    digest: str
+    signers: tuple[str, ...]
+    accepted: str
+    actor: str
+    origin: str
+
+
+class TrustReads(Database):
+    """What `Ledger` reads of trust documents."""
+
+    def newest_trust(self) -> AcceptedTrust | None:
+        """The one that counts. Raises StateDamaged: an older one would bring revoked keys back."""
+        with self.reading() as db:
+            row = db.execute("SELECT * FROM trust ORDER BY number DESC LIMIT 1").fetchone()
+        return None if row is None else trust_of(row)
+
+    def trust_digests(self) -> frozenset[str]:
+        """Of all that were accepted."""
+        with self.reading() as db:
+            return frozenset(str(row[0]) for row in db.execute("SELECT digest FROM trust"))
+
+    def accepted_trust(self) -> tuple[AcceptedTrust, ...]:
+        """All of them, the newest first. Raises StateDamaged."""
+        with self.reading() as db:
+            return tuple(map(trust_of, db.execute("SELECT * FROM trust ORDER BY number DESC").fetchall()))
+
+
+def trust_of(row: sqlite3.Row) -> AcceptedTrust:
+    """A row of `trust`. Raises StateDamaged."""
+    cells = Row(row, "trust", "number")
+    return AcceptedTrust(
+        number=cells.number("number"),
+        digest=cells.text("digest"),
+        signers=cells.json("signers", strings),
+        accepted=cells.time("accepted"),
+        actor=cells.text("actor"),
+        origin=cells.text("origin"),
+    )

@@ -1,0 +1,1 @@
+"""Trust documents: keys are rotated and revoked by any medium, without a network and without a clock."""

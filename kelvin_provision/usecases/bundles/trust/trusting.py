@@ -1,0 +1,40 @@
+"""Trust documents are accepted: their files first, each durable, then their rows in the one commit that counts.
+
+A power cut before the commit leaves files that no row names; the next acceptance writes over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kelvin_provision.context import Context
+from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.ledger import requests
+from kelvin_provision.ledger.reading.trust import AcceptedTrust
+from kelvin_provision.trust.documents import kept
+from kelvin_provision.trust.documents.model import SignedDocument, Step
+
+
+def accept(
+    ctx: Context, before: int, steps: Sequence[Step], offered: Sequence[SignedDocument], *, origin: str, action: str = "bundle import"
+) -> None:
+    """Store documents that follow number `before`, and replace damaged files of those that were accepted before.
+
+    Within a transaction it is a part of that one. Raises Locked if this box has come to believe another document meanwhile.
+    """
+    state_dir, now = ctx.settings.state_dir, ctx.ledger.clock()
+    with ctx.ledger.writing():
+        requests.refuse_moved(ctx.ledger, before)
+        _mend(ctx, offered)
+        for step in steps:
+            kept.keep(state_dir, step.document.number, step.signed)
+        accepted = [AcceptedTrust(step.document.number, step.signed.digest, step.signed_by, now, ctx.actor, origin) for step in steps]
+        requests.accept_trust(ctx.ledger, accepted, action)
+
+
+def _mend(ctx: Context, offered: Sequence[SignedDocument]) -> None:
+    by_digest = {signed.digest: signed for signed in offered}
+    for accepted in ctx.ledger.accepted_trust() if by_digest else ():
+        signed, there = by_digest.get(accepted.digest), kept.signed_document(ctx.settings.state_dir, accepted.number)
+        if signed and (there is None or digest_of(there.content) != accepted.digest):
+            kept.keep(ctx.settings.state_dir, accepted.number, signed)
