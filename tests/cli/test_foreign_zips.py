@@ -10,6 +10,7 @@ import pytest
 from kelvin_provision.bundles.inspection import BundlePlace, inspect, verified
 from kelvin_provision.errors import BundleInvalid, ProvisionError, SignatureMissing
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from tests.kit import foreign_zips as zips
 from tests.kit.bundle_box import offline
 from tests.kit.images import make_image, random_image
@@ -65,7 +66,7 @@ def test_the_same_images_are_the_same_bundle_whatever_the_file_is_called(file, t
     file.write_bytes(zips.zipped(SHAPES["docker save"]()))
     other = tmp_path / "other"
     other.write_bytes(file.read_bytes())
-    first, second = (inspect(BundlePlace((place,)), TrustSettings()) for place in (file, other))
+    first, second = (inspect(BundlePlace((place,)), Trust(TrustSettings())) for place in (file, other))
     assert first.accepted.digest == second.accepted.digest
     assert first.contents.name == "pump-1.0.0"
     assert first.contents.images[0].reference.digest == zips.digest_of_saved(PLAIN)
@@ -96,9 +97,9 @@ def test_images_alone_are_imported_and_a_manifest_that_is_no_request_is_refused(
 def test_where_bundles_must_be_signed_nothing_of_it_is_unpacked(file, tmp_path):
     file.write_bytes(zips.zipped({"pump.tar": b"no archive"}))
     with pytest.raises(BundleInvalid):
-        inspect(BundlePlace((file,)), TrustSettings())
+        inspect(BundlePlace((file,)), Trust(TrustSettings()))
     with pytest.raises(SignatureMissing, match="a zip of another program"):
-        inspect(BundlePlace((file,)), trusting(tmp_path, key_pair()))
+        inspect(BundlePlace((file,)), Trust(trusting(tmp_path, key_pair())))
 
 
 def test_it_has_no_room_for_a_signature(box, file, tmp_path):
@@ -120,7 +121,7 @@ def _damaged_layer():
 
 def test_a_layer_with_other_content_is_found(file):
     file.write_bytes(zips.zipped(_damaged_layer()))
-    found = verified(BundlePlace((file,)), TrustSettings(), lambda event: None)
+    found = verified(BundlePlace((file,)), Trust(TrustSettings()), lambda event: None)
     assert [place.members for place in found.result.bad] == [(json.loads(PACKED.manifest)["layers"][1]["digest"],)]
     assert found.error.exit_code == 65
 
@@ -180,5 +181,5 @@ def test_what_is_packed_otherwise_than_it_says_is_refused(file):
     data[start + 4] ^= 0xFF
     file.write_bytes(data)
     with pytest.raises(ProvisionError) as caught:
-        inspect(BundlePlace((file,)), TrustSettings())
+        inspect(BundlePlace((file,)), Trust(TrustSettings()))
     assert caught.value.exit_code == 65

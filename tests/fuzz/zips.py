@@ -19,6 +19,7 @@ from kelvin_provision.bundles.model import FOREIGN
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from tests.fuzz.bundles import REFUSED, SECONDS, changed_bytes, changed_values
 from tests.kit import foreign_zips, packages
 from tests.kit.images import make_image
@@ -77,8 +78,8 @@ def outcome(folder: Path, data: bytes) -> str:
     path.write_bytes(data)
     began = time.process_time()
     try:
-        accepted = inspect(BundlePlace((path,)), TrustSettings()).accepted
-        bad = verified(BundlePlace((path,)), TrustSettings(), lambda event: None).result.bad
+        accepted = inspect(BundlePlace((path,)), Trust(TrustSettings())).accepted
+        bad = verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).result.bad
         _read_all(path)
     except ProvisionError as error:
         if error.exit_code not in REFUSED or not 0 < len(str(error)) < _LONGEST + 2 * len(str(folder)):
@@ -92,7 +93,7 @@ def outcome(folder: Path, data: bytes) -> str:
 def _read_all(path: Path) -> None:
     files = find(path)
     head = read_head(files)
-    contents = inspect(BundlePlace((path,)), TrustSettings()).contents
+    contents = inspect(BundlePlace((path,)), Trust(TrustSettings())).contents
     most = limits.RATIO * path.stat().st_size + limits.UNCHECKED_RATIO * len(head.contents)
     assert contents.total <= most if contents.form == FOREIGN else contents.total == path.stat().st_size
     with open_bundle(files, head, contents) as bundle:

@@ -21,10 +21,10 @@ def key_ids(names: Iterable[str]) -> tuple[str, ...]:
 
 def digests(names: Iterable[str]) -> tuple[str, ...]:
     """Each once; without an algorithm they are SHA-256, as they are read out. Raises UsageRefused."""
-    wanted = []
+    whole = []
     for name in names:
         match = _DIGEST.fullmatch(name.strip().lower())
         if match is None:
             raise UsageRefused(f"{name!r} is not a digest", hint="give the whole of it, such as sha256: and 64 hexadecimal digits")
-        wanted.append(match[2] or f"sha256:{match[1]}")
-    return tuple(dict.fromkeys(wanted))
+        whole.append(match[2] or f"sha256:{match[1]}")
+    return tuple(dict.fromkeys(whole))
