@@ -16,12 +16,24 @@ CONFIRM_AFTER = timedelta(seconds=55)
 """An unchanged observation is written again after this time: less than the minute between two rounds of the agent."""
 
 
+LOOKS = 3
+"""How often the cluster is asked again because a change was done while it answered. The last answer is recorded as it is."""
+
+
 def observe(ctx: Context, names: Sequence[str], *, everything: bool = False) -> None:
     """Observe these workloads and record it. When the cluster does not answer, the last observation stays and is marked as old.
 
     An unchanged observation is not written: flash wears out. Where `everything` that runs is meant, one time for all that are unchanged is.
+    An answer from before a change that has ended since is not recorded, or it would stand until the next round.
     """
-    before, cluster = ctx.ledger.observations(names), ctx.cluster
+    looks = (_recorded(ctx, names, everything=everything, last=number == LOOKS) for number in range(1, LOOKS + 1))
+    any(looks)  # until one is recorded
+
+
+def _recorded(ctx: Context, names: Sequence[str], *, everything: bool, last: bool) -> bool:
+    """False if nothing was recorded because more is known by now: look again."""
+    known, cluster = ctx.ledger.known(names), ctx.cluster
+    before = known.observations
     observed: dict[str, Observation]
     try:
         live = cluster.observe()
@@ -38,8 +50,9 @@ def observe(ctx: Context, names: Sequence[str], *, everything: bool = False) -> 
         confirmed = min(now.seen for now in observed.values()) if old or went_back else ""
     else:
         changed |= old
-    if changed or confirmed:
-        ctx.ledger.observe(changed, confirmed=confirmed)
+    if not changed and not confirmed:
+        return True
+    return ctx.ledger.observe(changed, confirmed=confirmed, known=None if last else known)
 
 
 def unfinished_updates(ledger: Ledger, names: Sequence[str]) -> dict[str, str]:

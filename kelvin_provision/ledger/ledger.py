@@ -12,6 +12,7 @@ from kelvin_provision.ledger.reading.bundles import UNNEEDED
 from kelvin_provision.ledger.reading.workloads import Reads
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import listing, retention
+from kelvin_provision.ledger.rows import workloads as workload_rows
 from kelvin_provision.ledger.sqlite.database import utc_now
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
@@ -19,6 +20,7 @@ from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
 
 if TYPE_CHECKING:
+    from kelvin_provision.ledger.rows.workloads import Known
     from kelvin_provision.ledger.staging_state import Event, StagingState
 
 __all__ = ["Ledger", "utc_now"]
@@ -151,17 +153,21 @@ class Ledger(Reads):
             needed = "EXISTS (SELECT 1 FROM revisions WHERE instr(locks, ?))"
             db.execute(f"DELETE FROM images WHERE name = ? AND NOT {needed}", (lock.name, COARSEST.of(lock)))  # noqa: S608  (a constant)
 
-    def observe(self, seen: Mapping[str, Observation | None], *, confirmed: str = "") -> None:
+    def observe(self, seen: Mapping[str, Observation | None], *, confirmed: str = "", known: Known | None = None) -> bool:
         """Record observations; workloads that do not exist any more are ignored.
 
-        `confirmed`: when everything else that runs was seen to be unchanged.
+        `confirmed`: when everything else that runs was seen to be unchanged. `known` is what was known before they were made: if more
+        is known by now, they may be older than what stands here. Nothing is recorded then, and False is returned.
         """
         with self.writing() as db:
+            if known and workload_rows.is_outdated(db, known, seen):
+                return False
             if confirmed:
                 db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES ('observed', ?)", (confirmed,))
             for name, observation in seen.items():
                 text = json.dumps(observation.to_json()) if observation else None
                 db.execute("UPDATE workloads SET observation = ? WHERE name = ?", (text, name))
+        return True
 
     def remember(self, key: str, value: str) -> None:
         """Store a fact about this box. An unchanged value is not written."""

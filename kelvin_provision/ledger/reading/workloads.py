@@ -123,10 +123,12 @@ class Reads(ImageReads, TrustReads):
 
     def observations(self, names: Collection[str]) -> dict[str, Observation | None]:
         """Of those of these workloads that exist."""
+        return dict(self.known(names).observations)
+
+    def known(self, names: Collection[str]) -> workload_rows.Known:
+        """What is known of these workloads before the cluster is asked."""
         with self.reading() as db:
-            stored = db.execute(f"SELECT name, observation FROM workloads WHERE name {rows.LISTED}", rows.listed(names))  # noqa: S608  (constants)
-            at = workload_rows.confirmed(db)
-            return {row["name"]: workload_rows.observation(row, at) for row in stored}
+            return workload_rows.known(db, names)
 
     def has_work(self) -> bool:
         """Whether an order is pending, or a staged revision needs work of the agent. Reads no workload."""

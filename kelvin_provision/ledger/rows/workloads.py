@@ -120,6 +120,33 @@ def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked) -> Workload:
     )
 
 
+@dataclass(frozen=True)
+class Known:
+    """What was seen of workloads by `line`, the last line of the history: changes to workloads are done when they have theirs."""
+
+    line: int
+    observations: Mapping[str, Observation | None]
+
+
+def known(db: sqlite3.Connection, names: Collection[str]) -> Known:
+    """Of those of these workloads that exist."""
+    line = db.execute("SELECT coalesce(max(seq), 0) FROM history").fetchone()[0]
+    at = confirmed(db)
+    stored = db.execute(f"SELECT name, observation FROM workloads WHERE name {LISTED}", listed(names))  # noqa: S608  (a constant)
+    return Known(line, {row["name"]: observation(row, at) for row in stored})
+
+
+def is_outdated(db: sqlite3.Connection, before: Known, names: Collection[str]) -> bool:
+    """Whether more is known by now: a change was done meanwhile, or somebody else has looked at one of these workloads."""
+    now, seen = known(db, names), before.observations
+    return now.line != before.line or any(_content(each) != _content(seen.get(name)) for name, each in now.observations.items())
+
+
+def _content(seen: Observation | None) -> Observation | None:
+    """The time apart: that of an unchanged one is confirmed again and again."""
+    return replace(seen, seen="") if seen else None
+
+
 def confirmed(db: sqlite3.Connection) -> str:
     """When the agent last found everything that runs as it was; empty where that is not known."""
     row = db.execute("SELECT value FROM facts WHERE key = 'observed'").fetchone()
