@@ -14,7 +14,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.deletion import stopping
 from kelvin_provision.cluster.kubernetes.judge import claims, diff, ports
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, health
-from kelvin_provision.cluster.kubernetes.render.objects import namespace_of, rank
+from kelvin_provision.cluster.kubernetes.render.objects import defined_kinds, namespace_of, rank
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import describe
@@ -131,9 +131,22 @@ def _wait_until_established(api: Api, item: Object) -> None:
     deadline = time.monotonic() + ESTABLISH_TIMEOUT
     while time.monotonic() < deadline:
         live = api.get(item["apiVersion"], item["kind"], item["metadata"]["name"])
-        if live is not None and condition(live, ESTABLISHED_BY[item["kind"]]).get("status") == "True":
-            break
+        if live is not None and condition(live, ESTABLISHED_BY[item["kind"]]).get("status") == "True" and _are_served(api, live):
+            return
         if live is not None and health(live).phase is Phase.FAILED:
             break
         time.sleep(TICK)
     api.invalidate_discovery()
+
+
+def _are_served(api: Api, definition: Object) -> bool:
+    """A busy server lists a kind some time after it has established it."""
+    api.invalidate_discovery()
+    for version, kind in defined_kinds(definition):
+        try:
+            api.namespaced(version, kind)
+        except Rejected as error:
+            if error.code != "unknown-kind":
+                raise
+            return False
+    return True

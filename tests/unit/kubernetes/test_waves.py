@@ -6,6 +6,7 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes import applying
 from kelvin_provision.cluster.kubernetes.api import webhooks
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.deletion import removal
 from kelvin_provision.cluster.kubernetes.render.objects import Context
 from kelvin_provision.cluster.kubernetes.render.revision import render
@@ -346,3 +347,28 @@ def test_after_a_crash_at_any_request_a_repetition_ends_in_the_same_place(api, v
         verbs[verb]()
         assert api.names == expected, f"crash before request {step}"
     assert step > 10
+
+
+class LateApi(MemoryApi):
+    """A busy server: it lists a kind only when it was asked for it a third time after its definition was established."""
+
+    asked = 0
+
+    def namespaced(self, version, kind):
+        if kind == "Issuer":
+            self.asked += 1
+            if self.asked < 3:
+                raise Rejected("unknown-kind", f"this cluster knows no {kind} of {version}")
+        return super().namespaced(version, kind)
+
+    def apply(self, item, namespace, **more):
+        if item["kind"] == "Issuer" and self.asked < 3:
+            raise Rejected("unknown-kind", "this cluster knows no Issuer")
+        return super().apply(item, namespace, **more)
+
+
+def test_a_custom_resource_waits_until_the_server_serves_its_established_kind(api):
+    late = LateApi()
+    late.objects = api.objects
+    put_all(late, version(definition(), custom()))
+    assert "Issuer/app/i" in late.names
