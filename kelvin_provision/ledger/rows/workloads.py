@@ -137,7 +137,7 @@ def known(db: sqlite3.Connection, names: Collection[str]) -> Known:
 
 
 def is_outdated(db: sqlite3.Connection, before: Known, names: Collection[str]) -> bool:
-    """Whether more is known by now: a change was done meanwhile, or somebody else has looked at one of these workloads."""
+    """Whether more is known by now: a change was done meanwhile, or another process has looked at one of these workloads."""
     now, seen = known(db, names), before.observations
     return now.line != before.line or any(_content(each) != _content(seen.get(name)) for name, each in now.observations.items())
 
