@@ -78,8 +78,8 @@ def install(box: Box, settings: Settings, config: Path | None, environ: Mapping[
     """
     refuse_missing()
     state, systemd, addresses = private_folder(settings.state_dir), box.systemd, settings.api.listen
-    if now and systemd.here:
-        _refuse_another(systemd, state)
+    if now:
+        refuse_another(systemd, state)
     done = installing.install(systemd, described(settings, config, environ), now=now)
     reachable = units.reachable(addresses)
     written = issue.write(issue.text(reachable, "http" if settings.api.insecure else "https"), box.issue)
@@ -130,8 +130,9 @@ def _denied(settings: Settings, environ: Mapping[str, str]) -> Iterable[Path]:
             yield Path(path)
 
 
-def _refuse_another(systemd: Systemd, state_dir: Path) -> None:
-    other = place.running(state_dir)
+def refuse_another(systemd: Systemd, state_dir: Path) -> None:
+    """Raises Locked where an API runs that is no service, before one that is would be started beside it."""
+    other = place.running(state_dir) if systemd.here else None
     if other is not None and not systemd.active(SERVICE):
         raise Locked(f"an API runs already that is no service, pid {other.get('pid', '?')}", hint="end it, then try again")
 

@@ -13,7 +13,7 @@ from kelvin_provision.agent.lifecycle.launcher import same_box
 from kelvin_provision.agent.systemd import service as agent_service
 from kelvin_provision.api_service import service as api_service
 from kelvin_provision.api_service.libraries import refuse_missing
-from kelvin_provision.errors import ClusterMissing, UsageRefused
+from kelvin_provision.errors import ClusterMissing, FileUnreadable, UsageRefused
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import utc_now
 from kelvin_provision.masking.text import mask_logins
@@ -70,14 +70,16 @@ class Plan:
 
 
 def make(box: NewBox, answers: Answers, present: Present | None = None) -> Plan:
-    """Raises ClusterMissing, ApiMissing, ServiceFailed for a masked unit, as `look_at`, and what a wrong answer raises.
+    """Raises ClusterMissing, ApiMissing, ServiceFailed for a masked unit, Locked, as `look_at`, and what a wrong answer raises.
 
-    Those are UsageRefused, ListenRefused, KeyInvalid, NameTaken, PasswordRefused and SettingsInvalid.
+    Those are UsageRefused, FileUnreadable, ListenRefused, KeyInvalid, NameTaken, PasswordRefused and SettingsInvalid.
     """
     present = present or look_at(box)
     api = answers.api if answers.api is not None else present.is_new or present.has_api
     if api:
         refuse_missing()
+        if answers.start:
+            api_service.refuse_another(box.systemd, present.settings.state_dir)
     _refuse_user(answers, present)
     candidates = find(box.look)
     choice = _chosen(candidates, answers, present)
@@ -87,7 +89,7 @@ def make(box: NewBox, answers: Answers, present: Present | None = None) -> Plan:
     after = site_file.text_with(str(box.place.path), text, values)
     loaded = box.sources.load({box.place.path: after.encode()})
     plan = Plan(present, answers, candidates, choice, values, loaded.settings, copies, api, ())
-    warnings = (*_overridden(box, loaded, values), *_left_behind(plan))
+    warnings = (*_overridden(box, loaded, values), *_left_behind(plan), *_required(plan))
     return replace(plan, changes=tuple(_changes(box, plan, text)), warnings=warnings)
 
 
@@ -110,6 +112,8 @@ def _chosen(candidates: tuple[Candidate, ...], answers: Answers, present: Presen
             return Choice(None, "as the settings say")
         if not present.is_new:
             return Choice(None, "as before")
+    if answers.kubeconfig and answers.start and not answers.kubeconfig.is_file():
+        raise FileUnreadable(f"there is no file {answers.kubeconfig}")
     try:
         return choose(candidates, answers.cluster or "auto", answers.kubeconfig)
     except ClusterMissing:
@@ -195,6 +199,13 @@ def _left_behind(plan: Plan) -> Iterator[str]:
     candidate, before = plan.choice.candidate, plan.present.cluster
     if candidate and before and candidate.type != before:
         yield f"this box has workloads on {before}, which would stay there without this program: undeploy them first"
+
+
+def _required(plan: Plan) -> Iterator[str]:
+    """What the first trusted key changes for bundles."""
+    before, after = plan.present.settings.trust, plan.settings.trust
+    if after.keys and not before.keys and after.require_signature is None:
+        yield "from now on, bundles are imported only if one of the trusted keys has signed them (trust.require_signature)"
 
 
 def folder_of_keys(box: NewBox) -> Path:

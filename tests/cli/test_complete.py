@@ -90,6 +90,8 @@ def words(*line):
         (["workloads", "deploy", "--manifest="], [":files"]),
         (["bundle", "verify", "nor"], [":files"]),
         (["bundle", "import", "--im"], ["--images-only"]),
+        (["setup", "--cluster", "k"], ["kubernetes"]),
+        (["setup", "--no-"], ["--no-api", "--no-user", "--no-start", "--no-color"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["explain", "pending_a"], ["pending_apply"]),
         (["explain", "ready", ""], []),

@@ -150,6 +150,14 @@ def test_a_password_is_in_no_argument_and_no_output(box):
     assert (refused.exit_code, "no such option" in refused.stderr.lower()) == (2, True)
 
 
+def test_another_settings_file_is_written_and_is_that_of_the_services(box, tmp_path):
+    other = tmp_path / "other.yaml"
+    setup(box, "--yes", "--no-user", "--registry", "r.example", "--config", str(other))
+    assert "registry: r.example\n" in other.read_text()
+    for name in ("agent", "api"):
+        assert f"--config {other}" in (tmp_path / f"etc/systemd/system/kelvin-provision-{name}.service").read_text()
+
+
 # --- at a terminal ------------------------------------------------------------------------------------
 
 
@@ -199,7 +207,7 @@ def test_questions_are_asked_and_their_answers_are_carried_out(box, site, tmp_pa
 def test_no_and_the_end_of_input_change_nothing(box, site):
     box.close()
     box._connections = None
-    for answers in (["\x04"], ["\n"] * 4 + ["n\n"]):
+    for answers in (["\x04"], ["\n", "\x03"], ["\n"] * 4 + ["n\n"]):
         terminal = Terminal(lambda: main(("setup", "--no-user"), wiring=box.wiring), 80, lines=60)
         for label, answer in zip(("Registry [none]:", "Name [none]:", "Keys [none]:", "Address [none]:", "[y/N]"), answers, strict=False):
             terminal.until(label)

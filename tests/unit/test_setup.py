@@ -11,10 +11,13 @@ import pytest
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.access.users import Users
+from kelvin_provision.api_service import place
 from kelvin_provision.errors import (
     ClusterMissing,
+    FileUnreadable,
     KeyInvalid,
     ListenRefused,
+    Locked,
     PasswordRefused,
     PermissionRefused,
     ServiceFailed,
@@ -345,6 +348,7 @@ def test_an_image_may_be_built_before_there_is_a_cluster_and_a_box_may_not(tmp_p
         ({"trust_keys": (Path("/nowhere/anna.pub"),)}, KeyInvalid),
         ({"trust_keys": (Path("/dev/null"),)}, KeyInvalid),
         ({"cluster": "kubernetes"}, ClusterMissing),
+        ({"kubeconfig": Path("/nowhere/config")}, FileUnreadable),
     ],
 )
 def test_a_wrong_answer_is_refused_before_anything_is_changed(fresh, answers, error):
@@ -394,6 +398,26 @@ def test_keys_are_called_by_their_files_and_one_is_never_taken_for_another(fresh
     odd = fresh.key("od d")
     with pytest.raises(KeyInvalid, match="the name of a key is letters"):
         fresh.setup(trust_keys=(odd,))
+
+
+def test_the_first_key_changes_what_is_imported_and_that_is_said(fresh):
+    made = plan.make(fresh.box, Answers(trust_keys=(fresh.key("anna"),)))
+    assert [text for text in made.warnings if "trust.require_signature" in text]
+    carry_out(fresh.box, made)
+    assert plan.make(fresh.box, Answers(trust_keys=(fresh.key("bert"),))).warnings == ()
+
+
+def test_an_api_that_was_started_by_hand_is_refused_before_anything_is_changed(fresh, monkeypatch):
+    """Where systemd runs, and says that the service does not."""
+    programs = fresh.path / "bin"
+    programs.mkdir()
+    (programs / "systemctl").write_text("#!/bin/sh\nexit 3\n")
+    (programs / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    fresh.systemd = replace(fresh.systemd, booted=fresh.path)
+    with place.held(fresh.state, ["http://127.0.0.1:30000"]), pytest.raises(Locked, match="an API runs already that is no service"):
+        fresh.setup()
+    assert not fresh.site.exists()
 
 
 def test_what_overrides_the_file_is_said(fresh):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.cli.frame.declared import Option
@@ -13,8 +13,17 @@ from kelvin_provision.cli.frame.dry_run import DryExitCode
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
+
+def cluster_types(ctx: Any, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001  (typer finds these by name)
+    """For completion."""
+    return [name for name in ("auto", "kubernetes", "docker") if name.startswith(incomplete)]
+
+
 _CLUSTER = Option(
-    "--cluster", metavar="TYPE", help="What runs the workloads: kubernetes or docker, or a name such as k3s; auto looks for it."
+    "--cluster",
+    metavar="TYPE",
+    help="What runs the workloads: kubernetes or docker, or a name such as k3s; auto looks for it.",
+    autocompletion=cluster_types,
 )
 _KUBECONFIG = Option("--kubeconfig", metavar="FILE", help="The kubeconfig of the cluster, if it is at an unusual place.")
 _REGISTRY = Option("--registry", metavar="HOST[:PORT]", help="The registry from which <app_name>:<app_version> is pulled.")
