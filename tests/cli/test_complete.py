@@ -63,6 +63,7 @@ def words(*line):
                 "list",
                 "show",
                 "check",
+                "rehearse",
                 "wait",
                 "start",
                 "stop",
