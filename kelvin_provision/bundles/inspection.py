@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
 from kelvin_provision.bundles.head import Head
-from kelvin_provision.bundles.model import IN_BOX, BundledImage, BundledRequest, Contents
+from kelvin_provision.bundles.model import FOREIGN, IN_BOX, BundledImage, BundledRequest, Contents
 from kelvin_provision.bundles.opening import find, open_bundle
+from kelvin_provision.bundles.part_file import size_of as size_of_file
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.errors import BundleDamaged, MediumGone, RequestRefused
 from kelvin_provision.hints import command
@@ -94,6 +95,8 @@ class InspectResult:
 
     def _parts(self) -> Iterator[dict[str, Any]]:
         sizes = (self.contents.total,) if self.files.whole else self.contents.parts
+        if self.contents.form == FOREIGN:
+            sizes = (size_of_file(self.files.paths[1]),)
         for number, size in enumerate(sizes, 1):
             path = self.files.paths.get(number)
             yield {"number": number, "size": size, "path": None if path is None else str(path)}

@@ -17,12 +17,14 @@ from kelvin_provision.ledger import history
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.uploads.folder import Uploads
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
+from tests.kit import foreign_zips
 from tests.kit.api_process import ApiProcess, environment
 from tests.kit.browser import as_level, plain
 from tests.kit.bundle_box import media, served
 from tests.kit.bundles import make
 from tests.kit.images import make_image, tar_of
 from tests.kit.openapi import valid
+from tests.kit.packages import package
 from tests.kit.requests import deployable
 from tests.kit.uploads import UPLOADS, announce, put, uploaded
 from tests.kit.waiting import until
@@ -249,6 +251,26 @@ def test_an_uploaded_bundle_is_staged_once_and_removed_when_all_of_it_is_on_the_
     until(lambda: box.ledger.workload("motor").staged.download is Download.READY)
     until(lambda: Uploads(box.settings.state_dir).all() == ())
     assert imported(served, where).status == 404
+
+
+_MOTOR = {"127.0.0.1:1/motor:1.0.0": make_image([tar_of({"a": b"motor"})], compress=False)}
+_ZIPS = {
+    "package": lambda request: package(_MOTOR, request)[1],
+    "zip of another program": lambda request: foreign_zips.zipped({"a.tar": foreign_zips.saved(_MOTOR), "workload.json": request}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", _ZIPS)
+def test_an_uploaded_zip_is_staged_and_removed_as_a_bundle_is(box, served, form):
+    identifier = uploaded(served, _ZIPS[form](json.dumps(deployable()).encode()), name="motor.zip")
+    where = f"{UPLOADS}/{identifier}"
+    plan = inspected(served, where).json
+    assert (plan["obstacle"], plan["signatures"]["trusted"]) == (None, False)
+    answer = imported(served, where, {"expect": plan["digest"]})
+    assert (answer.status, answer.json["accepted"]) == (200, [{"workload": "motor", "revision": 1}]), answer.body
+    until(lambda: box.ledger.workload("motor").staged.download is Download.READY)
+    until(lambda: Uploads(box.settings.state_dir).all() == ())
 
 
 @pytest.mark.slow

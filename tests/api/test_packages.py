@@ -19,6 +19,7 @@ from kelvin_provision.usecases.bundles import prepared
 from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.box import Box
 from tests.kit.browser import as_level
+from tests.kit.bundle_box import offline
 from tests.kit.images import random_image
 from tests.kit.official_clients import NAMES, SECURE, Failed, official
 from tests.kit.servers.port443 import at_443, own_address
@@ -203,6 +204,10 @@ def _download(version, url, trusts, tmp_path):
             assert base64.b64decode(client.call("app_workloads.download_workload", workload_name="pump", **whole)) == data
         with pytest.raises(Failed, match="no workload absent"):
             client.call("download_workload", workload_name="absent")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert archive.testzip() is None
-        assert json.loads(archive.read("workload.json"))["name"] == "pump"
+    path = tmp_path / "pump.zip"
+    path.write_bytes(data)
+    with closing(offline(tmp_path / "other")) as other:
+        other.ended("bundle", "import", str(path), "--yes")
+        other.turn()
+        other.ended("workloads", "apply", "pump")
+        assert other.ledger.workload("pump").running.spec.app_version == "2.0.0"

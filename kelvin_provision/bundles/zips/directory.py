@@ -216,22 +216,18 @@ def _with_header(file: PartFile, each: _Described, end: int) -> Entry:
 
 
 def _same_numbers(each: _Described, sizes: tuple[int, int], crc: int, extra: bytes) -> bool:
-    """Sizes and checksum; with a descriptor behind the content they may be zero here."""
-    real = (each.size, each.packed)
-    if each.flags & DESCRIPTOR and not crc and not any(sizes):
-        return True
-    if crc != each.crc and not (each.flags & DESCRIPTOR and not crc):
-        return False
-    if MOST32 not in sizes:
-        return sizes == real
-    try:
-        given = [data for kind, data in records.extras(extra) if kind == records.ZIP64]
-    except ValueError:
-        return False
-    if len(given) != 1 or len(given[0]) != 16 or sizes != (MOST32, MOST32):
-        return False
-    large = struct.unpack("<2Q", given[0])
-    return large == real or (bool(each.flags & DESCRIPTOR) and not any(large))
+    """Sizes and checksum; where a descriptor behind the content has them, each may be zero here."""
+    if MOST32 in sizes:
+        try:
+            given = [data for kind, data in records.extras(extra) if kind == records.ZIP64]
+        except ValueError:
+            return False
+        if len(given) != 1 or len(given[0]) != 16 or sizes != (MOST32, MOST32):
+            return False
+        sizes = struct.unpack("<2Q", given[0])
+    later = bool(each.flags & DESCRIPTOR)
+    pairs = zip((crc, *sizes), (each.crc, each.size, each.packed), strict=True)
+    return all(number == real or (later and not number) for number, real in pairs)
 
 
 def _check_descriptor(file: PartFile, each: _Described, start: int, end: int) -> None:

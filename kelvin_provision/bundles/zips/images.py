@@ -105,12 +105,16 @@ def _locks(gathered: Gathered, place: Place, name: Reference, root: Descriptor) 
     if not isinstance(rows, list) or len(rows) > limits.IMAGES:
         raise wrong(f"{name}: an index without a list of manifests, or with too many")
     for row in rows:
-        platform = row.get("platform") if isinstance(row, dict) else None
-        if not isinstance(platform, dict) or "unknown" in (platform.get("os"), platform.get("architecture")):
+        if not isinstance(row, dict) or row.get("artifactType") or not _may_be_image(row.get("platform")):
             continue
         entry = manifests.descriptor(row, str(name))
         if place(entry.digest) is not None:
             yield replace(_lock(gathered, place, reference, entry), index=root)
+
+
+def _may_be_image(platform: Any) -> bool:
+    """Attestations and signatures are in indexes, too, with the platform `unknown`; an image may have none there."""
+    return platform is None or (isinstance(platform, dict) and "unknown" not in (platform.get("os"), platform.get("architecture")))
 
 
 def _lock(gathered: Gathered, place: Place, reference: Reference, manifest: Descriptor) -> ImageLock:
