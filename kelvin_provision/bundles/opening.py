@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -20,13 +21,16 @@ from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.bundles.writing import trust_members
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
-from kelvin_provision.bundles.zips.opening import head_of_zip
+from kelvin_provision.bundles.zips.opening import head_of_zip, is_package
 from kelvin_provision.errors import BundleDamaged, BundleInvalid, BundleMissing, MediumGone
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.files.tar_members import BLOCK, name_and_size, whole
 
 _FILE = re.compile(r"(?P<name>[^.].*)\.kpb(?:\.(?P<number>[0-9]{3}))?")
 """A name that begins with a dot is what another system left beside the file."""
+_ZIP = re.compile(r"[^.].*\.zip")
+_ZIPS = 64
+"""Zips of a folder that are looked into."""
 _ENTRIES = 65_536
 """Names of a folder that are looked at."""
 _NAMED = 10
@@ -89,7 +93,14 @@ def _all_in(folder: Path) -> tuple[BundleFiles, ...]:
             alone.append(BundleFiles(name, {1: folder / match[0]}, whole=True))
         elif int(number):
             parts.setdefault(name, {})[int(number)] = folder / match[0]
-    return (*alone, *(BundleFiles(name, paths) for name, paths in parts.items()))
+    return (*alone, *(BundleFiles(name, paths) for name, paths in parts.items()), *_packages(folder, sorted(names)))
+
+
+def _packages(folder: Path, names: list[str]) -> Iterator[BundleFiles]:
+    """Zips that begin as packages do; a zip of another program counts only where it is named."""
+    for name in islice((name for name in names if _ZIP.fullmatch(name)), _ZIPS):
+        if is_package(folder / name):
+            yield BundleFiles(name, {1: folder / name}, whole=True)
 
 
 def _find(place: Path, name: str = "") -> BundleFiles:
@@ -111,7 +122,7 @@ def _find(place: Path, name: str = "") -> BundleFiles:
 
 def _only(folder: Path, bundles: list[BundleFiles]) -> BundleFiles:
     if not bundles:
-        raise BundleMissing(f"{folder} has no bundle: no file there is called NAME.kpb or NAME.kpb.001")
+        raise BundleMissing(f"{folder} has no bundle: no file there is called NAME.kpb or NAME.kpb.001, or is a package")
     if len(bundles) > 1:
         paths = [str(next(iter(files.paths.values()))) for files in bundles]
         raise BundleMissing(f"{folder} has {len(bundles)} bundles", hint="name the file of one of them", evidence=paths[:_NAMED])

@@ -8,9 +8,12 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.bundles.inspection import BundlePlace, inspect
+from kelvin_provision.bundles.on_media import on_media
 from kelvin_provision.errors import SignatureMissing
+from kelvin_provision.quantity import format_bytes
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.trust.believed import Trust
+from tests.kit import hostile_zips
 from tests.kit.box import Box
 from tests.kit.bundle_box import offline
 from tests.kit.images import random_image
@@ -49,6 +52,7 @@ def test_another_box_without_a_network_imports_and_applies_it(box, file, tmp_pat
     shown = json.loads(download(box, file, "--json").stdout)["package"]
     assert (shown["workload"], shown["app_version"], shown["bytes"]) == ("pump", "1.0.0", file.stat().st_size)
     assert file.stat().st_mode & 0o777 == 0o600
+    assert f"writing pump.zip, {format_bytes(file.stat().st_size)}" in download(box, file, "--force").stderr
     with closing(offline(tmp_path / "other", registry=REGISTRY)) as other:
         inspected = json.loads(other.ended("bundle", "inspect", str(file), "--json").stdout)
         assert (inspected["digest"], [request["name"] for request in inspected["requests"]]) == (shown["digest"], ["workload.json"])
@@ -79,6 +83,30 @@ def test_it_is_signed_in_place_and_believed_where_bundles_must_be_signed(box, fi
     with zipfile.ZipFile(file) as archive:
         assert archive.testzip() is None
     box.ended("bundle", "verify", str(file))
+
+
+def test_a_package_on_a_stick_is_found_there_and_other_zips_are_not(box, tmp_path):
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "other.zip").write_bytes(hostile_zips.TWO)
+    download(box, stick / "pump.zip")
+    with closing(offline(tmp_path / "other", registry=REGISTRY)) as other:
+        other.ended("bundle", "import", str(stick), "--yes")
+        stick.rename(tmp_path / "elsewhere")
+        other.turn()
+        assert "waits for the stick" in other.ended("workloads", "show", "pump").stdout
+        (tmp_path / "elsewhere").rename(stick)
+        other.turn()
+        other.ended("workloads", "apply", "pump")
+    assert [bundle.files.name for bundle in on_media([stick])] == ["pump.zip"]
+
+
+def test_no_hostile_zip_stores_anything(box, file):
+    for hostile in hostile_zips.ZIPS:
+        file.write_bytes(hostile.data())
+        refused = error(box, "bundle", "import", str(file), "--yes")
+        assert (refused["exit"], refused["code"], hostile.reason in refused["message"]) == (65, "bundle-invalid", True), hostile.name
+    assert (box.ledger.names(), box.ledger.bundles()) == (["pump"], ())
 
 
 def test_the_staged_version_is_taken_unless_the_running_one_is_wanted(box, file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.head import Head
@@ -11,9 +12,9 @@ from kelvin_provision.bundles.part_file import PartFile
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.zips import foreign
 from kelvin_provision.bundles.zips.directory import entries_of, is_zip, wrong
-from kelvin_provision.bundles.zips.layout import CONTENTS, SIGNATURES
-from kelvin_provision.bundles.zips.records import STORED, Entry
-from kelvin_provision.errors import SignatureMissing
+from kelvin_provision.bundles.zips.layout import CONTENTS, CONTENTS_AT, SIGNATURES, SIGNATURES_AT
+from kelvin_provision.bundles.zips.records import LOCAL, LOCAL_MAGIC, STORED, Entry
+from kelvin_provision.errors import ProvisionError, SignatureMissing
 from kelvin_provision.files.hashing import digest_of
 
 _SIGNED = "make a package or a bundle of it where it is trusted, and sign that"
@@ -33,6 +34,16 @@ def head_of_zip(files: BundleFiles) -> Head | None:
             raise wrong("its table of contents or its signatures have another size")
         table = _stored(file, contents)
         return Head(_stored(file, signatures), table, digest_of(table), PACKAGE, entries)
+
+
+def is_package(path: Path) -> bool:
+    """By its first bytes, which no other zip has."""
+    try:
+        with closing(PartFile(path)) as file:
+            start = file.read(0, SIGNATURES_AT) if file.size > CONTENTS_AT else b""
+    except ProvisionError:
+        return False
+    return start.startswith(LOCAL_MAGIC) and start[LOCAL.size : SIGNATURES_AT] == SIGNATURES.encode()
 
 
 def refuse_foreign(files: BundleFiles) -> None:

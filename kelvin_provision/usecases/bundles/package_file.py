@@ -62,13 +62,13 @@ def download(ctx: Context, request: DownloadRequest) -> DownloadResult:
 
 
 def _made(ctx: Context, value: Packed, task: str, output: Output) -> Package:
-    total = work(value.contents)
-    ctx.progress(Started(task, "writing", total))
+    total, size = work(value.contents), value.contents.total
+    ctx.progress(Started(task, "writing", size))
 
     def report(done: int) -> None:
         if ctx.stop():
             raise Interrupted("stopped; what was written is kept", hint="the same command continues where it stopped")
-        ctx.progress(Advanced(task, done, total))
+        ctx.progress(Advanced(task, done * size // total, size))  # every content is read twice
 
     package = make(value.contents, value.content, report, output.put)
     ctx.progress(Finished(task, "written"))
