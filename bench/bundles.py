@@ -1,5 +1,5 @@
 """Bundles: `create` (creating.py), `import` and both beside Docker (bundle_importing.py), `verify` beside `openssl dgst -sha256` of the
-same file, and `inspect` of one with 20,000 blobs.
+same file, `inspect` of one with 20,000 blobs, and of one with 64 trust documents what verifying takes (trusting.py).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import bundle_importing, creating
+from bench import bundle_importing, creating, trusting
 from bench.measure import Row, account, paired, program, require, run
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import BundledImage, BundledLayer
@@ -37,6 +37,7 @@ def rows(folder: Path) -> Iterator[Row]:
     yield from bundle_importing.beside_docker(folder)
     yield from verifying(folder)
     yield from inspecting(folder)
+    yield from trusting.rows(folder)
 
 
 def verifying(folder: Path) -> Iterator[Row]:

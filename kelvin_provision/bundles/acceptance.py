@@ -12,9 +12,10 @@ from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.zips.opening import refuse_foreign
 from kelvin_provision.errors import SignatureMissing, SignersTooFew, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.trust.believed import Trust
+from kelvin_provision.trust.believed import Trust, role_name
+from kelvin_provision.trust.documents.accepting import Beside, Followed
 from kelvin_provision.trust.documents.model import Step
-from kelvin_provision.trust.documents.renewing import renewed
+from kelvin_provision.trust.documents.renewing import renewed_beside
 from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.trust.verifying import Signer, Verified, refuse_other, verify
 
@@ -74,13 +75,14 @@ def accept(head: Head, trust: Trust, expect: str = "") -> Accepted:
     """The table of contents, if this box believes it. `expect` is the digest that it must have, empty for any.
 
     Raises ExpectedOther, SignatureInvalid, SignerRevoked, BundleInvalid; where bundles must be signed, SignatureMissing, SignerUnknown and
-    SignersTooFew; what `trust.documents.renewing.renewed` and `trust.verifying.verify` raise.
+    SignersTooFew; what `trust.documents.renewing` and `trust.verifying.verify` raise.
     """
     if expect:
         refuse_other(expect, head.digest)
-    steps = renewed(trust, head.trust) if trust.has_keys else ()
-    now = Trust(trust.settings, steps[-1].document, trust.known) if steps else trust
-    verified = _verified(head, now)
+    followed = _followed(head, trust)
+    steps = followed.steps
+    now = Trust(trust.settings, steps[-1].document, trust.known | {step.signed.digest for step in steps}) if steps else trust
+    verified = _verified(head, now, followed)
     contents = decode(head.contents)
     refuse_contradiction(head, contents)
     if verified is None and not is_empty(contents):
@@ -109,10 +111,17 @@ def read_named(files: BundleFiles, digest: str, *, must_be_signed: bool) -> Head
     return head
 
 
-def _verified(head: Head, trust: Trust) -> Verified | None:
+def _followed(head: Head, trust: Trust) -> Followed:
+    if not head.trust or not trust.has_keys:
+        return Followed()
+    beside = Beside(role_name(PAYLOAD_TYPE), PAYLOAD_TYPE, head.contents, entries_of(head.signatures))
+    return renewed_beside(trust, head.trust, beside)
+
+
+def _verified(head: Head, trust: Trust, followed: Followed) -> Verified | None:
     """None where a signature is missing, and the bundle can only be one of trust documents alone: those are signed themselves."""
     try:
-        return verify(PAYLOAD_TYPE, head.contents, head.signatures, trust)
+        return verify(PAYLOAD_TYPE, head.contents, head.signatures, trust, followed.fits)
     except SignatureMissing:
         if trust.required("bundle"):
             if head.trust and len(head.contents) <= _EMPTY:

@@ -16,6 +16,7 @@ from kelvin_provision.bundles.part_file import size_of as size_of_file
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.errors import BundleDamaged, MediumGone, RequestRefused
 from kelvin_provision.hints import command
+from kelvin_provision.trust.documents.accepting import checked
 
 if TYPE_CHECKING:
     from kelvin_provision.bundles.parts import BundleFiles
@@ -230,9 +231,11 @@ class BundleVerified:
 
 
 def verified(place: BundlePlace, trust: Trust, progress: Progress) -> BundleVerified:
-    """Reads every byte that is here. Raises as `inspect` does; damage is in the result."""
+    """Reads every byte that is here. Raises as `inspect` does, and TrustDocumentInvalid, TrustDocumentRefused; damage is in the result."""
     from kelvin_provision.bundles.verify import verify  # threads, which `inspect` does without
 
     head, accepted, bundle = _opened(place, trust)
+    if accepted.ignored:
+        checked(head.trust)  # no hash of the bundle covers them, and no key of this box
     with bundle:
         return BundleVerified(bundle.files, accepted, verify(bundle, head, progress))

@@ -121,7 +121,7 @@ def sections(scope: SupportScope) -> dict[str, Section]:
     return {
         "versions.json": host.versions,
         "configuration.json": lambda: _configuration(scope),
-        "trust.json": lambda: state.trust(scope.settings.trust),
+        "trust.json": lambda: state.trust(scope.settings.trust, lambda: scope.box.trust.document),
         "disk.json": lambda: host.disk(state_dir),
         "workloads.json": lambda: state.workloads(scope.ledger()),
         "ledger.jsonl": lambda: state.rows(scope.ledger()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +19,7 @@ from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.status import derive
 from kelvin_provision.store import Store
+from kelvin_provision.trust.documents.model import ROLES, TrustDocument
 from kelvin_provision.trust.policy import KINDS, required
 from kelvin_provision.trust.trusted import inspected
 
@@ -91,12 +92,31 @@ def _image(lock: ImageLock, store: Store, pinned_names: frozenset[str]) -> dict[
     }
 
 
-def trust(settings: TrustSettings) -> dict[str, Any]:
-    """The keys that the box trusts, by name and id, and what must be signed. What is in the files stays there."""
+def trust(settings: TrustSettings, document: Callable[[], TrustDocument | None] = lambda: None) -> dict[str, Any]:
+    """The keys that the box trusts, by name and id, and what must be signed. What is in the files stays there.
+
+    With a trust document, the files do not count: then it is shown, too.
+    """
+    accepted = document()
     trusted = [
         {"file": str(item.path), "error": str(item.error)}
         if item.key is None
         else {"file": str(item.path), "name": item.key.name, "type": item.key.type, "id": item.key.key_id}
         for item in inspected(settings)
     ]
-    return {"trusted": trusted, "must_be_signed": [kind for kind in KINDS if required(settings, kind)]}
+    must_be_signed = [kind for kind in KINDS if required(settings, kind, has_document=accepted is not None)]
+    return {"trusted": trusted, "must_be_signed": must_be_signed, **({"document": _document(accepted)} if accepted else {})}
+
+
+def _document(document: TrustDocument) -> dict[str, Any]:
+    """Its keys by name and id, as those of the files."""
+    roles = {name: role for name in ROLES if (role := document.role(name))}
+    revoked = document.revoked
+    return {
+        "number": document.number,
+        "roles": {
+            name: {"threshold": role.threshold, "trusted": [{"name": key.name, "type": key.type, "id": key.key_id} for key in role.keys]}
+            for name, role in roles.items()
+        },
+        "revoked": {"signers": list(revoked.keys), "bundles": list(revoked.bundles), "images": list(revoked.images)},
+    }

@@ -13,6 +13,11 @@ _ROLES = {BUNDLE: "bundles", REQUEST: "requests"}
 """By the type of what is signed."""
 
 
+def role_name(payload_type: str) -> str:
+    """Whose signatures count for what is signed as this type."""
+    return _ROLES[payload_type]
+
+
 @dataclass(frozen=True)
 class Trust:
     """`document` is None before the first; the files of the settings are read when they are asked for.
@@ -51,4 +56,4 @@ class Trust:
 
     def role(self, payload_type: str) -> Role | None:
         """Whose signatures count for what is signed as this type. Raises TrustedKeyInvalid."""
-        return self.current.role(_ROLES[payload_type])
+        return self.current.role(role_name(payload_type))

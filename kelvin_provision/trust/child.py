@@ -78,8 +78,11 @@ def _fits(key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def chained(order: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-    """Who has signed each trust document that follows, or the error of the first that does not. They are parsed here, once believed."""
+def chained(order: Mapping[str, Any], message: bytes) -> dict[str, Any]:
+    """Who has signed each trust document that follows, or the error of the first that does not. They are parsed here, once believed.
+
+    And whether the signatures over the message, which came with them, were made by keys of a role of the last one.
+    """
     from kelvin_provision.errors import ProvisionError
     from kelvin_provision.errors.documents import to_document
     from kelvin_provision.trust.documents.chain import consistent, steps
@@ -106,7 +109,13 @@ def chained(order: Mapping[str, Any], _: bytes) -> dict[str, Any]:
             accepted = list(steps(known, documents, fits))
     except ProvisionError as error:
         return {"error": to_document(error)}
-    return {"signers": [step.signers for step in accepted]}
+    role = accepted[-1].document.role(order["role"])
+    role_keys = {key.key_id: _public(key.der) for key in role.keys} if role else {}
+    rows = [(key_id, base64.b64decode(signature)) for key_id, signature in order["entries"]]
+    return {
+        "signers": [step.signers for step in accepted],
+        "fits": [key_id in role_keys and _fits(role_keys[key_id], signature, message) for key_id, signature in rows],
+    }
 
 
 def signed(order: Mapping[str, Any], message: bytes) -> dict[str, Any]:

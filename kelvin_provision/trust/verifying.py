@@ -18,6 +18,7 @@ from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.computing import fitting
+from kelvin_provision.trust.documents.accepting import Fitting
 from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.dsse import Entry, entries_of
 from kelvin_provision.trust.public_keys import PublicKey
@@ -48,14 +49,14 @@ class Verified:
         return ", ".join(signer.text for signer in self.signers)
 
 
-def verify(payload_type: str, payload: bytes, signatures: bytes, trust: Trust) -> Verified:
-    """Who signed exactly these bytes, as this type: as many of those whose signatures count for it as must have.
+def verify(payload_type: str, payload: bytes, signatures: bytes, trust: Trust, fits: Fitting = fitting) -> Verified:
+    """Who signed exactly these bytes, as this type: as many of those whose signatures count for it as must have. `fits` checks them.
 
     Raises SignatureMissing, SignatureInvalid, SignerUnknown, SignersTooFew, SignerRevoked, TrustedKeyInvalid; Locked, ApiMissing or
     OurBug if it could not be checked.
     """
     role = trust.role(payload_type)
-    verified, entries = _verified(payload_type, payload, signatures, role.keys if role else ())
+    verified, entries = _verified(payload_type, payload, signatures, role.keys if role else (), fits)
     if role is None or len(verified.signers) < role.threshold:
         raise _too_few(entries, verified, trust, role)
     return verified
@@ -63,21 +64,23 @@ def verify(payload_type: str, payload: bytes, signatures: bytes, trust: Trust) -
 
 def verify_with(payload_type: str, payload: bytes, signatures: bytes, keys: tuple[PublicKey, ...]) -> Verified:
     """The same with these keys, of which one is enough."""
-    verified, entries = _verified(payload_type, payload, signatures, keys)
+    verified, entries = _verified(payload_type, payload, signatures, keys, fitting)
     if not verified.signers:
         raise _unknown(entries, has_keys=bool(keys))
     return verified
 
 
-def _verified(payload_type: str, payload: bytes, signatures: bytes, keys: tuple[PublicKey, ...]) -> tuple[Verified, tuple[Entry, ...]]:
+def _verified(
+    payload_type: str, payload: bytes, signatures: bytes, keys: tuple[PublicKey, ...], fits: Fitting
+) -> tuple[Verified, tuple[Entry, ...]]:
     """Those of these keys that have signed, each once, and all signatures."""
     entries = entries_of(signatures)
     if not entries:
         raise SignatureMissing("there is no signature")
     known = {key.key_id: key for key in keys}
     pairs = [(known[entry.key_id], entry.signature) for entry in entries if entry.key_id in known]
-    for (key, _), fits in zip(pairs, fitting(payload_type, payload, pairs) if pairs else (), strict=True):
-        if not fits:
+    for (key, _), is_right in zip(pairs, fits(payload_type, payload, pairs) if pairs else (), strict=True):
+        if not is_right:
             raise SignatureInvalid(f"the signature of {key.name} ({key.key_id[:12]}) does not belong to this content")
     signers = tuple(dict.fromkeys(Signer(key.key_id, key.name) for key, _ in pairs))
     return Verified(signers, len(entries) - len(pairs)), entries

@@ -24,9 +24,11 @@ from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Probe, Spec, System, Variable, Volume
 from kelvin_provision.support import sections as blackbox
 from kelvin_provision.support.archive import Bundle
+from kelvin_provision.trust import computing
 from tests.kit.box import Box
 from tests.kit.cli import captured, run
-from tests.kit.signing import key_pair, trusting
+from tests.kit.signing import computed_here, key_pair, trusting
+from tests.kit.trusting import signed, trust_document, written
 
 pytestmark = pytest.mark.slow
 
@@ -394,3 +396,19 @@ def test_trusted_keys_are_named_by_id_and_what_is_in_their_files_stays_there(box
     assert [name for name, text in files.items() if secret in text] == []
     (line,) = [line for line in json.loads(files["doctor.json"])["checks"] if line["id"] == "trust"]
     assert line["found"] == f"trusted key {tmp_path}/private.pub: it is a private key; the public one is needed"
+
+
+def test_a_trust_document_is_there_beside_what_the_site_file_says(box, tmp_path, monkeypatch):
+    monkeypatch.setattr(computing, "computed", computed_here)
+    anna = key_pair()
+    (public,) = trusting(tmp_path, anna).keys
+    (tmp_path / "site.yaml").write_text(f"trust: {{keys: [{public}]}}\n")
+    path = written(tmp_path / "trust-1.json", signed(trust_document(1, anna), anna))
+    assert box.run("trust", "import", str(path), "--config", str(tmp_path / "site.yaml")).exit_code == 0
+    bundle(box, "-o", "out.tar.gz", "--config", str(tmp_path / "site.yaml"))
+    files = opened(tmp_path / "out.tar.gz")
+    assert json.loads(files["trust.json"])["document"]["roles"]["root"]["trusted"] == [
+        {"name": "anna", "type": "ed25519", "id": anna[1].key_id}
+    ]
+    (line,) = [line for line in json.loads(files["doctor.json"])["checks"] if line["id"] == "trust"]
+    assert line["found"] == "trust document 1: 1 of 1 root keys; must be signed: bundles"

@@ -4,15 +4,32 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from kelvin_provision.ledger import history, holds, local_names, orders, traffic
+from kelvin_provision.ledger import history, holds, local_names, orders, requests, traffic
 from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.spec.enums import Method
+from kelvin_provision.trust.documents import kept
 from tests.kit.box import Box
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of
+from tests.kit.signing import key_pair
+from tests.kit.trusting import signed, trust_document
 
-TABLES = ("workloads", "revisions", "operations", "history", "facts", "images", "traffic", "holds", "orders", "evidence", "local_names")
+TABLES = (
+    "workloads",
+    "revisions",
+    "operations",
+    "history",
+    "facts",
+    "images",
+    "traffic",
+    "holds",
+    "orders",
+    "evidence",
+    "local_names",
+    "trust",
+)
 
 
 def full_ledger(folder):
@@ -44,8 +61,17 @@ def full_ledger(folder):
     helper = lock_of(random_image([100]), "r.io/helper:1")
     local_names.require(ledger, {"r.io/helper:1": helper})
     traffic.draw(ledger, "2026-01-01", 100, 1000)
+    believe(box)
     history.record(ledger, Entry(ledger.clock(), "anna", "apply", "pump", 2, "failed", "exit code 3", evidence=("pump: exit code 3",)))
     return box
+
+
+def believe(box):
+    """A trust document as it was accepted."""
+    anna = key_pair()
+    one = signed(trust_document(1, anna), anna)
+    kept.keep(box.settings.state_dir, 1, one)
+    requests.accept_trust(box.ledger, [AcceptedTrust(1, one.digest, ("anna",), box.ledger.clock(), "anna", "from a file")], "trust import")
 
 
 def columns(path):

@@ -7,17 +7,17 @@ from pathlib import Path
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust import child
 from kelvin_provision.trust.dsse import REQUEST, Entry, document, pae
-from kelvin_provision.trust.public_keys import public_key_of_der
+from kelvin_provision.trust.public_keys import PublicKey, public_key_of_der
 from kelvin_provision.trust.signing import PrivateKey
 
 
-def key_pair(kind="ed25519", name="anna"):
+def key_pair(kind: str = "ed25519", name: str = "anna") -> tuple[PrivateKey, PublicKey]:
     answer = child.generated({"type": kind, "passphrase": ""}, b"")
     private = PrivateKey(Path(f"{name}.key"), answer["private"].encode())
     return private, public_key_of_der(base64.b64decode(answer["public"]), name)
 
 
-def signature(key, content, kind=REQUEST):
+def signature(key: PrivateKey, content: bytes, kind: str = REQUEST) -> bytes:
     """The bytes of one."""
     answer = child.signed({"private": key.pem.decode(), "passphrase": ""}, pae(kind, content))
     return base64.b64decode(answer["signature"])
@@ -28,7 +28,7 @@ def signatures(pair, content, kind=REQUEST):
     return document([Entry(pair[1].key_id, signature(pair[0], content, kind))])
 
 
-def trusting(folder, *pairs, require=None):
+def trusting(folder: Path, *pairs: tuple[PrivateKey, PublicKey], require: tuple[str, ...] | None = None) -> TrustSettings:
     """Settings that trust these keys, which are in files of this folder."""
     paths = []
     for _, public in pairs:

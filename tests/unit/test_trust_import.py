@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
@@ -12,6 +13,7 @@ from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.errors import (
     BundleInvalid,
     Locked,
+    SignatureInvalid,
     SignatureMissing,
     SignerRevoked,
     SignersTooFew,
@@ -21,6 +23,7 @@ from kelvin_provision.errors import (
     TrustDocumentRefused,
 )
 from kelvin_provision.ledger.history import history
+from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.trust import computing
 from kelvin_provision.trust.documents import kept
 from kelvin_provision.trust.documents.model import MOST, Role
@@ -178,6 +181,15 @@ def test_as_many_must_sign_as_the_document_says(box, tmp_path):
     imported(box, stick(tmp_path / "two", [], BERT, CARL, requests=[body("pump")]))
 
 
+def test_a_signature_of_another_table_is_wrong_also_beside_new_documents(box, tmp_path):
+    """Both are checked in one process."""
+    other = bundles.make(requests=[body("fan")], name="north", trust=(rotation(1),))
+    entries = [Entry(BERT[1].key_id, signature(BERT[0], other.table, BUNDLE))]
+    bundles.make(requests=[body("pump")], name="north", trust=(rotation(1),)).write(tmp_path / "stick", document(entries))
+    refused(box, tmp_path / "stick", SignatureInvalid, "the signature of bert")
+    refused(box, stick(tmp_path / "old", [rotation(1)], ANNA, requests=[body("pump")]), SignerUnknown)
+
+
 def test_requests_in_a_bundle_are_signed_by_whom_its_own_document_names(box, tmp_path):
     box.settings = replace(box.settings, trust=replace(box.settings.trust, require_signature=("bundle", "request")))
     one = signed(replace(trust_document(1, ANNA), requests=Role((CARL[1],))), ANNA)
@@ -254,6 +266,31 @@ def test_a_damaged_document_stops_what_needs_a_signature_until_it_is_brought_aga
             _ = box.ctx.trust
         imported(box, folder)
         assert believes(box)[0] == 1
+
+
+def test_a_ledger_of_the_schema_before_believes_its_site_file_and_accepts_the_first_document(tmp_path):
+    (tmp_path / "state").mkdir(mode=0o700)
+    raw = sqlite3.connect(tmp_path / "state" / "ledger.db", isolation_level=None)
+    raw.create_function("image_name", 1, lambda lock: None)
+    for statement in ";\n".join(schema.MIGRATIONS[:13]).split(";\n"):
+        raw.execute(statement)
+    raw.execute("PRAGMA user_version = 13")
+    raw.close()
+    with closing(opened(tmp_path)) as box:
+        assert (believes(box), box.ctx.trust.document) == ((0, []), None)
+        imported(box, stick(tmp_path / "stick", [rotation(1)]))
+        assert believes(box) == (1, [1])
+
+
+@pytest.mark.parametrize("column", ["number", "digest", "signers"])
+def test_a_damaged_row_brings_no_older_document_back(box, tmp_path, column):
+    imported(box, stick(tmp_path / "stick", [rotation(1), rotation(2)]))
+    with box.ledger.writing() as db:
+        db.execute(
+            f"UPDATE trust SET {column} = '[1' WHERE number = 2" if column != "number" else "UPDATE trust SET number = 7 WHERE number = 2"
+        )
+    with pytest.raises(StateDamaged):
+        _ = box.ctx.trust
 
 
 @pytest.mark.slow

@@ -14,11 +14,15 @@ from kelvin_provision.bundles.part_file import PartFile, trouble
 from kelvin_provision.bundles.verify import CHANGED, UNREADABLE, verify
 from kelvin_provision.bundles.writing.filling import spans
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
-from kelvin_provision.errors import BundleDamaged, BundleInvalid, MediumGone, SignatureInvalid
+from kelvin_provision.errors import BundleDamaged, BundleInvalid, MediumGone, SignatureInvalid, TrustDocumentInvalid
+from kelvin_provision.files.tar_members import whole
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust import computing
 from kelvin_provision.trust.believed import Trust
 from tests.kit import bundles
 from tests.kit.images import make_image
+from tests.kit.signing import computed_here, key_pair
+from tests.kit.trusting import signed, trust_document
 
 MIB = 1 << 20
 LAYERS = [bytes(range(251)) * (9 * MIB // 251), b"small" * 100]
@@ -175,6 +179,32 @@ def test_a_file_that_is_written_to_meanwhile_is_not_whole(tmp_path):
 
     with pytest.raises(BundleDamaged, match="written to while it was read"):
         result_of(tmp_path, progress=write)
+
+
+@pytest.mark.parametrize("place", ["header", "padding", "content", "signature"])
+def test_a_changed_byte_of_a_trust_document_is_found_also_without_a_key(tmp_path, monkeypatch, place):
+    monkeypatch.setattr(computing, "computed", computed_here)
+    anna = key_pair()
+    one = signed(trust_document(1, anna), anna)
+    bundle = bundles.make(requests=[b"{}"], trust=(one,))
+    (path,) = bundle.write(tmp_path)
+    assert result_of(tmp_path).bad == ()
+    at = CONTENTS_AT + whole(len(bundle.table))
+    content = at + 512
+    flip(
+        path,
+        {
+            "header": at + 105,
+            "padding": content + len(one.content) + 1,
+            "content": content + 20,
+            "signature": path.read_bytes().index(b'"sig": "') + 12,
+        }[place],
+    )
+    if place in ("header", "padding"):
+        assert [bad.members for bad in result_of(tmp_path).bad] == [("the headers",)]
+    else:
+        with pytest.raises(TrustDocumentInvalid):
+            result_of(tmp_path)
 
 
 def test_the_table_of_contents_that_was_verified_is_the_one_that_is_compared(tmp_path):

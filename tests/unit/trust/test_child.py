@@ -14,13 +14,16 @@ from kelvin_provision.errors import (
     OurBug,
     SignatureInvalid,
     SigningFailed,
+    TrustDocumentRefused,
 )
 from kelvin_provision.trust import child, computing
 from kelvin_provision.trust.believed import Trust
+from kelvin_provision.trust.documents.accepting import Beside, followed
 from kelvin_provision.trust.dsse import REQUEST, Entry, document
 from kelvin_provision.trust.signing import SignCommand, sign
 from kelvin_provision.trust.verifying import verify
 from tests.kit.signing import signature, trusting
+from tests.kit.trusting import signed, trust_document
 
 CONTENT = b'{"name": "pump"}'
 
@@ -99,6 +102,19 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, own, time.monotoni
     assert child_memory < 96 * 1024
     assert own < 128 * 1024
     assert seconds < 30
+
+
+def test_a_chain_and_what_came_beside_it_are_checked_by_one_real_child(site, anna, bert):
+    chain = [signed(trust_document(1, bert), anna, bert), signed(trust_document(2, anna, bundles=[bert]), anna, bert)]
+    right, wrong = signature(bert[0], CONTENT), signature(bert[0], CONTENT + b" ")
+    entries = (Entry(bert[1].key_id, right), Entry(anna[1].key_id, signature(anna[0], CONTENT)), Entry(bert[1].key_id, wrong))
+    result = followed(Trust(site).current, chain, Beside("bundles", REQUEST, CONTENT, entries))
+    assert [step.document.number for step in result.steps] == [1, 2]
+    assert result.fits(REQUEST, CONTENT, [(bert[1], right), (bert[1], wrong), (anna[1], entries[1].signature)]) == (True, False, False)
+    assert result.fits(REQUEST, CONTENT + b" ", [(bert[1], right), (bert[1], wrong)]) == (False, True)
+    with pytest.raises(TrustDocumentRefused, match="of number 1 itself") as refused:
+        followed(Trust(site).current, [signed(trust_document(1, bert), anna)])
+    assert refused.value.hint.action == "trust sign"
 
 
 def test_content_that_is_too_large_starts_no_child(site, anna, monkeypatch):
