@@ -26,6 +26,8 @@ from tests.kit.images import make_image, tar_of
 from tests.kit.openapi import valid
 from tests.kit.packages import package
 from tests.kit.requests import deployable
+from tests.kit.signing import key_pair, trusting
+from tests.kit.trusting import signed, trust_document
 from tests.kit.uploads import UPLOADS, announce, put, uploaded
 from tests.kit.waiting import until
 
@@ -390,3 +392,19 @@ def test_the_first_bundle_of_a_box_without_workloads_needs_no_agent_that_runs_al
         if agent := process.alive(state):
             os.kill(agent["pid"], signal.SIGTERM)
             until(lambda: not process.alive(state))
+
+
+@pytest.mark.slow
+def test_trust_documents_come_with_an_upload_and_the_page_says_what_they_change(box, served, media, tmp_path):
+    anna, bert = key_pair(), key_pair(name="bert")
+    (public,) = trusting(tmp_path, anna).keys
+    (tmp_path / "site.yaml").write_text(f"media: {{folders: [{media}]}}\ntrust: {{keys: [{public}]}}\n")
+    alone = make(name="trust-1", trust=(signed(trust_document(1, bert, revoked=[anna]), anna, bert),))
+    identifier = uploaded(served, alone.data)
+    text = plain(asked(as_level(served, Level.DEPLOY).get, f"/ui/uploads/{identifier}").body.decode())
+    assert "It changes whose signatures this box trusts: trust document 1, signed by anna" in text
+    assert "Not signed" not in text
+    answer = imported(served, f"{UPLOADS}/{identifier}")
+    assert (answer.status, answer.json["trust"]["new"][0]["number"], answer.json["accepted"]) == (200, 1, []), answer.body
+    valid(answer, f"{UPLOADS}/{{upload}}/import", "post")
+    assert (box.ledger.newest_trust().number, box.ledger.newest_trust().actor) == (1, "deploy@127.0.0.1 via api")

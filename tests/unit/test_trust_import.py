@@ -282,13 +282,18 @@ def test_a_ledger_of_the_schema_before_believes_its_site_file_and_accepts_the_fi
         assert believes(box) == (1, [1])
 
 
-@pytest.mark.parametrize("column", ["number", "digest", "signers"])
+DAMAGE = {
+    "number": "UPDATE trust SET number = 7 WHERE number = 2",
+    "digest": "UPDATE trust SET digest = 'sha256:' WHERE number = 2",
+    "signers": "UPDATE trust SET signers = '[1' WHERE number = 2",
+}
+
+
+@pytest.mark.parametrize("column", DAMAGE)
 def test_a_damaged_row_brings_no_older_document_back(box, tmp_path, column):
     imported(box, stick(tmp_path / "stick", [rotation(1), rotation(2)]))
     with box.ledger.writing() as db:
-        db.execute(
-            f"UPDATE trust SET {column} = '[1' WHERE number = 2" if column != "number" else "UPDATE trust SET number = 7 WHERE number = 2"
-        )
+        db.execute(DAMAGE[column])
     with pytest.raises(StateDamaged):
         _ = box.ctx.trust
 

@@ -50,10 +50,9 @@ async def shown(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
     document = await bundles.inspected(call.box, bundle)
     plan, texts = document["import"], document["warnings"]
-    warnings = dict.fromkeys([*texts, *(plan["warnings"] if plan else ())])
-    if not document["signatures"]["trusted"]:
-        warnings.pop(texts[0])  # the page has a sentence of its own
-    values = {"plan": plan, "warnings": list(warnings), "methods": METHODS, "back": _back(call), "here": call.request.scope["path"]}
+    digest = document["digest"].partition(":")[2]  # of that warning the page has a sentence of its own
+    warnings = [text for text in dict.fromkeys([*texts, *(plan["warnings"] if plan else ())]) if digest not in text]
+    values = {"plan": plan, "warnings": warnings, "methods": METHODS, "back": _back(call), "here": call.request.scope["path"]}
     return page(call, "bundle.html", bundle=document, **values)
 
 
