@@ -60,7 +60,7 @@ def seen(copy_of):
 
     def see(columns, *words):
         box._connections = None
-        terminal = Terminal(lambda: main((*words, "--state-dir", str(box.settings.state_dir)), wiring=box.wiring), columns, lines=600)
+        terminal = Terminal(lambda: main((*words, "--state-dir", str(box.settings.state_dir)), wiring=box.wiring), columns, lines=1000)
         terminal.end()
         return terminal.screen
 

@@ -61,7 +61,8 @@ def test_missing_answers_are_refused_with_their_options(box, site):
     assert (result.exit_code, result.stdout) == (2, "")
     options = re.findall(r"^  (--[a-z-]+)", result.stderr, re.MULTILINE)
     assert {"--registry", "--cluster-name", "--trust-key", "--listen", "--user"} <= {*options}
-    assert result.stderr.startswith(f"error: {len(options)} answers are missing, and there is no terminal to ask on\n")
+    assert result.stderr.startswith("Found Kubernetes of KUBECONFIG: ")
+    assert f"\nerror: {len(options)} answers are missing, and there is no terminal to ask on\n" in result.stderr
     assert result.stderr.endswith(" hint: add --yes to take the defaults; add --user NAME --password-file FILE, or --no-user\n")
     assert not site.exists()
 
@@ -79,7 +80,9 @@ def test_a_change_without_a_terminal_needs_yes(box, site):
     assert setup(box, "--yes", "--no-user").stderr.count("error:") <= 1
     result = setup(box, "--registry", "r.example")
     assert (result.exit_code, site.read_text().count("r.example")) == (2, 0)
-    assert result.stderr.endswith("error: this will change this box\n  setting registry: set, r.example\n hint: add --yes to confirm\n")
+    assert result.stderr.endswith(
+        "error: this will change this box\n  setting registry: will be set, r.example\n hint: add --yes to confirm\n"
+    )
 
 
 def test_the_user_and_its_password_come_from_a_file_or_standard_input(box, tmp_path):
@@ -177,6 +180,7 @@ def test_questions_are_asked_and_their_answers_are_carried_out(box, site, tmp_pa
     box._connections = None
     monkeypatch.chdir(tmp_path / "k")
     terminal = Terminal(lambda: main(("setup",), wiring=box.wiring), columns, lines=200)
+    terminal.until("Found Kubernetes of KUBECONFIG:")
     typed(
         terminal,
         ("Registry [none]:", "https://not one"),
@@ -192,7 +196,7 @@ def test_questions_are_asked_and_their_answers_are_carried_out(box, site, tmp_pa
         until(lambda prompt=prompt: terminal.show(0.05) and terminal.screen.text.count(prompt) == 2)
         terminal.type(f"{PASSWORD}\n")
     terminal.until("[y/N]")
-    assert "setting registry: set, r.example:5000" in terminal.screen.text
+    assert "setting registry: will be set, r.example:5000" in terminal.screen.sentence
     assert not site.exists()
     terminal.type("y\n")
     assert terminal.end() in {0, 1}

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from kelvin_provision.cli.frame import terminal
+from kelvin_provision.cli.render import layout
 from kelvin_provision.errors import ConfirmationNeeded
 
 
@@ -22,7 +23,9 @@ def confirm(question: str, *, yes: bool, goes: Sequence[str] = ()) -> None:
         return
     if not terminal.is_terminal(sys.stdin) or not terminal.is_terminal(sys.stderr):
         raise ConfirmationNeeded(question, evidence=goes)
-    terminal.write(sys.stderr, "".join(f"{terminal.plain(line)}\n" for line in (*(f"  {thing}" for thing in goes), question)))
+    width = layout.width_of(sys.stderr)
+    lines = [layout.wrapped(terminal.plain(f"  {thing}"), width) for thing in goes]
+    terminal.write(sys.stderr, "".join(f"{line}\n" for line in (*lines, terminal.plain(question))))
     terminal.write(sys.stderr, "Continue? [y/N] ")
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):

@@ -85,9 +85,11 @@ def command(
     answers = Answers(cluster, config, registry, cluster_name, tuple(trust_key or ()), tuple(listen or ()), api, start=start)
     options = asking.UserOptions(user, level, password_file, password_stdin, none=no_user, later=dry_run)
     ask = is_terminal(sys.stdin) and is_terminal(sys.stderr)
-    answers = asking.completed(present, find(box.look), answers, options, ask=ask and not dry_run, yes=yes or dry_run)
+    candidates = find(box.look)
+    shown.aside(session, shown.discovered(candidates))
+    answers = asking.completed(present, candidates, answers, options, ask=ask and not dry_run, yes=yes or dry_run)
     plan = make(box, answers, present)
-    shown.aside(session, shown.discovered(plan))
+    shown.aside(session, shown.taken(plan))
     if dry_run:
         return shown.planned(plan, exit_code=exit_code)
     if plan.needed:

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 COMMAND = "setup"
 
 
-def discovered(plan: Plan) -> Iterator[str]:
-    """A line for each, and why one of them is taken."""
-    for candidate in plan.candidates:
+def discovered(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """A line for each."""
+    for candidate in candidates:
         yield f"Found {candidate.name}: {candidate.place}{f', {candidate.state}' if candidate.state else ''}"
-    if not plan.candidates:
+    if not candidates:
         yield "Found neither Kubernetes nor Docker Engine"
-    taken = plan.choice.candidate
-    yield f"Takes {taken.name}: {plan.choice.reason}" if taken else f"Cluster: {plan.choice.reason}"
+
+
+def taken(plan: Plan) -> Iterator[str]:
+    """Which of them, and why."""
+    candidate, reason = plan.choice.candidate, plan.choice.reason
+    yield f"Takes {candidate.name}: {reason}" if candidate else f"Cluster: {reason}"
 
 
 def aside(session: Session, lines: Iterable[str]) -> None:
@@ -38,7 +42,7 @@ def aside(session: Session, lines: Iterable[str]) -> None:
 
 
 def line(change: Change) -> str:
-    return f"{change.kind} {change.name}: {change.outcome}{f', {change.detail}' if change.detail else ''}"
+    return f"{change.kind} {change.name}: will be {change.outcome}{f', {change.detail}' if change.detail else ''}"
 
 
 def planned(plan: Plan, *, exit_code: bool) -> Report:
