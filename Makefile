@@ -77,7 +77,7 @@ bench: $(STAMP) ## ratios against what one would use instead
 	@./demo/packages $(TEST_PACKAGES) wrk
 	$(PYTHON) -m bench $(ARGS)
 
-package: $(STAMP) ## Debian packages, sdist and wheel of this commit, for amd64 and arm64, into dist/ (ARGS="--arch arm64")
+package: $(STAMP) ## Debian packages, self-extracting files, sdist and wheel of this commit, for amd64 and arm64, into dist/ (ARGS="--arch arm64")
 	@./demo/packages xz-utils lintian
 	$(PYTHON) -m package $(ARGS)
 

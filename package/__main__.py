@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from package.inputs import lock, locking, source
-from package.output import deb, python_dist
+from package.output import deb, documents, python_dist, run
 from package.tree import assemble
 from package.tree.licences import components
 
@@ -46,6 +46,8 @@ def build(project: Path, architectures: Sequence[str], work: Path, dist: Path, *
     for architecture in architectures:
         tree = assemble.tree(commit, wheel, locked, architecture, work / f"tree-{architecture}", fresh=fresh)
         parts = tuple(components(tree, locked, architecture))
+        run.complete(tree, commit, documents.copyright_file(parts, "."))
+        _say(began, run.build(tree, commit, architecture, work=work / f"run-{architecture}", dist=dist))
         _say(began, deb.build(tree, commit, architecture, parts, work=work / f"deb-{architecture}", dist=dist))
 
 

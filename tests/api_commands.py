@@ -78,6 +78,9 @@ NONE = {
     "bundle sign": SIGNING,
     "config set": "settings say whom this box trusts and where it listens: files of its administrator, which the API cannot write",
     "config unset": "as `config set`",
+    "self list": "says where this program lies on the box; the API's description has the version that answers",
+    "self verify": "a package of the program is a file that was carried to the box, and is verified there",
+    "self rollback": AT_THE_BOX,
     "setup": AT_THE_BOX,
     "completion": "is for a shell",
 }

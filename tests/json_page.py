@@ -181,6 +181,9 @@ EXAMPLES = (
     Example("workloads undeploy", ("workloads", "undeploy", "-n", "pump", "--yes")),
 )
 ELSEWHERE = {
+    "self list": "`{schema, versions}`; each of `versions` has `version`, `commit`, `architecture`, `path`, `current` and `previous` (whether `self rollback` leads to it).",
+    "self verify": "The envelope, with an item of kind `program`, and `signers` as in `key verify`, `version`, `architecture` and `sha256`.",
+    "self rollback": "The envelope, with an item of kind `program`.",
     "setup": "The envelope, with items of the kinds `key`, `setting`, `file`, `folder`, `user` and `unit`, and `changes` (whether there are any), `found` (each with `name`, `type`, `place`, "
     "`runtime` and `answers`) and `taken` (`name` and `reason`). Without `--dry-run` also `checks` and `counts`, as `doctor` has them.",
     "completion": "`{schema, shell, script}`.",
@@ -190,8 +193,8 @@ ELSEWHERE = {
     "api cert export-ca": "`{schema, pem}`.",
     "key generate": "The envelope, with an item of kind `private key` and one of kind `public key`, and `key_id`.",
     "key show": "`{schema, name, type, key_id, private, protected, public}`: `type` is `ed25519` or `p256`, `protected` whether it has a passphrase, `public` a PEM.",
-    "key sign": "The envelope, with an item of kind `request` for each file, and `key_id`.",
-    "key verify": "The envelope, with an item of kind `request` for each file, and `signers`: `file`, `name`, `key_id`.",
+    "key sign": "The envelope, with an item of kind `request` or `program` for each file, and `key_id`.",
+    "key verify": "The envelope, with an item of kind `request` or `program` for each file, and `signers`: `file`, `name`, `key_id`.",
     "api cert renew": "The envelope, with an item of kind `certificate`, and with --authority one of kind `authority`.",
     "api user list": "`{schema, users}`; each of `users` has `name`, `level`, `created` and `changed`.",
     "api token list": "`{schema, tokens}`; each of `tokens` has `name`, `level`, `created`, `created_by`, `expires`, `expired` and `last_used`.",

@@ -82,6 +82,7 @@ from kelvin_provision.errors.images import (
     RegistryUnreachable,
     TransferStopped,
 )
+from kelvin_provision.errors.releases import ReleaseInvalid, ReleaseMissing
 from kelvin_provision.errors.requests import (
     AnswersMissing,
     ConfirmationNeeded,
@@ -190,6 +191,8 @@ __all__ = [
     "RegistryUnreachable",
     "RehearsalEnded",
     "RehearsalFailed",
+    "ReleaseInvalid",
+    "ReleaseMissing",
     "RemovalUnfinished",
     "RequestRefused",
     "RevisionUnknown",

@@ -10,6 +10,7 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection
 
+from kelvin_provision.registry import authorities
 from kelvin_provision.registry.connections import POOLS
 from kelvin_provision.registry.http_errors import CONNECT_TIMEOUT
 from kelvin_provision.registry.proxies import Proxy, proxy_for
@@ -33,7 +34,7 @@ class Pools:
             "maxsize": POOL_SIZE,
             "retries": False,
             "timeout": urllib3.Timeout(connect=CONNECT_TIMEOUT, read=limits.stall_timeout),
-            "ca_certs": str(ca_file) if ca_file else None,
+            "ca_certs": str(ca_file) if ca_file else authorities.bundle(),
             "socket_options": socket_options,
         }
         self._pools: dict[Proxy | None, urllib3.PoolManager] = {}

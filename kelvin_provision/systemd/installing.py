@@ -11,7 +11,7 @@ from pathlib import Path
 from kelvin_provision.errors import PermissionRefused, ServiceFailed
 from kelvin_provision.files.durable import sync_folder, write_durably, writing_to
 from kelvin_provision.hints import system
-from kelvin_provision.systemd.systemctl import FOLDER, SHIPPED, Systemd
+from kelvin_provision.systemd.systemctl import FOLDER, Systemd
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _link(systemd: Systemd, name: str, target: str) -> bool:
         return False
     with writing_to(link):
         link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        link.symlink_to((FOLDER if systemd.shipped_content(name) is None else SHIPPED) / name)
+        link.symlink_to(systemd.shipped_path(name) or FOLDER / name)
         sync_folder(link.parent)
     return True
 

@@ -17,8 +17,8 @@ from kelvin_provision.systemd.words import argument
 
 FOLDER_VARIABLE = "KELVIN_PROVISION_UNIT_DIR"
 FOLDER = Path("/etc/systemd/system")
-SHIPPED = Path("/usr/lib/systemd/system")
-"""Units of packages; those in FOLDER come first."""
+SHIPPED = (Path("/usr/local/lib/systemd/system"), Path("/usr/lib/systemd/system"))
+"""Units of packages, as systemd looks for them; those in FOLDER come first."""
 BOOTED = Path("/run/systemd/system")
 """Exists exactly when systemd runs this box (sd_booted(3))."""
 PATIENCE = 150.0
@@ -30,13 +30,13 @@ class Systemd:
 
     folder: Path = FOLDER
     booted: Path = BOOTED
-    shipped: Path = SHIPPED
+    shipped: tuple[Path, ...] = SHIPPED
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Systemd:
         """As on this box; a variable gives another directory for units, for images that are built elsewhere."""
         folder = environ.get(FOLDER_VARIABLE)
-        return cls(Path(folder), booted=Path(os.devnull), shipped=Path(os.devnull)) if folder else cls()
+        return cls(Path(folder), booted=Path(os.devnull), shipped=()) if folder else cls()
 
     def path(self, unit: str) -> Path:
         return self.folder / unit
@@ -50,12 +50,17 @@ class Systemd:
 
     def shipped_content(self, unit: str) -> bytes | None:
         """Of the unit of a package, where no other one is in front of it."""
-        if os.path.lexists(self.path(unit)):
-            return None
+        place = self.shipped_path(unit)
         try:
-            return (self.shipped / unit).read_bytes()
+            return place.read_bytes() if place else None
         except OSError:
             return None
+
+    def shipped_path(self, unit: str) -> Path | None:
+        """Where the unit of a package is that is in force once it is enabled."""
+        if os.path.lexists(self.path(unit)):
+            return None
+        return next((folder / unit for folder in self.shipped if (folder / unit).exists()), None)
 
     def installed(self, unit: str) -> bytes | None:
         """The content of the unit that is in force. One of a package is there before anybody wants it, and counts once it is enabled."""

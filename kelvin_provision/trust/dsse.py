@@ -18,6 +18,7 @@ from kelvin_provision.fast_dataclass import dataclass
 BUNDLE = "application/vnd.kelvin-provision.bundle.v1+json"
 REQUEST = "application/vnd.kelvin-provision.request.v1+json"
 TRUST = "application/vnd.kelvin-provision.trust.v1+json"
+RELEASE = "application/vnd.kelvin-provision.release.v1+json"
 LARGEST_DOCUMENT, MOST = 16 * 1024, 32
 """Bytes of a document with signatures, and entries in it."""
 LARGEST_SIGNATURE = 128

@@ -4,7 +4,10 @@ import os
 import sys
 import time
 
-if os.environ.get("TZ") and "TZDIR" not in os.environ and not os.path.isdir("/usr/share/zoneinfo"):  # noqa: PTH112  (pathlib would be imported for it)
-    os.environ["TZDIR"] = sys.prefix + "/share/zoneinfo"
-    time.tzset()
+zone = os.environ.get("TZ")
+if zone and "TZDIR" not in os.environ and not os.path.isdir("/usr/share/zoneinfo"):  # noqa: PTH112  (pathlib would be imported for it)
+    # The C library reads a zone again only when its name is another one.
+    for name, folder in (("UTC", ""), (zone, sys.prefix + "/share/zoneinfo")):
+        os.environ["TZ"], os.environ["TZDIR"] = name, folder
+        time.tzset()
     del os.environ["TZDIR"]

@@ -44,8 +44,11 @@ def build(tree: Path, source: Source, architecture: str, components: Iterable[Co
 
 
 def _placed(tree: Path, target: Path) -> None:
+    """Without what the self-extracting file has in its tree for links from elsewhere."""
     target.parent.mkdir(parents=True)
     shutil.move(tree, target)
+    for name in ("man", "completions", "units", "doc"):
+        shutil.rmtree(target / "share" / name)
 
 
 def files(source: Source, rights: str) -> Mapping[str, bytes]:

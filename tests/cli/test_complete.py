@@ -35,6 +35,7 @@ def words(*line):
                 "key",
                 "trust",
                 "config",
+                "self",
                 "setup",
                 "doctor",
                 "support-bundle",

@@ -387,6 +387,8 @@ ELSEWHERE = {
     "key-invalid": "tests/cli/test_keys.py",
     "trusted-key-invalid": "tests/cli/test_keys.py",
     "signing-failed": "tests/cli/test_keys.py",
+    "release-invalid": "tests/unit/trust/test_release_files.py",
+    "release-missing": "tests/unit/test_installation.py",
 }
 """Another user, a signal, a window of the link, the API or systemd is needed."""
 

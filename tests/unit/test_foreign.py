@@ -421,6 +421,9 @@ ENTRIES = {
     "tls/issuing.py": "tells a process of our own the name of this machine",
     "trust/signing.py": "bytes of a command of the user, which are nothing but a signature; it speaks to the terminal itself",
     "api/server.py": "serves sockets that are open; what a request says is checked by api/messages",
+    "installation/placing.py": "says the last line of an interpreter of ours that did not start; it has read no file of the box",
+    "installation/services.py": "compares only: exit codes, and whether the agent is alive",
+    "installation/changing.py": "an error of another version of this program, which has passed its own gate",
     "support/host.py": "the redactor of the bundle, which every section passes",
 }
 """Every module that starts a process, opens a connection or uses the library of one, and the way of what it hears."""

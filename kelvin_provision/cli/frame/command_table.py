@@ -205,6 +205,15 @@ ENTRIES: Entries = MappingProxyType(
                 "path": "Show which settings files are read, and which of them exist.",
             },
         ),
+        "self": _group(
+            "self_",
+            "The versions of this program on the box.",
+            {
+                "list": "List the versions of this program that are installed.",
+                "verify": "Verify the signature of a package of this program.",
+                "rollback": "Go back to the version of this program before this one.",
+            },
+        ),
         "setup": Command(f"{_COMMANDS}.setup.setup", "Set up a new box: settings, services, the first user; then doctor."),
         "doctor": Command(f"{_COMMANDS}.doctor", "Check the health of this box, and say what to do."),
         "support-bundle": Command(f"{_COMMANDS}.support_bundle", "Pack everything known about this box, without its secrets."),

@@ -126,6 +126,8 @@ REASONS: dict[str, Reason] = {
         "A container exited or did not become ready without network and data, or the version cannot be cut off from what is real.",
         command("workloads show", names=("NAME",), instruction="Read the reason and the evidence", note="deploy a corrected version"),
     ),
+    "release-invalid": Reason("The file was cut or damaged while it was copied, is for another architecture, or is something else."),
+    "release-missing": Reason("Only one version was ever installed, or the program was installed by pip or as a Debian package."),
     "removal-unfinished": Reason("A finalizer waits for a controller that is missing or broken, or a pod does not end."),
     "request-refused": Reason("A field is missing, misspelt, of the wrong type, or not supported on this cluster."),
     "revision-unknown": Reason("It never came up, or newer revisions have replaced it (keep_revisions)."),

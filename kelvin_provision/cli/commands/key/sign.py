@@ -23,11 +23,11 @@ def command(
     """Sign requests: FILE.sig beside each file.
 
     The signature is over the exact bytes of the file: after a change it has to be signed again. Signatures of other keys that are there
-    stay. Bundles are signed by `bundle create` and `bundle sign`.
+    stay. A package of this program is signed in the same way, for `self verify`. Bundles are signed by `bundle create` and `bundle sign`.
     """
     from kelvin_provision.trust.signed_files import sign_file
 
     by = signer(key, sign_with, passphrase_file)
     signed = [sign_file(path, by, replace=replace) for path in file]
-    items = tuple(Item("request", str(each.path), "signed", f"in {each.signatures}, {each.digest}") for each in signed)
+    items = tuple(Item(each.kind, str(each.path), "signed", f"in {each.signatures}, {each.digest}") for each in signed)
     return Report("key sign", items, more={"key_id": signed[0].key_id})

@@ -32,7 +32,7 @@ def command(
 
     by = tuple(public_key(path) for path in key) if key else trust_of(session)
     results = [verify_file(path, by) for path in file]
-    items = tuple(Item("request", str(each.path), "verified", f"{_signed(each.verified)}, {each.digest}") for each in results)
+    items = tuple(Item(each.kind, str(each.path), "verified", f"{_signed(each.verified)}, {each.digest}") for each in results)
     signers = [
         {"file": str(each.path), "name": signer.name, "key_id": signer.key_id} for each in results for signer in each.verified.signers
     ]

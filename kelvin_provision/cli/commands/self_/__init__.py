@@ -1,0 +1,1 @@
+"""The versions of this program on the box."""
