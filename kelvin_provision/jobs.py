@@ -130,9 +130,13 @@ def _verify_history(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Lin
 def _media(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
     """The bundles on media that are in this box. A stick may be slow, or hang: nothing of the agent waits for it."""
     from kelvin_provision.bundles.on_media import on_media
+    from kelvin_provision.media.arrivals import present
 
     folders = place.loaded.settings.media.folders
-    yield {"result": {"bundles": [bundle.to_json() for bundle in on_media(folders)], "folders": [str(folder) for folder in folders]}}
+    with place.opened(place.loaded.settings) as ctx:
+        arrivals = [arrival.to_json() for arrival in present(ctx.ledger)]
+    bundles = [bundle.to_json() for bundle in on_media(folders)]
+    yield {"result": {"bundles": bundles, "folders": [str(folder) for folder in folders], "arrived": arrivals}}
 
 
 def _inspect_bundle(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:

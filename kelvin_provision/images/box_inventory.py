@@ -51,6 +51,7 @@ def box_inventory(ctx: Context) -> BoxInventory:
         images=tuple(map(_known, images)),
         revisions=tuple(_revisions(images)),
         serials=tuple(ctx.ledger.serials().items()),
+        trust=newest.number if (newest := ctx.ledger.newest_trust()) else None,
         free_store=_free(free.store),
         free_runtime=_free(free.unpacked),
     )

@@ -19,6 +19,9 @@ from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 
+IMPORTED = "imported "
+"""Before the digest of a bundle: the fact that it was imported once, which is remembered when the bundle is forgotten."""
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -106,6 +109,7 @@ def _store(db: sqlite3.Connection, bundle: ImportedBundle) -> None:
     if bundle.images:
         images = json.dumps([lock.to_json() for lock in bundle.images])
         db.execute("UPDATE bundles SET images = ? WHERE digest = ?", (images, bundle.digest))
+    db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (IMPORTED + bundle.digest, bundle.imported))
     for medium in bundle.media:
         values = (bundle.digest, medium.place, medium.filesystem, medium.path)
         db.execute("INSERT OR REPLACE INTO media (bundle, place, filesystem, path) VALUES (?, ?, ?, ?)", values)

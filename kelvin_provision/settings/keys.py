@@ -141,6 +141,13 @@ KEYS: tuple[Key, ...] = (
         "folders below which removable media are mounted: there the API looks for bundles, and nowhere else",
         trusted=True,
     ),
+    Key(
+        "media.auto",
+        choice("off", "inspect", "import"),
+        "off",
+        "what is done with the bundles of a medium that arrives: nothing, show them, or import what trust.keys have signed (media install)",
+        trusted=True,
+    ),
     Key("trust.keys", PATHS, "", "PEM files of the public keys whose signatures this box accepts", trusted=True),
     Key(
         "trust.require_signature",

@@ -72,6 +72,9 @@ def load(
     if values.get("trust.require_signature") and not values.get("trust.keys"):
         text = "trust.require_signature: there are no trust.keys, so no signature could be accepted; set trust.keys first"
         findings.append(Problem(text, given["trust.require_signature"].origin, "trust.require_signature"))
+    if values.get("media.auto") == "import" and not values.get("trust.keys"):
+        text = "media.auto: only what is signed is imported without being asked for, and there are no trust.keys; set trust.keys first"
+        findings.append(Problem(text, given["media.auto"].origin, "media.auto"))
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         hint = repair(findings[0], config, environ, is_root=is_root)

@@ -122,9 +122,10 @@ class TrustSettings:
 
 @dataclass(frozen=True)
 class MediaSettings:
-    """`folders` are where this site mounts removable media."""
+    """`folders` are where this site mounts removable media. `auto` is off, inspect or import: what is done with one that arrives."""
 
     folders: tuple[Path, ...] = (Path("/media"), Path("/mnt"), Path("/run/media"))
+    auto: str = "off"
 
 
 @dataclass(frozen=True)

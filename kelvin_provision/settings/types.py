@@ -46,6 +46,8 @@ def choice(*words: str) -> Type:
     accepted = f"{', '.join(words[:-1])} or {words[-1]}"
 
     def read(value: Any) -> str:
+        if value is False and "off" in words:  # as YAML reads the word
+            return "off"
         if not isinstance(value, str) or value not in words:
             raise InvalidValue(accepted)
         return value

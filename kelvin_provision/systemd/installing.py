@@ -42,7 +42,7 @@ def install(systemd: Systemd, service: Service, *, now: bool, make_way: Callable
     """
     path, names = systemd.path(service.name), tuple(service.units)
     refuse_masked(systemd, service)
-    changed = [name for name in names if _write(systemd, name, service.units[name].encode())]
+    changed = [name for name in names if write_unit(systemd, name, service.units[name].encode())]
     outcome = "written" if changed else "unchanged"
     if not systemd.here and not now:
         linked = [_link(systemd, name, target) for name in names for target in wanted_by(service.units[name])]
@@ -130,7 +130,8 @@ def _is_there(systemd: Systemd, name: str, text: bytes) -> bool:
     return text in {systemd.content(name), systemd.shipped_content(name)}
 
 
-def _write(systemd: Systemd, name: str, text: bytes) -> bool:
+def write_unit(systemd: Systemd, name: str, text: bytes) -> bool:
+    """Whether it has changed. Raises PermissionRefused, CannotWrite."""
     if _is_there(systemd, name, text):
         return False
     with writing_to(systemd.path(name)):

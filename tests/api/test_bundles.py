@@ -14,6 +14,7 @@ from kelvin_provision.api.work.imports import Imports
 from kelvin_provision.bundles.on_media import DEEPEST, on_media, place_of
 from kelvin_provision.errors import BundleMissing, Locked
 from kelvin_provision.ledger import history
+from kelvin_provision.media.arrivals import DEVICES, Arrival, ArrivedBundle, Seen, fact_of
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.uploads.folder import Uploads
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
@@ -65,6 +66,27 @@ def bundle():
 
 
 @pytest.mark.slow
+def test_what_has_arrived_is_listed_with_the_command_that_imports_it(box, served):
+    """And on the page; only what the kernel knows now."""
+    shown = ArrivedBundle("north", "north.kpb", f"sha256:{'a' * 64}", ("anna (0123456789ab)",))
+    refused = ArrivedBundle("evil", "<b>.kpb", "", (), Seen.REFUSED, "<i>no</i>")
+    device = next(iter(sorted(DEVICES.iterdir()))).name
+    arrival = Arrival(f"/dev/{device}", "/media/stick", "2026-11-28T12:00:00Z", (shown, refused))
+    for key, value in fact_of(arrival).items():
+        box.ledger.remember(key, value)
+    answer = served.ask("GET", "/edge/v1/media", token=served.as_level(Level.DEPLOY))
+    valid(answer, "/edge/v1/media", "get")
+    (listed,) = answer.json["arrived"]
+    assert [(one["outcome"], one["solution"]) for one in listed["bundles"]] == [
+        ("shown", "sudo kelvin-provision bundle import /media/stick/north.kpb"),
+        ("refused", ""),
+    ]
+    page = as_level(served, Level.DEPLOY).get("/ui/media").body.decode()
+    assert "sudo kelvin-provision bundle import /media/stick/north.kpb" in page
+    assert "&lt;i&gt;no&lt;/i&gt;" in page
+    assert "Signed by anna (0123456789ab), whom this box trusts." in page
+
+
 def test_an_uploaded_bundle_says_who_signed_it_and_what_it_brings_and_nothing_is_stored(box, served, bundle):
     identifier = uploaded(served, bundle.data, hashed=True)
     before = box.states()

@@ -30,6 +30,7 @@ def words(*line):
                 "workloads",
                 "images",
                 "bundle",
+                "media",
                 "agent",
                 "api",
                 "key",

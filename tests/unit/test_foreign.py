@@ -404,6 +404,8 @@ ENTRIES = {
     "hooks/guard.py": "a process of its own; what a hook prints goes to hooks/process.py",
     "hooks/process.py": "SanitizedHooks",
     "systemd/systemctl.py": "mask_text on what systemctl says",
+    "media/devices.py": "counts only whether mounting worked",
+    "media_service/service.py": "tells udev only",
     "systemd/notify.py": "sends only",
     "systemd/sockets.py": "takes over sockets that are open; api/messages checks what comes in",
     "api_service/firewall.py": "looks for known words in what a firewall says, and shows nothing of it but names of its chains",

@@ -110,6 +110,7 @@ def test_every_default_of_the_table_is_the_models():
         "hooks": given.hooks,
         "hooks_timeout": given.hooks_timeout,
         "media.folders": given.media.folders,
+        "media.auto": given.media.auto,
         "api.listen": given.api.listen,
         "api.insecure": given.api.insecure,
         "api.realm": given.api.realm,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kelvin_provision.api.description.answers import ERROR, PROGRESS
-from kelvin_provision.api.description.schemas import COUNT, FLAG, TEXT, TEXTS, TIME, Schema, items, named, nullable, record, values
+from kelvin_provision.api.description.schemas import COUNT, FLAG, TEXT, TEXTS, TIME, Schema, items, named, nullable, one_of, record, values
+from kelvin_provision.media.arrivals import Seen
 
 UPLOAD = record(
     id=TEXT,
@@ -20,6 +21,18 @@ UPLOADS = record(uploads=items(named("Upload")), chunk=COUNT)
 MEDIA = record(
     bundles=items(record(name=TEXT, folder=TEXT, size=COUNT, parts=items(COUNT), digest=nullable(TEXT), error=nullable(TEXT))),
     folders=TEXTS,
+    arrived=items(
+        record(
+            medium=TEXT,
+            place=TEXT,
+            time=TIME,
+            bundles=items(
+                record(
+                    name=TEXT, path=TEXT, digest=nullable(TEXT), signers=TEXTS, outcome=one_of(Seen), reason=nullable(TEXT), solution=TEXT
+                )
+            ),
+        )
+    ),
 )
 _BUNDLED_REQUEST = record(
     name=TEXT, digest=TEXT, size=COUNT, signed=FLAG, workloads=items(record(name=TEXT, version=TEXT)), error=nullable(TEXT)

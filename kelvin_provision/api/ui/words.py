@@ -66,6 +66,15 @@ METHODS = {
     Method.STANDARD: deferred("It is activated at once; the cluster downloads its images."),
 }
 
+SEEN = {
+    "shown": deferred("Not imported yet"),
+    "imported": deferred("Imported"),
+    "known": deferred("Imported before"),
+    "waits": deferred("Waits for the stick"),
+    "refused": deferred("Refused"),
+}
+"""What became of a bundle on a stick that has arrived."""
+
 
 @dataclass(frozen=True)
 class Sign:

@@ -114,6 +114,16 @@ ENTRIES: Entries = MappingProxyType(
                 "import": "Bring requests and images from a medium to this box.",
             },
         ),
+        "media": _group(
+            "media",
+            "What is done with a medium that arrives.",
+            {
+                "list": "List the bundles on media that have arrived and are in the box.",
+                "arrived": "Look at a medium, and do what media.auto says.",
+                "install": "Have the box look at media that arrive, as media.auto says.",
+                "uninstall": "Leave media that arrive alone.",
+            },
+        ),
         "agent": _group(
             "agent",
             "The background process that downloads and applies.",

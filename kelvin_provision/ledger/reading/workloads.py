@@ -211,6 +211,12 @@ class Reads(ImageReads, TrustReads):
             return self.sound_fact(key)
         return None
 
+    def facts(self, prefix: str) -> dict[str, str]:
+        """Facts about this box by their keys, which begin with this."""
+        with self.reading() as db:
+            stored = db.execute("SELECT key, value FROM facts WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)).fetchall()
+        return {row["key"]: row["value"] for row in stored if isinstance(row["value"], str)}
+
     def sound_fact(self, key: str) -> str | None:
         """A stored fact about this box, or None. Raises StateDamaged."""
         with self.reading() as db:

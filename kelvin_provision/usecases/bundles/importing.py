@@ -23,8 +23,8 @@ from kelvin_provision.staging.download import fetch
 from kelvin_provision.staging.media import copy_from_media
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest
+from kelvin_provision.usecases.bundles.media.receipts import leave_receipt
 from kelvin_provision.usecases.bundles.planning import plan
-from kelvin_provision.usecases.bundles.receipts import leave_receipt
 from kelvin_provision.usecases.bundles.trust import trusting
 from kelvin_provision.usecases.bundles.trust.serials import older, signers_of
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake

@@ -9,7 +9,7 @@ from kelvin_provision.api.routes import uploads
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.forms import form_of
 from kelvin_provision.api.ui.rendering import page, see_other
-from kelvin_provision.api.ui.words import METHODS
+from kelvin_provision.api.ui.words import METHODS, SEEN
 from kelvin_provision.api.work import bundles
 from kelvin_provision.usecases.bundles.uploaded import needed_uploads
 
@@ -41,7 +41,7 @@ async def remove(call: Call) -> Response:
 
 async def on_media(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
-    return page(call, "media.html", media=await bundles.on_media(call.box))
+    return page(call, "media.html", media=await bundles.on_media(call.box), outcomes=SEEN)
 
 
 async def shown(call: Call) -> Response:

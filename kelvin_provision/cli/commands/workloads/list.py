@@ -82,10 +82,12 @@ def command(
 def listed(session: Session, request: OverviewRequest) -> Report:
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render import overview as rendered
+    from kelvin_provision.media.arrivals import offers, present
     from kelvin_provision.queries.overview import overview
 
     with context_of(session) as ctx:
         result = overview(ctx, request)
+        arrived = tuple(offers(present(ctx.ledger))) if ctx.connections.has_ledger else ()
     page = result.page
     table = rendered.table(result, _footer(session, len(page.items), page.next_page) if request.size or request.cursor else "")
     if result.unused:
@@ -93,7 +95,7 @@ def listed(session: Session, request: OverviewRequest) -> Report:
 
         table = with_first_steps(table, ctx.settings.registry)
     names = tuple(item.name for item in page.items)
-    return Report("workloads list", document=result.to_json(), table=table, warnings=rendered.warnings(result), names=names)
+    return Report("workloads list", document=result.to_json(), table=table, warnings=(*rendered.warnings(result), *arrived), names=names)
 
 
 def _footer(session: Session, count: int, after: str | None) -> str:

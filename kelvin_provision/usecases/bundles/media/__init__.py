@@ -1,0 +1,1 @@
+"""What an import does with the medium itself, and what a medium that arrives does by itself."""

@@ -1,0 +1,246 @@
+"""A medium arrives: what is signed is imported, each once and in the order of names; nothing else is, and a pulled stick is waited for."""
+
+import json
+import os
+import subprocess
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kelvin_provision.bundles.model import PAYLOAD_TYPE
+from kelvin_provision.errors import MediumGone, RuntimeUnreachable, SettingsInvalid, UsageRefused
+from kelvin_provision.events import Advanced
+from kelvin_provision.ledger.history import history
+from kelvin_provision.media import devices
+from kelvin_provision.media.arrivals import Arrival, ArrivedBundle, fact_of, offers, present
+from kelvin_provision.media.mounts import Mounts
+from kelvin_provision.settings.load import load
+from kelvin_provision.spec.enums import Download
+from kelvin_provision.usecases.bundles.media.arriving import ArrivalRequest, arrived
+from tests.kit import bundles
+from tests.kit.bundle_box import offline
+from tests.kit.images import random_image
+from tests.kit.requests import stored_request as body
+from tests.kit.signing import key_pair, signatures, trusting
+
+REGISTRY = "registry.example:5000"
+IMAGES = {name: {f"{REGISTRY}/{name}:1.0.0": random_image([40_000, 20_000])} for name in ("pump", "fan", "valve")}
+KEY, STRANGER = key_pair(), key_pair(name="mallory")
+
+
+@pytest.fixture
+def box(tmp_path):
+    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
+        box.settings = replace(box.settings, trust=trusting(tmp_path, KEY))
+        yield box
+
+
+@pytest.fixture
+def stick(tmp_path):
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    return folder
+
+
+def write(folder, name, *, key=KEY, file="", **more):
+    bundle = bundles.make(IMAGES[name], [body(name)], **{"name": file or name, **more})
+    bundle.write(folder, signatures(key, bundle.table, PAYLOAD_TYPE) if key else b"")
+    return bundle
+
+
+def arrive(box, stick, *, imports=True, device="/dev/sdx1"):
+    """One after the other, as (name, what became of it, why)."""
+    found = arrived(box.ctx, ArrivalRequest(device, stick, imports=imports, patience=0.0))
+    return [(one.name, str(one.seen), one.reason) for one in found.bundles]
+
+
+def test_what_is_signed_is_imported_and_copied_at_once_in_the_order_of_names(box, stick, tmp_path):
+    (stick / "deep").mkdir()
+    for name, folder in (("pump", stick), ("fan", stick / "deep")):
+        write(folder, name)
+    assert arrive(box, stick) == [("fan", "imported", ""), ("pump", "imported", "")]
+    stick.rename(tmp_path / "away")
+    box.turn()
+    assert {box.ledger.workload(name).staged.download for name in ("pump", "fan")} == {Download.READY}
+    lines = [line for line in history(box.ledger) if line.who == "stick sdx1"]
+    assert [line.action for line in lines] == ["bundle import", "bundle import", "media arrived"]
+    assert (lines[-1].outcome, lines[-1].detail) == ("done", "/dev/sdx1: bundle fan imported; bundle pump imported")
+
+
+def test_what_no_trusted_key_has_signed_is_never_imported(box, stick):
+    """Also where bundles need no signature when a person imports them."""
+    write(stick, "pump", key=None)
+    write(stick, "fan", key=STRANGER)
+    for require in (None, ()):
+        box.settings = replace(box.settings, trust=replace(box.settings.trust, require_signature=require))
+        (fan, pump) = arrive(box, stick)
+        assert (fan[1], pump[1]) == ("refused", "refused"), require
+    assert "is not signed by a key that this box trusts" in pump[2]
+    assert (box.ledger.bundles(), box.ledger.names()) == ((), [])
+    assert history(box.ledger)[-1].outcome == "refused"
+
+
+def test_an_older_one_and_one_without_a_serial_are_refused_beside_a_newer_one(box, stick):
+    write(stick, "pump", file="b", serial=7)
+    write(stick, "fan", file="c", serial=6)
+    write(stick, "valve", file="d")
+    assert [(name, seen) for name, seen, _ in arrive(box, stick)] == [("b", "imported"), ("c", "refused"), ("d", "refused")]
+    assert box.ledger.names() == ["pump"]
+
+
+def test_each_is_imported_once_however_often_its_stick_arrives(box, stick):
+    """Also when a newer version has taken its place, and when the box has forgotten it."""
+    write(stick, "pump")
+    arrive(box, stick)
+    assert arrive(box, stick) == [("pump", "known", "")]
+    assert len([line for line in history(box.ledger) if line.action == "bundle import"]) == 1
+    box.turn()
+    box.ledger.drop_staged("pump")
+    with box.operation():
+        pass
+    assert box.ledger.bundles() == ()
+    assert arrive(box, stick) == [("pump", "known", "it was imported before, and is not imported again by itself")]
+    assert box.ledger.names() == []
+
+
+def test_a_stick_that_is_pulled_in_the_middle_is_waited_for_and_then_continued(box, stick, tmp_path):
+    image = {f"{REGISTRY}/pump:1.0.0": random_image([6_000_000])}
+    bundle = bundles.make(image, [body("pump")], name="pump")
+    bundle.write(stick, signatures(KEY, bundle.table, PAYLOAD_TYPE))
+    path = stick / "pump.kpb"
+    data = path.read_bytes()
+    box.progress = lambda event: os.truncate(path, 3 << 20) if isinstance(event, Advanced) else None
+    ((_, seen, reason),) = arrive(box, stick)
+    box.progress = lambda event: None
+    assert (seen, reason) == ("waits", "the stick pump is not there")
+    assert box.store.progress(box.ledger.workload("pump").staged.locks)[0] > 1 << 20
+    assert box.ledger.workload("pump").staged is not None
+    path.write_bytes(data)
+    assert arrive(box, stick) == [("pump", "known", "")]
+    stick.rename(tmp_path / "away")
+    box.turn()
+    assert box.ledger.workload("pump").staged.download is Download.READY
+
+
+def test_without_its_runtime_the_box_waits_and_imports_nothing(box, stick):
+    """At a boot the stick is there before the runtime: the images could not be locked, and would be garbage."""
+    write(stick, "pump")
+    runtime, box.runtime = box.runtime, RuntimeUnreachable("containerd does not answer")
+    assert arrive(box, stick) == [("pump", "waits", "containerd does not answer")]
+    assert box.ledger.names() == []
+    box.runtime = runtime
+    assert arrive(box, stick) == [("pump", "imported", "")]
+
+
+def test_looking_stores_nothing_and_says_who_signed_and_how_to_import(box, stick):
+    write(stick, "pump")
+    write(stick, "fan", key=STRANGER)
+    found = arrived(box.ctx, ArrivalRequest("/dev/sdx1", stick))
+    assert [(one.name, one.seen) for one in found.bundles] == [("fan", "refused"), ("pump", "shown")]
+    assert (box.ledger.bundles(), box.ledger.names()) == ((), [])
+    assert list(offers([found])) == [
+        f"pump on /dev/sdx1, signed by anna ({KEY[1].key_id[:12]}), can be imported: sudo kelvin-provision bundle import {stick}/pump.kpb"
+    ]
+    private = replace(found, place=str(devices.PLACES / "sdx1"))
+    assert private.hint(found.bundles[1]).action == "media arrived"
+
+
+def test_what_was_seen_is_shown_while_the_device_is_there(box, stick, tmp_path):
+    write(stick, "pump")
+    found = arrived(box.ctx, ArrivalRequest("/dev/sdx1", stick))
+    (tmp_path / "sdx1").touch()
+    assert present(box.ledger, tmp_path) == (replace(found, bundles=tuple(replace(one, seen=str(one.seen)) for one in found.bundles)),)
+    assert json.dumps([arrival.to_json() for arrival in present(box.ledger, tmp_path)])
+    (tmp_path / "sdx1").unlink()
+    assert present(box.ledger, tmp_path) == ()
+    box.ledger.remember("arrival sdx2", "{")
+    assert present(box.ledger, tmp_path) == ()
+    assert fact_of(Arrival("/media/stick", "/media/stick", "")) == {}
+
+
+def test_the_next_one_comes_although_one_is_damaged(box, stick):
+    write(stick, "pump")
+    write(stick, "fan")
+    (stick / "fan.kpb").write_bytes(bytes(100_000))
+    (stick / "link.kpb").symlink_to("/dev/zero")
+    os.mkfifo(stick / "pipe.kpb")
+    assert [(name, seen) for name, seen, _ in arrive(box, stick)] == [
+        ("fan", "refused"),
+        ("link", "refused"),
+        ("pipe", "refused"),
+        ("pump", "imported"),
+    ]
+
+
+def test_a_name_that_is_no_text_for_people_spoils_no_line(box, stick):
+    write(stick, "pump")
+    (stick / "pump.kpb").rename(stick / "a\x1b[31m.kpb")
+    assert arrive(box, stick, imports=False) == [("pump", "shown", "")]
+    assert ArrivedBundle("x", "y").to_json()["digest"] is None
+
+
+def test_import_without_keys_is_a_setting_that_cannot_be(tmp_path):
+    site = tmp_path / "site.yaml"
+    site.write_text("media: {auto: import}\n")
+    with pytest.raises(SettingsInvalid) as caught:
+        load(config=site, state_dir=tmp_path, environ={}, is_root=True)
+    assert "set trust.keys first" in caught.value.evidence[0]
+
+
+# --- mounting -------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_taken_as_it_is_and_what_is_no_medium_is_refused(tmp_path):
+    with devices.mounted(tmp_path) as place:
+        assert place == tmp_path
+    (tmp_path / "file").touch()
+    for wrong, error in ((tmp_path / "file", UsageRefused), (tmp_path / "none", MediumGone), ("/dev/null", UsageRefused)):
+        with pytest.raises(error), devices.mounted(tmp_path / wrong):
+            pass
+
+
+def test_a_device_that_is_mounted_is_looked_at_there(tmp_path):
+    device, table = tmp_path / "sdx1", tmp_path / "mountinfo"
+    device.touch()
+    table.write_text(f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:99 / /media/stick rw - fusefat {device} rw\n")
+    with devices.mounted(device, Mounts(table)) as place:
+        assert place == Path("/media/stick")
+    table.write_text(f"1 0 8:1 / / rw - ext4 {device} rw\n")
+    with pytest.raises(UsageRefused), devices.mounted(device, Mounts(table)):
+        pass
+
+
+def _loop(image):
+    done = subprocess.run(["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_device_is_mounted_read_only_for_the_block_and_never_longer(tmp_path):
+    image = tmp_path / "stick.img"
+    with image.open("wb") as file:
+        file.truncate(4 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
+    device = _loop(image)
+    if not device:
+        pytest.skip("there is no loop device")
+    try:
+        places = tmp_path / "places"
+        before = image.read_bytes()
+        with pytest.raises(RuntimeError), devices.mounted(Path(device), places=places) as place:  # noqa: PT012
+            (mount,) = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f" {place} " in line]
+            assert {"ro", "nosuid", "nodev", "noexec"} <= set(mount.split()[5].split(","))
+            with pytest.raises(OSError, match="Read-only"):
+                (place / "file").touch()
+            raise RuntimeError
+        assert not os.path.ismount(place)
+        assert (list(places.iterdir()), image.read_bytes() == before) == ([], True)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+    with (
+        pytest.raises(MediumGone, match="has none of the filesystems"),
+        devices.mounted(Path(device), places=tmp_path / "places"),
+    ):
+        pass
