@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from kelvin_provision.errors import (
     HookRefused,
+    ImageUnsigned,
     PermissionRefused,
     PlanRefused,
     ProvisionError,
@@ -104,6 +105,7 @@ def kind_for(codes: Collection[str]) -> type[ProvisionError]:
     classes: tuple[type[ProvisionError], ...] = (
         *leaves(PlanRefused),
         SecretMissing,
+        ImageUnsigned,
         HookRefused,
         RuntimeUnreachable,
         RuntimeFailed,

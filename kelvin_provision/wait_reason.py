@@ -25,6 +25,7 @@ class WaitKind(StrEnum):
     RUNTIME_UNREACHABLE = "runtime-unreachable"
     CLUSTER_UNREACHABLE = "cluster-unreachable"
     NO_SPACE = "no-space"
+    IMAGE_UNSIGNED = "image-unsigned"
     OUR_BUG = "our-bug"
     ERROR = "error"
     """Any other error that is no fault of what waits."""

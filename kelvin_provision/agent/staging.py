@@ -11,15 +11,18 @@ from kelvin_provision.errors import ProvisionError, TransferStopped
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import system_errors
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ledger.staging_state import Ready, Waiting, reason_of
+from kelvin_provision.ledger.staging_state import Ready, Received, Waiting, reason_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Blobs, Resolved, Stream
+from kelvin_provision.registry.protocol import Blobs, Resolved, SignatureDocuments, Stream
 from kelvin_provision.rehearsing.orders import order_of
+from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits
+from kelvin_provision.staging.signatures import counted
 from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.threads import run_abandonable
+from kelvin_provision.trust.roles import image_role
 from kelvin_provision.wait_reason import WaitReason, describe
 
 
@@ -43,6 +46,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             media=ctx.media,
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
+            trust=ctx.trust,
             outcome=lambda complete: _outcome(complete, ctx),
         )
         with system_errors():
@@ -74,6 +78,23 @@ def _outcome(revision: Revision, ctx: Context) -> Ready:
     return trial.outcome(revision, ctx)
 
 
+def restage_unsigned(ctx: Context) -> None:
+    """Versions that are ready, and whose images are not signed by the keys that count now: they are judged and waited for again."""
+    if "image" not in (ctx.settings.trust.require_signature or ()):
+        return
+    try:
+        role = image_role(ctx.trust)
+    except ProvisionError:
+        return  # staging and `doctor` say so
+    for workload in ctx.ledger.readable_staged().workloads.values():
+        staged = workload.staged
+        if staged is None or staged.blocked or staged.download is not Download.READY:
+            continue
+        if not all(counted(ctx.ledger.verdict(lock), role).counts for lock in staged.locks or ()):
+            ctx.progress(Note(f"the signatures of {staged.workload} are checked again"))
+            ctx.ledger.advance(staged, Received())
+
+
 class _InterruptibleSource:
     """A source that does not wait for a silent registry once staging is to stop. Readers of blobs check that themselves."""
 
@@ -86,3 +107,6 @@ class _InterruptibleSource:
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self._source.blob(reference, blob, offset)
+
+    def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
+        return run_abandonable(lambda: self._source.signatures(reference, digest), self._stop)

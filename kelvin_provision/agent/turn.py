@@ -11,7 +11,7 @@ from kelvin_provision.agent.damage import DamageLog
 from kelvin_provision.agent.faults import LONGEST_BOX_PAUSE, Faults, Pauses
 from kelvin_provision.agent.preemption import Preemption
 from kelvin_provision.agent.queue import Group, batch_of, complete_groups, held_by_group, pending
-from kelvin_provision.agent.staging import stage_revision
+from kelvin_provision.agent.staging import restage_unsigned, stage_revision
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
@@ -98,6 +98,7 @@ class _Turn:
         self._memory.damage.look_at_all(ctx)
         scheduler.expire(ctx)
         tidy_after_crash(ctx)
+        restage_unsigned(ctx)
         queue = pending(self._workloads())
         for workload in queue:
             if workload.staged and workload.staged.download is Download.PENDING:
@@ -159,7 +160,7 @@ class _Turn:
         return self._ctx.timings.staging_turn
 
     def _note(self, key: str, waits: WaitReason | None) -> None:
-        if waits is not None and waits.kind in {WaitKind.ERROR, *_TRIED_EVERY_TURN}:
+        if waits is not None and waits.kind in {WaitKind.ERROR, WaitKind.IMAGE_UNSIGNED, *_TRIED_EVERY_TURN}:
             self._memory.troubles.begin(key)
         else:
             self._memory.troubles.clear(key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from kelvin_provision.applying.image_volumes import LostVolume
 from kelvin_provision.cluster.plan import Finding, Plan
 from kelvin_provision.cluster.survey import Survey
-from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors import ImageUnsigned, ProvisionError
 from kelvin_provision.refusals import kind_for
 from kelvin_provision.spec.lock import ImageLock
 
@@ -49,6 +49,15 @@ class TakenName:
 
 
 @dataclass(frozen=True)
+class UnsignedImage:
+    """An image of a workload that is not signed as this box asks for; `why` says what is known of its signatures."""
+
+    workload: str
+    image: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known about the box. `survey` is None where the cluster could not give one."""
 
@@ -59,6 +68,7 @@ class Facts:
     refused_hooks: tuple[ProvisionError, ...] = ()
     lost_volumes: tuple[LostVolume, ...] = ()
     taken_names: tuple[TakenName, ...] = ()
+    unsigned: tuple[UnsignedImage, ...] = ()
 
 
 def image_findings(facts: Facts) -> Iterator[Finding]:
@@ -69,6 +79,12 @@ def image_findings(facts: Facts) -> Iterator[Finding]:
         for lock in image.lost:
             text = "is neither in the runtime nor in the store: deploy the workload again while there is a network"
             yield Finding(IMAGE_MISSING, image.workload, str(lock.reference), text)
+
+
+def signature_findings(facts: Facts) -> Iterator[Finding]:
+    """Every image is signed, where the site asks for it."""
+    for image in facts.unsigned:
+        yield Finding(ImageUnsigned.code, image.workload, image.image, image.why, ImageUnsigned.hint_default)
 
 
 def name_findings(facts: Facts) -> Iterator[Finding]:
@@ -108,6 +124,7 @@ def hook_findings(facts: Facts) -> Iterator[Finding]:
 
 PRECONDITIONS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     image_findings,
+    signature_findings,
     name_findings,
     secret_findings,
     plan_findings,

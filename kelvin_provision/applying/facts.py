@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret
+from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret, UnsignedImage
 from kelvin_provision.applying.image_volumes import lost_volumes
 from kelvin_provision.applying.taken_names import taken_names
 from kelvin_provision.applying.target import TakenBack, Target, desired_objects
@@ -12,10 +12,15 @@ from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.spec.images import images_of
+from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging import stage
+from kelvin_provision.staging.signatures import counted, current
+from kelvin_provision.trust.documents.model import Role
+from kelvin_provision.trust.roles import image_role
 
 _PLACEHOLDERS = {"registries": '{"auths":{}}'}
 
@@ -50,7 +55,14 @@ def gather(
         taken_names=tuple(
             taken_names(ctx.ledger, lambda: ctx.runtime, [target.revision for target in targets], [each.name for each in taken_back])
         ),
+        unsigned=tuple(unsigned_images(ctx, [(target.name, target.revision) for target in targets if _is_new(target)])),
     )
+
+
+def _is_new(target: Target) -> bool:
+    """A way back brings nothing that was not accepted before."""
+    staged = target.workload.staged
+    return staged is not None and staged.number == target.revision.number
 
 
 def _images(ctx: Context, target: Target, *, put_back: bool) -> ImageFacts:
@@ -97,3 +109,36 @@ def with_placeholders(lookup: Lookup) -> Lookup:
             return _PLACEHOLDERS.get(name.partition(".")[0], "missing")
 
     return value
+
+
+# --- signatures of images -------------------------------------------------------------------------------
+
+
+def unsigned_images(ctx: Context, revisions: Sequence[tuple[str, Revision]]) -> Iterator[UnsignedImage]:
+    """Images of versions that are not signed as this box asks for, by the keys that are trusted now. Nothing is fetched for it."""
+    if "image" not in (ctx.settings.trust.require_signature or ()):
+        return
+    try:
+        role = image_role(ctx.trust)
+    except ProvisionError as error:
+        yield from (UnsignedImage(name, image, str(error)) for name, revision in revisions for image in images_of(revision.spec))
+        return
+    for name, revision in revisions:
+        if revision.locks is None:
+            yield from (UnsignedImage(name, image, _PULLED) for image in images_of(revision.spec))
+        for lock in revision.locks or ():
+            why = _why(ctx, lock, role)
+            if why:
+                yield UnsignedImage(name, str(lock.reference), why)
+
+
+_PULLED = "the cluster pulls it itself, so its signature cannot be checked: deploy it staged"
+
+
+def _why(ctx: Context, lock: ImageLock, role: Role) -> str:
+    """Empty if it is signed."""
+    try:
+        signed = counted(current(ctx.ledger, ctx.store, lock, role), role)
+    except ProvisionError as error:
+        return str(error)
+    return "" if signed.counts else signed.text

@@ -77,6 +77,8 @@ def _request_document(request: BundledRequest) -> dict[str, Any]:
 
 
 def _image_document(image: BundledImage) -> dict[str, Any]:
+    """What has no signatures reads as before there were any."""
+    signatures = {"signatures": [list(signature) for signature in image.signatures]} if image.signatures else {}
     return {
         "reference": str(image.reference),
         "platform": str(image.platform),
@@ -87,7 +89,7 @@ def _image_document(image: BundledImage) -> dict[str, Any]:
             {"digest": layer.digest, "size": layer.size, "diff_id": layer.diff_id, "unpacked": layer.unpacked, "in": layer.source}
             for layer in image.layers
         ],
-    }
+    } | signatures
 
 
 # --- reading ----------------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ def _request(value: Any) -> BundledRequest:
 
 
 def _image(value: Any) -> BundledImage:
-    document = _object(value, _IMAGE)
+    document = _object(value, _IMAGE, frozenset({"signatures"}))
     try:
         reference = Reference.parse(_text(document["reference"], "a reference"))
     except ReferenceInvalid as error:
@@ -167,7 +169,15 @@ def _image(value: Any) -> BundledImage:
     if reference.digest not in {index, manifest} - {None}:
         raise wrong("a reference without the digest of its image")
     layers = _list(document["layers"], limits.LAYERS, _layer, "layers")
-    return BundledImage(reference, _platform(document["platform"]), manifest, _digest(document["config"]), layers, index)
+    signatures = _list(document.get("signatures", []), limits.IMAGE_SIGNATURES, _signature, "signatures")
+    return BundledImage(reference, _platform(document["platform"]), manifest, _digest(document["config"]), layers, index, signatures)
+
+
+def _signature(value: Any) -> tuple[str, ...]:
+    digests = _list(value, limits.IMAGE_SIGNATURES + 1, _digest, "a signature")
+    if not digests:
+        raise wrong("a signature without a manifest")
+    return digests
 
 
 def _layer(value: Any) -> BundledLayer:

@@ -188,6 +188,7 @@ def _image_to_json(image: BundledImage, contents: Contents) -> dict[str, Any]:
         "size": size_of(image, contents),
         "unpacked": sum(layer.unpacked for layer in image.layers),
         "layers": len(image.layers),
+        "signatures": len(image.signatures),
         "on_box": sum(layer.source == IN_BOX for layer in image.layers),
     }
 

@@ -22,6 +22,12 @@ LAYERS = 256
 """Layers of one image."""
 MANIFEST = 4 << 20
 CONFIG = 8 << 20
+IMAGE_SIGNATURES = 32
+"""Signatures of one image."""
+IMAGE_SIGNATURE = 1 << 20
+"""Bytes of the manifest of one, and of a payload."""
+ALL_IMAGE_SIGNATURES = 4 << 20
+"""Bytes of all signatures of one image: they are in memory together."""
 PARTS = 999
 HASHES = 16 << 20
 """Bytes of the hashes of the chunks: those of a bundle of 2 TiB."""

@@ -50,7 +50,10 @@ class BundledLayer:
 
 @dataclass(frozen=True)
 class BundledImage:
-    """One image for one platform. `reference` has the digest of the index if there is one, else of the manifest."""
+    """One image for one platform. `reference` has the digest of the index if there is one, else of the manifest.
+
+    `signatures` are digests: each the manifest of a signature, and its payloads.
+    """
 
     reference: Reference
     platform: Platform
@@ -58,10 +61,12 @@ class BundledImage:
     config: str
     layers: tuple[BundledLayer, ...]
     index: str | None = None
+    signatures: tuple[tuple[str, ...], ...] = ()
 
     def digests(self) -> Iterator[str]:
-        """Of all its blobs, documents first; also of those that are not in the bundle."""
+        """Of all its blobs, documents and signatures first; also of those that are not in the bundle."""
         yield from (digest for digest in (self.index, self.manifest, self.config) if digest)
+        yield from (digest for signature in self.signatures for digest in signature)
         yield from (layer.digest for layer in self.layers)
 
 

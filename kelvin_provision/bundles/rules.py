@@ -59,7 +59,11 @@ def _check_reachable(contents: Contents) -> None:
 
 
 def _check_documents(image: BundledImage, here: Mapping[str, Extent]) -> None:
-    sizes = [(image.index, limits.MANIFEST), (image.manifest, limits.MANIFEST), (image.config, limits.CONFIG)]
+    sizes: list[tuple[str | None, int]] = [(image.index, limits.MANIFEST), (image.manifest, limits.MANIFEST), (image.config, limits.CONFIG)]
+    sizes += [(digest, limits.IMAGE_SIGNATURE) for signature in image.signatures for digest in signature]
     for digest, most in sizes:
         if digest is not None and (digest not in here or here[digest].size > most):
-            raise wrong("an index, manifest or config that is missing or too large")
+            raise wrong("an index, manifest, config or signature that is missing or too large")
+    signed = {digest for signature in image.signatures for digest in signature}
+    if sum(here[digest].size for digest in signed) > limits.ALL_IMAGE_SIGNATURES:
+        raise wrong(f"an image with more than {limits.ALL_IMAGE_SIGNATURES} bytes of signatures")

@@ -12,7 +12,7 @@ from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.applying.taken_names import taken_names
 from kelvin_provision.check_result import CheckResult
-from kelvin_provision.checks import admission, cluster_plan, images
+from kelvin_provision.checks import admission, cluster_plan, image_signatures, images
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.images import Disk, Staged, Stored
 from kelvin_provision.checks.runner import Check, Fact, run_checks
@@ -48,6 +48,13 @@ CHECKS = (
         ("stored", "statuses"),
     ),
     DEEP,
+    Check(
+        "signatures",
+        "Signatures of images",
+        "Where images must be signed, an apply with another image is refused.",
+        image_signatures.signed,
+        ("image-signers",),
+    ),
     Check(
         "cluster",
         "Cluster",
@@ -148,6 +155,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
         "staged": staged,
         "stored": stored,
         "hashes": Fact(lambda: rehash.rehash((blob for lock in locks for blob in lock.blobs()), ctx.store.path, ctx.progress, stop)),
+        "image-signers": Fact(lambda: image_signatures.gathered(ctx, revisions)),
         "statuses": Fact(lambda: runtime().inspect(locks) if locks else {}),
         "runtime": Fact(lambda: runtime().info()),
         "names": Fact(lambda: runtime().image_names()),

@@ -96,6 +96,7 @@ from kelvin_provision.errors.requests import (
 )
 from kelvin_provision.errors.trust import (
     ExpectedOther,
+    ImageUnsigned,
     KeyInvalid,
     SignatureInvalid,
     SignatureMissing,
@@ -157,6 +158,7 @@ __all__ = [
     "HookRefused",
     "HookTimeout",
     "ImageNotFound",
+    "ImageUnsigned",
     "ImageUnsupported",
     "ImportFailed",
     "Interrupted",

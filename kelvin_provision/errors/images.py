@@ -61,6 +61,8 @@ class RegistryUnreachable(ProvisionError):
     code, exit_code, temporary = "registry-unreachable", os.EX_UNAVAILABLE, True
     stalled = False
     """Whether it was waited for in vain, so that fewer connections may help."""
+    by_page = False
+    """Whether a web page came, with a status of success."""
     slow = False
     """Whether bytes came, and too few for an answer that ends."""
     confirmed_size: int | None = None

@@ -29,6 +29,13 @@ class SignerUnknown(ProvisionError):
     hint_default = command("config show", "-o", "wide", instruction="see trust.keys")
 
 
+class ImageUnsigned(ProvisionError):
+    """This box takes only images that are signed with a key that it trusts, and this one is not."""
+
+    code, exit_code = "image-unsigned", os.EX_DATAERR
+    hint_default = "cosign sign --key KEY IMAGE@DIGEST where the key is; the agent looks for the signature again by itself"
+
+
 class ExpectedOther(ProvisionError):
     """The digest is not the expected one."""
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kelvin_provision.foreign.sanitizer import Sanitizer
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Media, Resolved, Stream
+from kelvin_provision.registry.protocol import Media, Resolved, SignatureDocuments, Stream
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 
@@ -29,6 +29,10 @@ class SanitizedMedia:
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self._opened(reference, blob, offset)
+
+    def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
+        with self._sanitizer.errors():
+            return self._media.signatures(reference, digest)
 
     @contextmanager
     def _opened(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:

@@ -85,6 +85,7 @@ def _runtime_bytes(locks: tuple[ImageLock, ...], needed: tuple[ImageLock, ...], 
 def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, keep: int) -> Freed:
     """The caller holds the operator lock. The store is freed even where the runtime does not answer."""
     ledger.forget_beyond(keep)
+    ledger.forget_verdicts()
     _forget_bundles(ledger, store)
     freed = store.collect_garbage(ledger.kept_locks(), quarantined=True)
     if plan.runtime_error is not None:
@@ -115,6 +116,7 @@ def collect_garbage(ledger: Ledger, store: Store, runtime: Callable[[], Runtime]
     for lock in unneeded:
         if not is_among(lock, owned):
             ledger.forget_image(lock)
+    ledger.forget_verdicts()
     _forget_bundles(ledger, store)
     busy = store.is_leased()
     freed = store.collect_garbage(ledger.kept_locks())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.reading.bundles import UNNEEDED
+from kelvin_provision.ledger.reading.images import image_key
 from kelvin_provision.ledger.reading.workloads import Reads
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import listing, retention
@@ -22,6 +23,7 @@ from kelvin_provision.status import Observation
 if TYPE_CHECKING:
     from kelvin_provision.ledger.rows.workloads import Known
     from kelvin_provision.ledger.staging_state import Event, StagingState
+    from kelvin_provision.spec.signatures import ImageVerdict
 
 __all__ = ["Ledger", "utc_now"]
 
@@ -152,6 +154,22 @@ class Ledger(Reads):
         with self.writing() as db:
             needed = "EXISTS (SELECT 1 FROM revisions WHERE instr(locks, ?))"
             db.execute(f"DELETE FROM images WHERE name = ? AND NOT {needed}", (lock.name, COARSEST.of(lock)))  # noqa: S608  (a constant)
+
+    def set_verdict(self, lock: ImageLock, verdict: ImageVerdict) -> None:
+        """Record who signed the image. An unchanged verdict is not written."""
+        if self.verdict(lock) != verdict:
+            text = json.dumps(verdict.to_json())
+            with self.writing() as db:
+                db.execute("INSERT OR REPLACE INTO signatures (manifest, source, verdict) VALUES (?, ?, ?)", (*image_key(lock), text))
+
+    def forget_verdicts(self) -> None:
+        """Those of images that no stored revision needs."""
+        with self.reading() as db:
+            known = {(row[0], row[1]) for row in db.execute("SELECT manifest, source FROM signatures")}
+        stale = known - {image_key(lock) for lock in self.kept_locks()} if known else ()
+        if stale:
+            with self.writing() as db:
+                db.executemany("DELETE FROM signatures WHERE manifest = ? AND source = ?", stale)
 
     def observe(self, seen: Mapping[str, Observation | None], *, confirmed: str = "", known: Known | None = None) -> bool:
         """Record observations; workloads that do not exist any more are ignored.

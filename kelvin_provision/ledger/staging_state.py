@@ -173,8 +173,12 @@ def _refusal(text: str) -> WaitReason | None:
 
 
 def of_error(error: ProvisionError) -> Waiting | StagingFailed:
-    """What an error that ended an attempt at staging means for it. Troubles of this box say nothing of the images: they are waited out."""
-    return Waiting(reason_of(error)) if error.temporary or error.of_box else StagingFailed(text_of(error))
+    """What an error that ended an attempt at staging means for it.
+
+    Troubles of this box say nothing of the images: they are waited out, and so is what has a reason to wait.
+    """
+    waits = error.temporary or error.of_box or error.wait_reason is not None
+    return Waiting(reason_of(error)) if waits else StagingFailed(text_of(error))
 
 
 def reason_of(error: ProvisionError) -> WaitReason:

@@ -18,9 +18,10 @@ from kelvin_provision.media.finding import Finder
 from kelvin_provision.media.mounts import Mounts
 from kelvin_provision.media.tables import Tables
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
-from kelvin_provision.registry.protocol import Resolved, Stream
+from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
 from kelvin_provision.registry.resolve import resolve
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
+from kelvin_provision.spec.signatures import SignatureFiles
 from kelvin_provision.store import Store
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
@@ -73,6 +74,18 @@ class BundleSource:
                 yield Stream(offset, _chunks(bundle, blob, offset))
                 return
         raise last
+
+    def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
+        """See `Blobs.signatures`. Of a bundle on a medium that is not there, those that the store has."""
+        signatures = SignatureDocuments()
+        for known in self._ledger.bundles():
+            contents = self._tables.contents(known)
+            if contents is None:
+                continue
+            for image in images_of(contents, replace(reference, digest=digest)):
+                with suppress(MediumGone):
+                    signatures |= signatures_of(image, contents, partial(self._document, known, contents))
+        return signatures
 
     def has(self, blob: Descriptor) -> bool:
         """See `Media.has`."""
@@ -156,6 +169,19 @@ def resolve_bundled(
     ):
         raise BundleInvalid(f"{reference}: the table of contents of the bundle describes another image than its manifest")
     return resolved
+
+
+def signatures_of(image: BundledImage, contents: Contents, document: Callable[[str], bytes]) -> SignatureDocuments:
+    """`document` returns verified bytes by digest. Raises what it raises."""
+    files = [
+        SignatureFiles(_described(contents, manifest), tuple(_described(contents, digest) for digest in payloads))
+        for manifest, *payloads in image.signatures
+    ]
+    return SignatureDocuments(tuple(files), {digest: document(digest) for signature in image.signatures for digest in signature})
+
+
+def _described(contents: Contents, digest: str) -> Descriptor:
+    return Descriptor("", digest, contents.by_digest[digest].size)
 
 
 def images_of(contents: Contents, reference: Reference) -> tuple[BundledImage, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from kelvin_provision.errors import ProvisionError
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.queries.retries import agents_work
 from kelvin_provision.spec.images import additional_images, images_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Revision, Workload
     from kelvin_provision.spec.lock import ImageLock
     from kelvin_provision.staging.origins import Origin
+    from kelvin_provision.staging.signatures import ImageSigners
 
 Tasks = Mapping[str, Mapping[str, Any]]
 """The agent's tasks (`verb`, `rate`), by the image's reference."""
@@ -44,6 +46,8 @@ class ImageTransfer:
     rate: int = 0
     additional: bool = False
     """In the `images` of the request, and in no container."""
+    signed: ImageSigners | None = None
+    """Who signed it; None on a box without keys, and where the cluster pulls it."""
 
     @property
     def complete(self) -> bool:
@@ -81,6 +85,7 @@ class ImageTransfer:
             "doing": self.verb or None,
             "rate": self.rate,
             "seconds_left": self.seconds_left,
+            "signatures": self.signed.to_json() if self.signed else None,
         }
 
 
@@ -91,7 +96,9 @@ def transfers(ctx: Context, workload: Workload) -> tuple[ImageTransfer, ...]:
     for revision in (workload.running, workload.staged):
         if revision is None:
             continue
-        images += transfers_of(ctx, revision, tasks if revision is workload.staged else {})
+        of_revision = transfers_of(ctx, revision, tasks if revision is workload.staged else {})
+        signed = tuple(signatures(ctx, revision))
+        images += [replace(image, signed=signers) for image, signers in zip(of_revision, signed, strict=True)]
         if revision.locks is None:
             pulled = not revision.spec.method.staged
             version, additional = revision.spec.app_version, additional_images(revision.spec)
@@ -99,6 +106,20 @@ def transfers(ctx: Context, workload: Workload) -> tuple[ImageTransfer, ...]:
                 ImageTransfer(image, version, image, pulled=pulled, additional=image in additional) for image in images_of(revision.spec)
             ]
     return tuple(images)
+
+
+def signatures(ctx: Context, revision: Revision) -> Iterator[ImageSigners | None]:
+    """Who signed each image, by the ledger and the keys that are trusted now; None without keys, with which nothing is verified."""
+    if not ctx.settings.trust.keys:  # the first key is one of the site file, also where documents came later
+        yield from (None for _ in revision.locks or ())
+        return
+    from kelvin_provision.staging.signatures import UNKNOWN, ImageSigners, signers_of  # most boxes have no keys
+
+    for lock in revision.locks or ():
+        try:
+            yield signers_of(ctx.ledger, lock, ctx.trust)
+        except ProvisionError as error:
+            yield ImageSigners(UNKNOWN, text=str(error))
 
 
 def tasks_of_agent(ctx: Context) -> Tasks:

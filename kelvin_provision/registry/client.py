@@ -11,9 +11,10 @@ from typing import TypeVar
 from kelvin_provision.errors import DigestMismatch, ImageNotFound, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.mirror_health import MirrorHealth
-from kelvin_provision.registry.protocol import Resolved, Stream
+from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
 from kelvin_provision.registry.repository import RangeUnsupported, Repository
 from kelvin_provision.registry.resolve import resolve
+from kelvin_provision.registry.signatures import signatures
 from kelvin_provision.registry.transport import Transport
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
@@ -70,6 +71,20 @@ class Registry:
             opened = self._first_success(reference, lambda repository: _OpenStream(repository, blob, offset, restart=True), last=last)
         with opened as stream:
             yield self._health.observed(blob, opened.host, stream)
+
+    def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
+        """See `Source.signatures`. A mirror may have an image without its signatures: then the next host is asked."""
+
+        def attempt(repository: Repository) -> SignatureDocuments:
+            answer = signatures(repository, repository.referrers, digest)
+            if not answer.files:
+                raise ImageNotFound(f"{reference}: no signatures at {repository.host}")
+            return answer
+
+        try:
+            return self._first_success(reference, attempt, last=self._health.penalized())
+        except ImageNotFound:
+            return SignatureDocuments()
 
     def greet(self, host: str) -> None:
         """See `Source.greet`. The base of the distribution API answers with nothing but whether one may use it."""

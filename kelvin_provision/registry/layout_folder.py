@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,8 +18,9 @@ from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.hints import system
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry import manifests
-from kelvin_provision.registry.protocol import Resolved, Stream
+from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
 from kelvin_provision.registry.resolve import resolve
+from kelvin_provision.registry.signatures import signatures
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 _NAMES = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
@@ -39,6 +41,10 @@ class LayoutFolder:
         with self.open(blob) as file:
             file.seek(offset)
             yield Stream(offset, iter(lambda: file.read(CHUNK), b""))
+
+    def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
+        """By the tags that other tools copy."""
+        return signatures(_Repository(self, reference), None, digest)
 
     def greet(self, host: str) -> None:
         """It always answers."""
@@ -86,7 +92,8 @@ class _Repository:
     def manifest(self, reference: str, expected: Descriptor | None = None) -> tuple[bytes, str]:
         if is_digest(reference):
             return self._document(reference, expected.size if expected else None), ""
-        root = self._layout.named(self._reference)
+        own = reference in {self._reference.tag, "latest"}
+        root = self._layout.named(self._reference if own else replace(self._reference, tag=reference, digest=None))
         return self._document(root.digest, root.size), root.media_type
 
     def small_blob(self, blob: Descriptor) -> bytes:

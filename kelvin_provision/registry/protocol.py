@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
+from kelvin_provision.spec.signatures import SignatureFiles
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ class Stream:
     chunks: Iterator[bytes]
 
 
+@dataclass(frozen=True)
+class SignatureDocuments:
+    """`files`, and their bytes, verified, by digest. Whether they are signatures of anything was not looked at."""
+
+    files: tuple[SignatureFiles, ...] = ()
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+
+    def __or__(self, other: SignatureDocuments) -> SignatureDocuments:
+        """Each manifest once."""
+        files = {each.manifest.digest: each for each in (*self.files, *other.files)}
+        return SignatureDocuments(tuple(files.values()), {**self.documents, **other.documents})
+
+
 class Blobs(Protocol):
     """Images by reference, blobs by digest: what staging needs."""
 
@@ -52,6 +66,10 @@ class Blobs(Protocol):
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         """Open a blob at an offset. The content is not verified. Raises as `resolve`, also from the iterator."""
+        ...
+
+    def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
+        """What is there as signatures of an index or a manifest: few, and small. Raises as `resolve`, but not where there are none."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
 from kelvin_provision.errors import DigestMismatch, ManifestInvalid, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.files.hashing import has_digest
@@ -13,7 +14,7 @@ from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Stream
 from kelvin_provision.registry.response import Response
 from kelvin_provision.registry.transport import Transport
-from kelvin_provision.spec.media_types import DOCUMENTS
+from kelvin_provision.spec.media_types import DOCUMENTS, OCI_INDEX
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -50,6 +51,12 @@ class Repository:
             data = response.read(manifests.LIMIT)
         self._verify(data, blob.digest, blob.size)
         return data
+
+    def referrers(self, digest: str, kind: str) -> bytes:
+        """The list of what refers to a manifest, of one artifact type (distribution-spec 1.1). Not verified. Raises as `manifest`."""
+        path = f"/v2/{self._name}/referrers/{digest}?{urlencode({'artifactType': kind})}"
+        with self._transport.get(path, self._scope, {"Accept": OCI_INDEX}) as response:
+            return response.read(manifests.LIMIT)
 
     @contextmanager
     def stream(self, blob: Descriptor, offset: int, *, restart: bool = True) -> Iterator[Stream]:

@@ -139,7 +139,9 @@ class Response:
         """Temporary: what sends a web page may be gone in an hour, and says nothing about the image."""
         if self.is_html:
             hint = "a login page or a proxy intercepts the connection; the download continues when it is gone"
-            raise RegistryUnreachable(f"{self._asked.server} returned a web page{self._asked.for_what}", hint=hint)
+            error = RegistryUnreachable(f"{self._asked.server} returned a web page{self._asked.for_what}", hint=hint)
+            error.by_page = True
+            raise error
 
 
 def busy(message: str, retry_after: float) -> RegistryBusy:

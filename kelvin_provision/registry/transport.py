@@ -27,7 +27,7 @@ from kelvin_provision.settings.model import RegistrySettings, Settings
 MAX_REDIRECTS = 5
 TOKEN_LIMIT = 1 << 20
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
-_THING = re.compile(r"/v2/(.+)/(manifests|blobs)/([^/]+)")
+_THING = re.compile(r"/v2/(.+)/(manifests|blobs|referrers)/([^/?]+)(?:\?.*)?")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -170,13 +170,15 @@ class Transport:
 
 
 def _what(path: str) -> str:
-    """What a path of the distribution API asks for, in words: `pump:1`, `pump@sha256:...`, `blob sha256:... of pump`; empty: its base."""
+    """What a path of the distribution API asks for, in words: `pump:1`, `blob sha256:... of pump`; empty: its base."""
     match = _THING.fullmatch(path)
     if match is None:
         return ""
     name, kind, reference = match.groups()
     if kind == "blobs":
         return f"blob {reference} of {name}"
+    if kind == "referrers":
+        return f"list of what refers to {name}@{reference}"
     return f"{name}{'@' if is_digest(reference) else ':'}{reference}"
 
 

@@ -151,7 +151,7 @@ KEYS: tuple[Key, ...] = (
     Key("trust.keys", PATHS, "", "PEM files of the public keys whose signatures this box accepts", trusted=True),
     Key(
         "trust.require_signature",
-        choices("bundle", "request"),
+        choices("bundle", "request", "image"),
         "",
         "what must be signed with one of trust.keys; default: bundle as soon as there are keys",
         trusted=True,

@@ -114,7 +114,7 @@ class ApiSettings:
 
 @dataclass(frozen=True)
 class TrustSettings:
-    """`keys` are files. `require_signature` has bundle, request, both or none; None where it is not set."""
+    """`keys` are files. `require_signature` has bundle, request, image, several or none; None where it is not set."""
 
     keys: tuple[Path, ...] = ()
     require_signature: tuple[str, ...] | None = None

@@ -147,7 +147,7 @@ def _paths(value: Any) -> tuple[Path, ...]:
 
 def choices(*words: str) -> Type:
     """A list of these words. As a text, `none` is the empty list."""
-    accepted = f"a list of {' and '.join(words)}"
+    accepted = f"a list of {', '.join(words[:-1])} and {words[-1]}"
 
     def read(value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(word, str) and word in words for word in value):

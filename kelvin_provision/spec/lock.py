@@ -33,6 +33,11 @@ class ImageLock:
         return self.manifest
 
     @property
+    def source(self) -> Descriptor:
+        """The index from which it was selected, or its manifest: what its reference stood for."""
+        return self.index or self.manifest
+
+    @property
     def name(self) -> str:
         """`host/repository@sha256:...`: the only name of a staged image in a runtime."""
         return f"{self.reference.name}@{self.root.digest}"

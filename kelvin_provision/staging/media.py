@@ -20,7 +20,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Advanced, Progress, Started
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Blobs, Media, Resolved, Stream
+from kelvin_provision.registry.protocol import Blobs, Media, Resolved, SignatureDocuments, Stream
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.store import Store
@@ -74,6 +74,9 @@ class WithMedia:
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:
         return self.source.blob(reference, blob, offset)
 
+    def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
+        return self.source.signatures(reference, digest)
+
 
 MediaTrouble = MediumGone | BundleDamaged
 """Why something that a bundle has was not copied."""
@@ -97,6 +100,9 @@ class NoMedia:
 
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> AbstractContextManager[Stream]:  # noqa: ARG002  (the protocol's signature)
         raise ImageNotFound(f"{reference}: no bundle has {blob.digest}")
+
+    def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:  # noqa: ARG002  (the protocol's signature)
+        return SignatureDocuments()
 
     def has(self, blob: Descriptor) -> bool:  # noqa: ARG002  (the protocol's signature)
         return False

@@ -17,10 +17,11 @@ from kelvin_provision.refs import Reference
 from kelvin_provision.registry.protocol import Blobs, Media
 from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
+from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.staging import origins, space
+from kelvin_provision.staging import origins, signatures, space
 from kelvin_provision.staging.background import run_at_low_priority
 from kelvin_provision.staging.download import fetch, resolved
 from kelvin_provision.staging.limits.limits import TransferLimits
@@ -30,6 +31,7 @@ from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.staging.trouble import Trouble
 from kelvin_provision.store import Store
 from kelvin_provision.timings import Timings
+from kelvin_provision.trust.believed import Trust
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class StagingTools:
     headroom: Headroom = NO_HEADROOM
     backoff: Backoff = field(default_factory=lambda: Timings().staging)
     media: Media = field(default_factory=NoMedia)
+    trust: Trust = field(default_factory=lambda: Trust(TrustSettings()))
     outcome: Callable[[Revision], Ready] = lambda _: Ready()
     """What is recorded when all of a revision is on this box."""
 
@@ -75,6 +78,7 @@ def _bring_here(revision: Revision, tools: StagingTools) -> None:
     ledger, store, runtime = tools.ledger, tools.store, tools.runtime
     with ExitStack() as stack:
         locks = stack.enter_context(_leased_locks(revision, tools))
+        signatures.require(locks, _signature_tools(revision, tools))  # before a layer is downloaded in vain
         stack.enter_context(space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=tools.headroom))
         ledger.advance(revision, Downloading())
         _download(revision, locks, tools)
@@ -153,7 +157,13 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
         for lock in locks:
             tools.runtime.check(lock)
         tools.ledger.set_locks(revision, locks)
+        signatures.notice(locks, _signature_tools(revision, tools))
         yield locks
+
+
+def _signature_tools(revision: Revision, tools: StagingTools) -> signatures.SignatureTools:
+    bundled = revision.bundle is not None
+    return signatures.SignatureTools(tools.ledger, tools.store, tools.source, tools.media, tools.trust, bundled=bundled)
 
 
 def refuse_digests(spec: Spec, info: RuntimeInfo) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, replace
 from enum import StrEnum
@@ -15,6 +15,7 @@ from kelvin_provision.files.durable import FAILING, in_words, private_folder, re
 from kelvin_provision.files.hashing import verified
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.signatures import SignatureFiles
 from kelvin_provision.store import index
 from kelvin_provision.store.blobs import ingest
 from kelvin_provision.store.blobs.partial import Partial
@@ -25,6 +26,7 @@ from kelvin_provision.store.gc.collect import Collector
 from kelvin_provision.store.index_file import IndexFile
 from kelvin_provision.store.layout import Layout, locked
 from kelvin_provision.store.quarantine import Quarantine
+from kelvin_provision.store.signatures import SignatureIndex
 from kelvin_provision.store.space import SpaceRequest
 
 
@@ -46,7 +48,8 @@ class Store:
         self._quarantine = Quarantine(self.layout.quarantine)
         self._log = VerificationLog(self.layout.verification_log)
         self._index = IndexFile(self.layout.index, self._quarantine)
-        self._collector = Collector(self.layout, self._index, self._log)
+        self._signatures = SignatureIndex(self.layout.signatures)
+        self._collector = Collector(self.layout, self._index, self._log, self._signatures)
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -126,6 +129,10 @@ class Store:
         blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}.values()
         return sum(self.bytes_present(blob) for blob in blobs), sum(blob.size for blob in blobs)
 
+    def signatures(self, lock: ImageLock) -> tuple[SignatureFiles, ...]:
+        """Those of an image that were kept."""
+        return self._signatures.of(lock.source.digest)
+
     # --- writing ---------------------------------------------------------------------------------
 
     def put(self, blob: Descriptor, data: bytes) -> None:
@@ -136,6 +143,17 @@ class Store:
         with self.layout.exclusive():
             write_durably(path, verified([data], blob.digest, blob.size))
             self._log.add(blob.digest, fingerprint(path.stat()))
+
+    def keep_signatures(self, lock: ImageLock, signatures: Sequence[SignatureFiles], documents: Mapping[str, bytes]) -> None:
+        """In place of those that were kept; `documents` has the new blobs. They stay as long as the image does."""
+        if signatures == self.signatures(lock) and all(self.has(blob) for signature in signatures for blob in signature.blobs()):
+            return
+        with self.layout.exclusive():
+            self._signatures.write(lock.source.digest, signatures)  # first: from then on its blobs are needed
+        for signature in signatures:
+            for blob in signature.blobs():
+                if blob.digest in documents:
+                    self.put(blob, documents[blob.digest])
 
     @contextmanager
     def partial(self, blob: Descriptor) -> Iterator[Partial]:

@@ -55,10 +55,14 @@ def _limit() -> None:
             resource.setrlimit(kind, (lower, lower))
 
 
-def verified(order: Mapping[str, Any], message: bytes) -> dict[str, Any]:
-    """Whether each signature was made by its key."""
-    pairs = [(_public(base64.b64decode(pair["key"])), base64.b64decode(pair["signature"])) for pair in order["pairs"]]
-    return {"fits": [_fits(key, signature, message) for key, signature in pairs]}
+def verified(order: Mapping[str, Any], messages: bytes) -> dict[str, Any]:
+    """Whether each signature was made by its key, over its part of the messages."""
+    keys = {text: _public(base64.b64decode(text)) for text in {pair["key"] for pair in order["pairs"]}}
+    return {
+        "fits": [
+            _fits(keys[pair["key"]], base64.b64decode(pair["signature"]), messages[pair["from"] : pair["to"]]) for pair in order["pairs"]
+        ]
+    }
 
 
 def _fits(key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:

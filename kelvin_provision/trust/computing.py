@@ -19,8 +19,23 @@ LARGEST_PAYLOAD = 16 << 20
 def fitting(payload_type: str, payload: bytes, pairs: Sequence[tuple[PublicKey, bytes]]) -> tuple[bool, ...]:
     """For each key and signature, whether that key made it over these bytes. Raises SignatureInvalid, Locked, ApiMissing, OurBug."""
     refuse_larger(payload)
-    rows = [{"key": text_of(key.der), "signature": text_of(signature)} for key, signature in pairs]
-    fits = ask("verify", {"pairs": rows}, pae(payload_type, payload), purpose="check a signature").get("fits")
+    signed = pae(payload_type, payload)
+    return fitting_each([(key, signature, signed) for key, signature in pairs])
+
+
+def fitting_each(checks: Sequence[tuple[PublicKey, bytes, bytes]]) -> tuple[bool, ...]:
+    """For each key, signature and message, whether that key made it over exactly this message. Raises Locked, ApiMissing, OurBug."""
+    offsets: dict[bytes, int] = {}
+    end = 0
+    for _, _, message in checks:
+        if message not in offsets:
+            offsets[message] = end
+            end += len(message)
+    rows = [
+        {"key": text_of(key.der), "signature": text_of(signature), "from": offsets[message], "to": offsets[message] + len(message)}
+        for key, signature, message in checks
+    ]
+    fits = ask("verify", {"pairs": rows}, b"".join(offsets), purpose="check a signature").get("fits")
     if not isinstance(fits, list) or len(fits) != len(rows):
         raise OurBug("the process that was to check a signature gave another answer")
     return tuple(fit is True for fit in fits)

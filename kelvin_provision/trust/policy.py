@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kelvin_provision.settings.model import TrustSettings
 
-KINDS = ("bundle", "request")
+KINDS = ("bundle", "request", "image")
 
 
 def required(settings: TrustSettings, what: str, *, has_document: bool = False) -> bool:
-    """Whether a `bundle` or a `request` must be signed: bundles as soon as there are keys, if the setting says nothing.
+    """Whether a `bundle`, a `request` or an `image` must be signed: bundles as soon as there are keys, if the setting says nothing.
 
     `has_document`: keys have come by a trust document.
     """

@@ -384,6 +384,7 @@ ELSEWHERE = {
     "trust-document-invalid": "tests/cli/test_trust.py",
     "trust-document-refused": "tests/cli/test_trust.py",
     "expected-other": "tests/unit/trust/test_verifying.py",
+    "image-unsigned": "tests/unit/test_image_signatures.py",
     "key-invalid": "tests/cli/test_keys.py",
     "trusted-key-invalid": "tests/cli/test_keys.py",
     "signing-failed": "tests/cli/test_keys.py",

@@ -27,7 +27,7 @@ KEYS = {
     "nothing to do": EMPTY,
     "workloads show": (
         f"{ITEM} networking payload staged.instantly_apply staged.payload images images[].additional images[].app_version images[].cached images[].doing"
-        " images[].fetched images[].here images[].image images[].medium images[].rate images[].seconds_left images[].size images[].source images[].taken"
+        " images[].fetched images[].here images[].image images[].medium images[].rate images[].seconds_left images[].signatures images[].size images[].source images[].taken"
         " last_failure orders rehearsal"
     ),
     "workloads diff": (
@@ -59,7 +59,7 @@ KEYS = {
     "images prune": EMPTY,
     "doctor": "checks checks[].id checks[].title checks[].why schema",
     "bundle inspect": (
-        "annotations blobs boxes command digest images images[].layers images[].on_box images[].platform images[].reference images[].size"
+        "annotations blobs boxes command digest images images[].layers images[].on_box images[].platform images[].reference images[].signatures images[].size"
         " images[].unpacked made_by name needs parts parts[].number parts[].path parts[].size platforms requests requests[].digest"
         " requests[].error requests[].name requests[].signed requests[].size requests[].workloads requests[].workloads[].name"
         " requests[].workloads[].version schema serial signatures signatures.expected signatures.signers signatures.trusted"

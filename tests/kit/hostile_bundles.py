@@ -112,6 +112,10 @@ def _huge() -> bytes:
     return json.dumps(whole).encode()
 
 
+def _signed(signatures: list[list[str]]) -> Callable[[], bytes]:
+    return changed("images", 0, to=lambda image: image | {"signatures": signatures})
+
+
 TABLES = (
     Hostile("a table over its limit", _large_table, "no table of contents of at most"),
     Hostile("nested deep", lambda: b"[" * 1_000_000, "nested too deep"),
@@ -157,6 +161,10 @@ TABLES = (
         changed("images", 0, "layers", to=lambda rows: rows[:1] * (limits.LAYERS + 1)),
         f"layers is not a list of at most {limits.LAYERS}",
     ),
+    Hostile("signatures of an image", _signed([[DIGEST]] * (limits.IMAGE_SIGNATURES + 1)), f"at most {limits.IMAGE_SIGNATURES}"),
+    Hostile("a large number of payloads", _signed([[DIGEST] * (limits.IMAGE_SIGNATURES + 2)]), "a signature is not a list"),
+    Hostile("a signature without a manifest", _signed([[]]), "a signature without a manifest"),
+    Hostile("a signature that is not there", _signed([[DIGEST]]), "missing or too large"),
     Hostile("a large manifest", _grown("manifest", limits.MANIFEST), "missing or too large"),
     Hostile("a large config", _grown("config", limits.CONFIG), "missing or too large"),
     Hostile("parts", changed("parts", to=[1] * (limits.PARTS + 1)), f"parts is not a list of at most {limits.PARTS}"),

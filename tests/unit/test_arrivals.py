@@ -188,6 +188,7 @@ def test_show_says_how_far_each_image_is_and_where_from(half, agent, tmp_path):
             "doing": "downloading",
             "rate": 100,
             "seconds_left": rest // 100,
+            "signatures": None,
         }
     ]
     (line,) = [line for line in show(tmp_path, "show", "-n", "pump").stdout.splitlines() if line.startswith("Images:")]

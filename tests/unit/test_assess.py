@@ -4,7 +4,18 @@ import json
 
 import pytest
 
-from kelvin_provision.applying.assess import PRECONDITIONS, Facts, ImageFacts, MissingSecret, TakenName, advice, assess, assessed, refusal
+from kelvin_provision.applying.assess import (
+    PRECONDITIONS,
+    Facts,
+    ImageFacts,
+    MissingSecret,
+    TakenName,
+    UnsignedImage,
+    advice,
+    assess,
+    assessed,
+    refusal,
+)
 from kelvin_provision.cluster.plan import AdmittedImage, Finding, Plan
 from kelvin_provision.cluster.survey import ResourceDemand, Survey
 from kelvin_provision.errors import HookRefused, PlanRefused, RuntimeUnreachable, SecretMissing
@@ -36,6 +47,7 @@ FIELD = Finding("immutable-field", "a", "Job/a", "spec.template cannot change")
         (Facts(plan=Plan(findings=(MISSING,)), images=(ImageFacts("a", absent=(LOCK,)),)), []),
         (Facts(plan=Plan(findings=(MISSING,)), images=(ImageFacts("a", lost=(LOCK,)),)), ["image-missing"]),
         (Facts(taken_names=(TakenName("a", "r.io/b:1", "is another image"),)), ["image-name-taken"]),
+        (Facts(unsigned=(UnsignedImage("a", "r.io/a:1", "not signed"),)), ["image-unsigned"]),
         (Facts(survey=Survey(port_conflicts=(PORT,))), ["port-taken"]),
         (Facts(plan=Plan(findings=(PORT,)), survey=Survey(port_conflicts=(PORT,))), ["port-taken"]),
         (Facts(refused_hooks=(HookRefused("not executable"),)), ["hook-refused"]),
@@ -54,9 +66,10 @@ def test_every_precondition_is_asked_and_their_findings_come_together():
         survey=Survey(port_conflicts=(PORT,)),
         refused_hooks=(HookRefused("not executable"),),
         taken_names=(TakenName("a", "r.io/b:1", "is another image"),),
+        unsigned=(UnsignedImage("a", "r.io/a:1", "not signed"),),
     )
-    codes = ["image-missing", "image-name-taken", "secret-missing", "immutable-field", "port-taken", "hook-refused"]
-    assert ([finding.code for finding in assess(facts)], len(PRECONDITIONS)) == (codes, 6)
+    codes = ["image-missing", "image-unsigned", "image-name-taken", "secret-missing", "immutable-field", "port-taken", "hook-refused"]
+    assert ([finding.code for finding in assess(facts)], len(PRECONDITIONS)) == (codes, 7)
 
 
 def test_estimates_are_advice_and_forbid_nothing():

@@ -290,6 +290,7 @@ OURS = {
     "Resolved": "documents",  # verified, and not shown
     "ResourceDemand": "resource",
     "RuntimeInfo": "name version unpacker",
+    "SignatureDocuments": "documents",  # verified, and not shown
     "Survey": "always_verified",
     "Unplaceable": "workload object node taints",  # names and labels
 }

@@ -321,7 +321,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("trust: {keys: /k}", ["TMP/site.yaml, trust.keys: expected a list of at most 32 absolute paths, got '/k'"]),
         ("trust: {keys: [k]}", ["TMP/site.yaml, trust.keys: expected an absolute path, or one that begins with ~, got a list"]),
         (f"trust: {{keys: [{', '.join(['/k'] * 33)}]}}", ["TMP/site.yaml, trust.keys: expected a list of at most 32 absolute paths, got a list"]),
-        ("trust: {require_signature: [image]}", ["TMP/site.yaml, trust.require_signature: expected a list of bundle and request, got a list"]),
+        ("trust: {require_signature: [layer]}", ["TMP/site.yaml, trust.require_signature: expected a list of bundle, request and image, got a list"]),
         ("cluster: {name: ''}", ["TMP/site.yaml, cluster.name: expected text, got ''"]),
         ("download: {parallel: 17}", ["TMP/site.yaml, download.parallel: expected an integer from 1 to 16, or auto, got 17"]),
         ("download: {rate: 2Mbit}", [f"TMP/site.yaml, download.rate: expected a size of at least 1 kB, such as {BYTES}, got '2Mbit'"]),

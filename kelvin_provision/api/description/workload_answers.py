@@ -82,6 +82,13 @@ _IMAGE = record(
     doing=nullable(TEXT),
     rate=COUNT,
     seconds_left=nullable(COUNT),
+    signatures=nullable(
+        record(
+            state=one_of(("unsigned", "keyless", "others", "not-enough", "signed", "unknown")),
+            signers=items(record(name=TEXT, key=TEXT)),
+            text=TEXT,
+        )
+    ),
 )
 ITEM = record(**_ITEM, staged=nullable(record(**_STAGED)))
 _REHEARSAL = record(

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kelvin_provision.bundles.model import IN_BOX, IN_BUNDLE, BundledImage, BundledLayer
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import COMPRESSIONS
+from kelvin_provision.spec.signatures import SignatureFiles
 from kelvin_provision.store.space import UNPACK_FACTOR
 
 
-def bundled(lock: ImageLock, without: frozenset[str] = frozenset()) -> BundledImage:
+def bundled(lock: ImageLock, without: frozenset[str] = frozenset(), signatures: Sequence[SignatureFiles] = ()) -> BundledImage:
     """Layers `without` are on the box."""
-    root = lock.index or lock.manifest
-    reference = lock.reference if lock.reference.digest else replace(lock.reference, digest=root.digest)
+    reference = lock.reference if lock.reference.digest else replace(lock.reference, digest=lock.source.digest)
     layers = tuple(
         _layer(layer, diff_id, IN_BOX if layer.digest in without else IN_BUNDLE)
         for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True)
     )
-    return BundledImage(
-        reference, lock.platform, lock.manifest.digest, lock.config.digest, layers, lock.index.digest if lock.index else None
-    )
+    index = lock.index.digest if lock.index else None
+    signed = tuple(tuple(blob.digest for blob in signature.blobs()) for signature in signatures)
+    return BundledImage(reference, lock.platform, lock.manifest.digest, lock.config.digest, layers, index, signed)
 
 
 def _layer(layer: Descriptor, diff_id: str, source: str) -> BundledLayer:

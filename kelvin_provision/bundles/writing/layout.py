@@ -43,7 +43,7 @@ class RequestDraft:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a bundle is to have. `sizes` are those of indexes, manifests and configs. A `part_size` of 0: one file."""
+    """What a bundle is to have. `sizes` are those of indexes, manifests, configs and signatures. A `part_size` of 0: one file."""
 
     name: str
     made_by: str
@@ -64,6 +64,7 @@ class Draft:
         documents = {
             digest: self.sizes[digest] for image in self.images for digest in (image.index, image.manifest, image.config) if digest
         }
+        documents |= {digest: self.sizes[digest] for image in self.images for signature in image.signatures for digest in signature}
         layers = {layer.digest: layer.size for image in self.images for layer in image.layers if layer.source == IN_BUNDLE}
         return documents | {digest: size for digest, size in layers.items() if digest not in documents}
 

@@ -60,7 +60,8 @@ def _percent(result: WorkloadResult) -> int | None:
 
 
 def _described(image: ImageTransfer) -> str:
-    return f"{describe(image)}{', additional' if image.additional else ''}"
+    signed = f", {image.signed.text}" if image.signed else ""
+    return f"{describe(image)}{', additional' if image.additional else ''}{signed}"
 
 
 def _manifest(result: WorkloadResult) -> Iterator[tuple[str, str]]:

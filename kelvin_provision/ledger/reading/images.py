@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from kelvin_provision.errors import StateDamaged
 from kelvin_provision.ledger.reading.bundles import BundleReads
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import retention
+from kelvin_provision.ledger.rows.damage import Row
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.signatures import ImageVerdict
+
+
+def image_key(lock: ImageLock) -> tuple[str, str]:
+    """What the table `signatures` knows an image by: nothing else may have been signed."""
+    return lock.manifest.digest, lock.source.digest
 
 
 class ImageReads(BundleReads):
@@ -71,6 +80,14 @@ class ImageReads(BundleReads):
             kept, loaded = self.kept_locks(keep=keep), rows.images(db)
         needed = {COARSEST.of(lock) for lock in kept}  # Docker may have one image for two locks
         return tuple(lock for lock in loaded if COARSEST.of(lock) not in needed)
+
+    def verdict(self, lock: ImageLock) -> ImageVerdict | None:
+        """Who signed the image; None where that was not looked at, or cannot be read: then it is looked at again."""
+        with self.reading() as db:
+            row = db.execute("SELECT * FROM signatures WHERE manifest = ? AND source = ?", image_key(lock)).fetchone()
+        with suppress(StateDamaged):
+            return Row(row, "signatures", "manifest").json("verdict", ImageVerdict.from_json) if row else None
+        return None
 
     def garbage(self) -> str | None:
         """Changes whenever a stored revision is dropped, or its images are replaced; None when all that was left of it is gone."""

@@ -235,7 +235,15 @@ CREATE TABLE trust (
     origin   TEXT NOT NULL                   -- a bundle, or files
 ) STRICT
 """
-_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH)
+FIFTEENTH = """
+CREATE TABLE signatures (
+    manifest TEXT NOT NULL,
+    source   TEXT NOT NULL,                  -- the index that it was selected from, or the manifest itself
+    verdict  TEXT NOT NULL,                  -- who signed the image, of which keys
+    PRIMARY KEY (manifest, source)
+) STRICT
+"""
+_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH)
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, *_LATER)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)

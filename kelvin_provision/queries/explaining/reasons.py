@@ -74,6 +74,7 @@ REASONS: dict[str, Reason] = {
         "Two requests list the same tag, which was moved in between, or another program imported an image of that name."
     ),
     "image-not-found": Reason("The version was never pushed, app_name is misspelt, or this is the wrong registry."),
+    "image-unsigned": Reason("The image was pushed and not signed, or signed keyless or with another key, or another image was signed."),
     "image-unsupported": Reason(
         "zstd layers on an old Docker, or a media type that is not a container image.",
         "Build the image with gzip layers, or use containerd as the runtime.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from kelvin_provision.store.layout import Layout
+from kelvin_provision.store.signatures import SignatureIndex
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class Unreferenced:
     quarantined: tuple[int, int] = (0, 0)
 
 
-def unreferenced(layout: Layout, needed: Container[str]) -> Unreferenced:
+def unreferenced(layout: Layout, needed: Collection[str]) -> Unreferenced:
     """`needed` are the digests of all kept revisions. Blobs of a running download may be counted for a moment."""
+    needed = {*needed, *SignatureIndex(layout.signatures).needed(needed)}
     blobs = [path for folder in _list(layout.blobs) for path in _list(folder) if f"{folder.name}:{path.name}" not in needed]
     partials = [path for path in _list(layout.partials) if ":".join(path.name.partition("-")[::2]) not in needed]
     return Unreferenced(_measure(blobs), _measure(partials), _measure(list(_list(layout.quarantine))))

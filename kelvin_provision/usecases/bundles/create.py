@@ -94,7 +94,10 @@ class CreateResult:
             "platforms": [str(platform) for platform in contents.platforms],
             "boxes": list(contents.boxes),
             "requests": [request.name for request in contents.requests],
-            "images": [{"reference": str(image.reference), "platform": str(image.platform)} for image in contents.images],
+            "images": [
+                {"reference": str(image.reference), "platform": str(image.platform), "signatures": len(image.signatures)}
+                for image in contents.images
+            ],
             "left_out": {"layers": layers, "bytes": size},
             "kept": self.kept,
             "written": self.written,
@@ -131,6 +134,7 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
             made_by=before.made_by if before else drafting.MADE_BY,
             without=images.without,
             trust=request.trust,
+            signatures=_signatures(images, before),
         )
         contents = drafting.placed(draft)
         placing.refuse_without_space(contents, place)
@@ -197,6 +201,15 @@ def _selection(checked: Accepted, platforms: tuple[Platform, ...], before: Conte
     return [(pinned.get(name, name), platform) for name in names for platform in platforms]
 
 
+def _signatures(images: Images, before: Contents | None) -> drafting.Signatures:
+    """For a repair those of the bundle: the image may have got others since."""
+    if before is None:
+        return images.signatures
+    chosen = {image.manifest: [signature[0] for signature in image.signatures] for image in before.images}
+    available = {lock: {each.manifest.digest: each for each in signatures} for lock, signatures in images.signatures.items()}
+    return {lock: [available[lock][name] for name in chosen.get(lock.manifest.digest, ()) if name in available[lock]] for lock in available}
+
+
 # --- bytes ----------------------------------------------------------------------------------------------
 
 
@@ -204,7 +217,7 @@ def _nothing_to_open(extent: Extent) -> BinaryIO:
     raise DigestMismatch(f"{extent.digest} is of no image")
 
 
-_NOTHING = Images((), lambda: None, _nothing_to_open)
+_NOTHING = Images((), lambda: None, _nothing_to_open, {})
 
 
 def _opener(draft: Draft, images: Images) -> Content:

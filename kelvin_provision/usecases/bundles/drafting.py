@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from kelvin_provision import __version__
 from kelvin_provision.bundles import limits
@@ -16,10 +17,12 @@ from kelvin_provision.bundles.writing.layout import Draft, RequestDraft, place
 from kelvin_provision.errors import BundleInvalid, UsageRefused
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.signatures import SignatureFiles
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.trust.documents.model import SignedDocument
 from kelvin_provision.trust.requests import RequestFile
 
+Signatures = Mapping[ImageLock, Sequence[SignatureFiles]]
 MADE_BY = f"kelvin-provision {__version__}"
 
 
@@ -35,11 +38,12 @@ def default_name(specs: Sequence[Spec], trust: Sequence[int] = ()) -> str:
 def drafted(
     name: str, files: Sequence[RequestFile], locks: Sequence[ImageLock], platforms: Sequence[Platform], *, boxes: Sequence[str] = (),
     serial: int = 0, part_size: int = 0, made_by: str = MADE_BY, without: frozenset[str] = frozenset(),
-    trust: Sequence[SignedDocument] = (),
+    trust: Sequence[SignedDocument] = (), signatures: Signatures = MappingProxyType({}),
 ) -> Draft:  # fmt: skip
     """Layers in `without` are those that the boxes have."""
-    images = [(bundled(lock, without), lock.index or lock.manifest) for lock in locks]
+    images = [(bundled(lock, without, signatures.get(lock, ())), lock.source) for lock in locks]
     described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
+    described += [blob for files in signatures.values() for signature in files for blob in signature.blobs()]
     return Draft(
         name=name,
         made_by=made_by,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +10,20 @@ from typing import BinaryIO
 
 from kelvin_provision.bundles.model import Extent
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ImageUnsupported, UsageRefused
+from kelvin_provision.errors import ImageUnsupported, ProvisionError, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command, system
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.layout_folder import LayoutFolder
+from kelvin_provision.registry.protocol import Blobs, SignatureDocuments
 from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.staging import space
+from kelvin_provision.spec.signatures import SignatureFiles
+from kelvin_provision.staging import signatures, space
 from kelvin_provision.staging.download import fetch, resolved
 from kelvin_provision.staging.limits.limits import limits_of
 from kelvin_provision.staging.transfer import Transfer
+from kelvin_provision.store import Store
 from kelvin_provision.store.space import SpaceRequest, admit, filesystem_of, shortages
 
 REGISTRY, STORE, DOCKER = "registry", "store", "docker"
@@ -29,11 +32,15 @@ Selection = Sequence[tuple[Reference, Platform]]
 
 @dataclass(frozen=True)
 class Images:
-    """`fetch` brings what is not here yet; `open` opens a blob that is here; `forget` removes what earlier bundles needed."""
+    """`fetch` brings what is not here yet; `open` opens a blob that is here; `forget` removes what earlier bundles needed.
+
+    `signatures` are all that were found: which keys a box trusts is not known here.
+    """
 
     locks: tuple[ImageLock, ...]
     fetch: Callable[[], None]
     open: Callable[[Extent], BinaryIO]
+    signatures: Mapping[ImageLock, tuple[SignatureFiles, ...]]
     renew: Callable[[], bool] = lambda: False
     """Whether a blob that was wrong was found and will be fetched again."""
     forget: Callable[[], int] = lambda: 0
@@ -94,13 +101,32 @@ def _from_registries(ctx: Context, selection: Selection, leave_out: LeaveOut) ->
         def opened(extent: Extent) -> BinaryIO:
             return FileSlice(store.path(extent.digest), Descriptor("", extent.digest, extent.size)).open()
 
-        yield Images(locks, bring, opened, renew, forget, without)
+        for lock in locks:
+            signatures.keep(store, lock, _signed(ctx.source, lock))
+        yield Images(locks, bring, opened, signatures_in(store, locks), renew, forget, without)
 
 
 def _reduced(lock: ImageLock, without: frozenset[str]) -> ImageLock:
     """The image without the layers that are left out."""
     kept = [(layer, diff_id) for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True) if layer.digest not in without]
     return replace(lock, layers=tuple(layer for layer, _ in kept), diff_ids=tuple(diff_id for _, diff_id in kept))
+
+
+def _signed(source: Blobs, lock: ImageLock) -> SignatureDocuments:
+    """Of its index and its manifest. Trouble that passes is raised: a bundle without its signatures would be refused by a box."""
+    documents = SignatureDocuments()
+    for document in (lock.index, lock.manifest):
+        try:
+            documents |= source.signatures(lock.reference, document.digest) if document else documents
+        except ProvisionError as error:
+            if error.temporary:
+                raise
+    return documents
+
+
+def signatures_in(store: Store, locks: Sequence[ImageLock]) -> Mapping[ImageLock, tuple[SignatureFiles, ...]]:
+    """Those whose blobs are all in the store."""
+    return {lock: tuple(files for files in store.signatures(lock) if all(store.has(blob) for blob in files.blobs())) for lock in locks}
 
 
 def _each_once(locks: Iterable[ImageLock]) -> tuple[ImageLock, ...]:
@@ -114,6 +140,8 @@ def _from_layout(ctx: Context, folder: Path, selection: Selection, leave_out: Le
     with ctx.sanitizer.errors():
         layout = LayoutFolder(folder)
         locks = _each_once(layout.resolve(reference, platform).lock for reference, platform in selection)
+        own = folder == ctx.store.layout.images
+        signed = signatures_in(ctx.store, locks) if own else {lock: _signed(layout, lock).files for lock in locks}
     without = leave_out(locks)
 
     def check() -> None:
@@ -122,9 +150,9 @@ def _from_layout(ctx: Context, folder: Path, selection: Selection, leave_out: Le
                 layout.open(blob).close()
 
     with ExitStack() as stack:
-        if folder == ctx.store.layout.images:
+        if own:
             stack.enter_context(ctx.store.lease(locks))
-        yield Images(locks, check, lambda extent: layout.open(Descriptor("", extent.digest, extent.size)), without=without)
+        yield Images(locks, check, lambda extent: layout.open(Descriptor("", extent.digest, extent.size)), signed, without=without)
 
 
 @contextmanager

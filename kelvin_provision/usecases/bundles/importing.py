@@ -17,8 +17,10 @@ from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.ledger.requests import Accepted, Brought
 from kelvin_provision.media import kept
 from kelvin_provision.media.mounts import Mounts
+from kelvin_provision.media.source import signatures_of
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.staging import signatures
 from kelvin_provision.staging.download import fetch
 from kelvin_provision.staging.media import copy_from_media
 from kelvin_provision.staging.transfer import Transfer
@@ -100,7 +102,7 @@ def _brought(ctx: Context, plan: ImportPlan) -> Brought:
 
 
 def _store_documents(ctx: Context, plan: ImportPlan, locks: tuple[ImageLock, ...]) -> None:
-    """Indexes, manifests and configs, so that nothing but layers has to be waited for."""
+    """Indexes, manifests, configs and signatures, so that nothing but layers has to be waited for."""
     if plan.head is None or not locks:
         return
     with open_bundle(plan.files, plan.head, plan.contents) as bundle:
@@ -108,6 +110,9 @@ def _store_documents(ctx: Context, plan: ImportPlan, locks: tuple[ImageLock, ...
             for document in (lock.index, lock.manifest, lock.config):
                 if document is not None:
                     _put(ctx, bundle, document)
+            for image in plan.contents.images:
+                if image.manifest == lock.manifest.digest and image.signatures:
+                    signatures.keep(ctx.store, lock, signatures_of(image, plan.contents, bundle.document))
 
 
 def _put(ctx: Context, bundle: Bundle, document: Descriptor) -> None:

@@ -22,7 +22,8 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.usecases.bundles.drafting import MADE_BY, checked, default_name
+from kelvin_provision.usecases.bundles.drafting import MADE_BY, Signatures, checked, default_name
+from kelvin_provision.usecases.bundles.gathering import signatures_in
 from kelvin_provision.usecases.bundles.packable import PackageRequest, packable, refuse_lacking
 
 REQUEST, MANIFEST = "workload.json", "manifest.yaml"
@@ -55,7 +56,7 @@ def packed(ctx: Context, request: PackageRequest) -> Iterator[Packed]:
     revision, locks = packable(ctx, request)
     with ctx.store.lease(locks):
         refuse_lacking(ctx, revision, locks, ctx.store.has)
-        draft = _drafted(revision, locks)
+        draft = _drafted(revision, locks, signatures_in(ctx.store, locks))
         held = [data for _, data in draft.files] + [request.content for request in draft.requests]
         known: Mapping[str, bytes] = {digest_of(data): data for data in held}
 
@@ -73,9 +74,10 @@ def _stored(ctx: Context, extent: Extent) -> BinaryIO:
 # --- what is in it --------------------------------------------------------------------------------------
 
 
-def _drafted(revision: Revision, locks: tuple[ImageLock, ...]) -> Draft:
-    images = [(bundled(lock), lock.index or lock.manifest) for lock in locks]
+def _drafted(revision: Revision, locks: tuple[ImageLock, ...], signatures: Signatures) -> Draft:
+    images = [(bundled(lock, signatures=signatures[lock]), lock.source) for lock in locks]
     described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
+    described += [blob for files in signatures.values() for signature in files for blob in signature.blobs()]
     return Draft(
         name=default_name([revision.spec]),
         made_by=MADE_BY,

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from kelvin_provision.errors import ImageNotFound, ProvisionError, RegistryUnreachable
 from kelvin_provision.refs import Reference
-from kelvin_provision.registry.protocol import Resolved, Stream
+from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
 from tests.kit.images import Image
 from tests.kit.locks import lock_of
 
@@ -18,6 +18,7 @@ class FakeSource:
         self.down: ProvisionError | None = None
         self.cut = 0
         self.cuts = 0
+        self.signed: dict[str, SignatureDocuments] = {}
         self.wrong: set[str] = set()
         self.ignores_ranges = False
         self.chunk = 1000
@@ -41,6 +42,11 @@ class FakeSource:
             data = bytes(len(data))
         start = 0 if self.ignores_ranges else offset
         yield Stream(start, self._chunks(blob.digest, data, start))
+
+    def signatures(self, reference, digest):
+        if self.down:
+            raise self.down
+        return self.signed.get(digest, SignatureDocuments())
 
     def _found(self, reference, digest):
         """The image under this name, unless it is not, and does not have, this; else one of the same repository that does."""

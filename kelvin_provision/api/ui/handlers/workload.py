@@ -56,7 +56,7 @@ async def shown(call: Call) -> Response:
         before=seen.before,
         failure=failure if failure and not result.recovered else None,
         rehearsed=rehearsal_sign(_, current.rehearsal.outcome) if current.rehearsal else None,
-        images=[(image, _progress(_, image)) for image in result.images],
+        images=[(image, _progress(_, image), _signed(_, image)) for image in result.images],
         orders=[(order, title_of(_, order), headline(_, order, {}, course)) for order, course in seen.orders],
         may_stop=state is State.RUNNING,
         may_start=state is State.STOPPED,
@@ -121,3 +121,18 @@ def _progress(_: Texts, image: ImageTransfer) -> str:
     parts += [format_rate(image.rate)] if image.rate else []
     parts += [_("{time} left", time=format_duration(image.seconds_left))] if image.seconds_left else []
     return ", ".join(parts)
+
+
+def _signed(_: Texts, image: ImageTransfer) -> str:
+    """By whom; empty on a box without keys."""
+    if image.signed is None:
+        return ""
+    names = ", ".join(signer.text for signer in image.signed.signers)
+    texts = {
+        "signed": _("signed by {names}", names=names),
+        "not-enough": _("signed by {names}, which is not enough", names=names),
+        "others": _("signed with keys that this box does not trust"),
+        "keyless": _("keyless signatures only, which do not count"),
+        "unsigned": _("not signed"),
+    }
+    return texts.get(image.signed.state, _("signatures not looked for yet"))

@@ -1,0 +1,1 @@
+"""Signatures of images in the formats of cosign, verified by key, without a network. See ../README.md."""

@@ -1,0 +1,142 @@
+"""Manifests of signatures as registries have them (cosign BUNDLE_SPEC, SIGNATURE_SPEC), of untrusted registries. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.refs import Descriptor, is_digest
+from kelvin_provision.spec.media_types import OCI_INDEX, OCI_MANIFEST
+
+SIGSTORE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+"""Media type of a sigstore bundle, and type of the manifest that refers to an image with it."""
+SIMPLE = "application/vnd.dev.cosign.simplesigning.v1+json"
+PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+"""What a statement says of an image that is signed; other statements, such as a bill of materials, are no signatures."""
+MOST = 32
+"""Signatures of one image that are looked at."""
+LARGEST_MANIFEST, LARGEST_PAYLOAD = 1 << 20, 256 << 10
+"""Bytes."""
+_SIGNATURE = "dev.cosignproject.cosign/signature"
+_CERTIFICATE = "dev.sigstore.cosign/certificate"
+_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
+_NO_TYPE = {None, "", "application/vnd.oci.empty.v1+json"}
+"""What some registries answer in place of the type of the manifest; its own word counts then."""
+
+
+class NotASignature(ValueError):
+    """These bytes are not a signature that is read here; the text says why."""
+
+
+@dataclass(frozen=True)
+class SignedPayload:
+    """A payload of a signature. In the old form, the manifest has the `signature` in base64, and whether there is a certificate."""
+
+    blob: Descriptor
+    signature: str = ""
+    certified: bool = False
+
+
+@dataclass(frozen=True)
+class SignatureManifest:
+    """`subject` is the digest of what it refers to; in the old form there is none, and the payload names it."""
+
+    payloads: tuple[SignedPayload, ...]
+    subject: str | None = None
+
+    @property
+    def is_bundle(self) -> bool:
+        return self.subject is not None
+
+
+def read(data: bytes) -> SignatureManifest:
+    """Raises NotASignature."""
+    if len(data) > LARGEST_MANIFEST:
+        raise NotASignature(f"a manifest of {len(data)} bytes; at most {LARGEST_MANIFEST} are read")
+    manifest = strict(data)
+    if manifest.get("mediaType", OCI_MANIFEST) != OCI_MANIFEST or not isinstance(manifest.get("layers"), list):
+        raise NotASignature("not a manifest with layers")
+    if manifest.get("artifactType") == SIGSTORE:
+        return _bundle(manifest)
+    payloads = [payload for entry in manifest["layers"][-MOST:] if (payload := _simple(entry))]
+    if not payloads:
+        raise NotASignature("of another type than a signature")
+    return SignatureManifest(tuple(payloads))
+
+
+def _bundle(manifest: dict[str, Any]) -> SignatureManifest:
+    layers, subject = manifest["layers"], manifest.get("subject")
+    digest = subject.get("digest") if isinstance(subject, dict) else None
+    if not isinstance(digest, str) or not is_digest(digest):
+        raise NotASignature("it refers to no image")
+    if len(layers) != 1 or not isinstance(layers[0], dict) or layers[0].get("mediaType") != SIGSTORE:
+        raise NotASignature("not exactly one layer of the type of a sigstore bundle")
+    return SignatureManifest((SignedPayload(_descriptor(layers[0])),), digest)
+
+
+def _simple(entry: Any) -> SignedPayload | None:
+    """None for a layer of another type."""
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    if not isinstance(annotations, dict) or entry.get("mediaType") != SIMPLE:
+        return None
+    signature = annotations.get(_SIGNATURE)
+    return SignedPayload(_descriptor(entry), signature if isinstance(signature, str) else "", _CERTIFICATE in annotations)
+
+
+def _descriptor(entry: dict[str, Any]) -> Descriptor:
+    digest, size = entry.get("digest"), entry.get("size")
+    if not isinstance(digest, str) or not is_digest(digest) or type(size) is not int:
+        raise NotASignature("a layer without a digest or a size")
+    if not 0 < size <= LARGEST_PAYLOAD:
+        raise NotASignature(f"a payload of {size} bytes; at most {LARGEST_PAYLOAD} are read")
+    return Descriptor(entry["mediaType"], digest, size)
+
+
+def referring(data: bytes, subject: str) -> tuple[Descriptor, ...] | None:
+    """Of a list of what refers to `subject`, the manifests that may be signatures, at most `MOST`. None if it is no such list."""
+    try:
+        index = strict(data)
+    except NotASignature:
+        return None
+    entries = index.get("manifests")
+    if index.get("mediaType", OCI_INDEX) != OCI_INDEX or index.get("schemaVersion") != 2 or not isinstance(entries, list):
+        return None
+    manifests: dict[str, Descriptor] = {}
+    for entry in entries:
+        if len(manifests) < MOST and isinstance(entry, dict) and _may_be_signature(entry) and entry["digest"] != subject:
+            manifests[entry["digest"]] = Descriptor(OCI_MANIFEST, entry["digest"], entry["size"])
+    return tuple(manifests.values())
+
+
+def _may_be_signature(entry: dict[str, Any]) -> bool:
+    """What says of itself that it is something else is not asked for: an attestation may have megabytes."""
+    digest, size, kind = entry.get("digest"), entry.get("size"), entry.get("artifactType")
+    if not isinstance(digest, str) or not is_digest(digest) or type(size) is not int or not 0 < size <= LARGEST_MANIFEST:
+        return False
+    annotations = entry.get("annotations")
+    predicate = annotations.get(_PREDICATE_TYPE, PREDICATE) if isinstance(annotations, dict) else PREDICATE
+    is_typed = kind == SIGSTORE or (kind in _NO_TYPE and "platform" not in entry if isinstance(kind, str | None) else False)
+    return is_typed and entry.get("mediaType") == OCI_MANIFEST and predicate == PREDICATE
+
+
+class _Members(dict[str, Any]):
+    """A JSON object without repeated keys: of those, another reader could take another one."""
+
+
+def strict(data: bytes) -> dict[str, Any]:
+    """A JSON object, each key once. Raises NotASignature."""
+    try:
+        document = json.loads(data, object_pairs_hook=_members)
+    except (ValueError, RecursionError):
+        raise NotASignature("not JSON, or with a key twice") from None
+    if not isinstance(document, dict):
+        raise NotASignature("not a JSON object")
+    return document
+
+
+def _members(pairs: list[tuple[str, Any]]) -> _Members:
+    members = _Members(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key is there twice")
+    return members

@@ -1,0 +1,148 @@
+"""Signatures of images that travel: from the desk's registry, store or layout onto a stick, and to a box that has no network."""
+
+import json
+import shutil
+from contextlib import closing
+
+import pytest
+
+from kelvin_provision.bundles.opening import find, read_head
+from kelvin_provision.bundles.verify import verify
+from kelvin_provision.context import silent
+from kelvin_provision.spec.enums import Download
+from kelvin_provision.wait_reason import WaitKind
+from tests.cli.test_bundle_create import create, on, opened, request
+from tests.kit import cosign
+from tests.kit.bundle_box import desk, offline
+from tests.kit.images import OCI_MANIFEST, random_image
+from tests.kit.locks import lock_of
+
+IMAGE = "r.io/pump:1.0.0"
+
+
+@pytest.fixture(scope="module")
+def anna(tmp_path_factory):
+    return cosign.OpensslKey(tmp_path_factory.mktemp("anna"), "anna")
+
+
+@pytest.fixture(scope="module")
+def ben(tmp_path_factory):
+    return cosign.OpensslKey(tmp_path_factory.mktemp("ben"), "ben", "ed25519")
+
+
+@pytest.fixture
+def at_desk(tmp_path, anna, ben, monkeypatch):
+    """Its registry has the image, signed by two; it trusts no keys itself."""
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "r.io")
+    with closing(desk(tmp_path / "desk", registry="r.io")) as box:
+        image = box.source.images[IMAGE] = random_image([3_000, 5_000], level=0)
+        payload = cosign.simple(image.digest)
+        old = cosign.documents((cosign.old((payload, ben.sign(payload))), [payload]))
+        box.source.signed[image.digest] = cosign.signed(anna, image.digest) | old
+        yield box
+
+
+@pytest.fixture
+def stick(tmp_path):
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def box(tmp_path, anna, monkeypatch):
+    """It reaches no registry, and takes signed images only."""
+    with closing(offline(tmp_path / "state", registry="r.io", trust=cosign.trusting_images(anna))) as box:
+        site = {"trust": {"keys": list(map(str, box.settings.trust.keys)), "require_signature": ["image"]}}
+        (tmp_path / "site.yaml").write_text(json.dumps(site))
+        monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
+        yield box
+
+
+def made(at_desk, stick, tmp_path, *words):
+    return create(at_desk, request(tmp_path), "--to", stick, "--platform", "linux/amd64", *words, "--json").check()
+
+
+def test_a_stick_carries_them_to_a_box_with_no_network(at_desk, box, stick, tmp_path):
+    (described,) = json.loads(made(at_desk, stick, tmp_path).stdout)["bundle"]["images"]
+    assert described["signatures"] == 2
+    assert json.loads(box.ended("bundle", "inspect", str(stick), "--json").stdout)["images"][0]["signatures"] == 2
+    box.ended("bundle", "import", str(stick), "--yes")
+    box.turn()
+    assert box.ledger.workload("pump").staged.download is Download.READY
+    box.command_apply("pump")
+    (image,) = json.loads(box.run("workloads", "show", "pump", "--json").stdout)["images"]
+    assert (image["source"], [signer["name"] for signer in image["signatures"]["signers"]]) == ("bundle", ["anna"])
+
+
+def test_a_stick_without_signatures_brings_nothing_that_is_applied(at_desk, box, stick, tmp_path):
+    at_desk.source.signed = {}
+    made(at_desk, stick, tmp_path)
+    box.ended("bundle", "import", str(stick), "--yes")
+    box.turn()
+    staged = box.ledger.workload("pump").staged
+    assert (staged.waiting.kind, staged.cause) == (WaitKind.IMAGE_UNSIGNED, f"{IMAGE}: not signed")
+
+
+def test_a_later_stick_brings_the_missing_signature(at_desk, box, stick, tmp_path):
+    signed, at_desk.source.signed = at_desk.source.signed, {}
+    made(at_desk, stick, tmp_path)
+    box.ended("bundle", "import", str(stick), "--yes")
+    box.turn()
+    at_desk.source.signed = signed
+    other = tmp_path / "other"
+    other.mkdir()
+    made(at_desk, other, tmp_path)
+    box.ended("bundle", "import", str(other), "--yes", "--images-only")
+    box.turn()
+    assert box.ledger.workload("pump").staged.download is Download.READY
+
+
+def test_the_store_and_a_layout_have_them_too(at_desk, stick, tmp_path):
+    made(at_desk, stick, tmp_path, "--name", "first")
+    first = opened(stick).contents.images[0].signatures
+    at_desk.store.tag(lock_of(at_desk.source.images[IMAGE], IMAGE))  # which a desk does not do by itself
+    shutil.rmtree(stick)
+    stick.mkdir()
+    made(at_desk, stick, tmp_path, "--from", "store", "--name", "second")
+    assert sorted(opened(stick).contents.images[0].signatures) == sorted(first)
+    layout = tmp_path / "layout"
+    shutil.copytree(at_desk.store.layout.images, layout)
+    digest = at_desk.source.images[IMAGE].digest
+    old = next(files[0] for files in first if b"simplesigning" in (layout / "blobs/sha256" / files[0][7:]).read_bytes())
+    index = json.loads((layout / "index.json").read_text())
+    size = (layout / "blobs/sha256" / old[7:]).stat().st_size
+    name = {"org.opencontainers.image.ref.name": f"r.io/pump:{cosign.tag(digest)}.sig"}
+    index["manifests"].append({"mediaType": OCI_MANIFEST, "digest": old, "size": size, "annotations": name})
+    (layout / "index.json").write_text(json.dumps(index))
+    shutil.rmtree(stick)
+    stick.mkdir()
+    made(at_desk, stick, tmp_path, "--from", layout, "--name", "third")
+    assert [files[0] for files in opened(stick).contents.images[0].signatures] == [old]
+
+
+def test_they_are_verified_and_repaired_like_every_member(at_desk, stick, tmp_path):
+    made(at_desk, stick, tmp_path)
+    before = on(stick)
+    with opened(stick) as bundle:
+        extent = bundle.contents.by_digest[bundle.contents.images[0].signatures[0][1]]
+    (path,) = stick.iterdir()
+    data = bytearray(path.read_bytes())
+    data[extent.offset] ^= 1
+    path.write_bytes(data)
+    head = read_head(find(stick))
+    with opened(stick) as bundle:
+        assert verify(bundle, head, silent).bad
+    at_desk.source.signed = {digest: found | cosign.signed(_third(tmp_path), digest) for digest, found in at_desk.source.signed.items()}
+    made(at_desk, stick, tmp_path, "--repair")
+    assert on(stick) == before
+
+
+def _third(tmp_path):
+    return cosign.OpensslKey(tmp_path, "third")
+
+
+def test_a_table_of_contents_without_signatures_is_as_before(at_desk, stick, tmp_path):
+    at_desk.source.signed = {}
+    made(at_desk, stick, tmp_path)
+    assert "signatures" not in json.loads(read_head(find(stick)).contents)["images"][0]

@@ -1,0 +1,210 @@
+"""Where images must be signed: what is not signed is not downloaded, not ready and not applied, and what is says by whom."""
+
+import json
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision.checks import before_apply
+from kelvin_provision.errors import ImageUnsigned, RegistryUnreachable
+from kelvin_provision.images import prune
+from kelvin_provision.registry.protocol import SignatureDocuments
+from kelvin_provision.spec.enums import Download, Method
+from kelvin_provision.wait_reason import WaitKind
+from tests.kit import cosign
+from tests.kit.box import Box
+
+IMAGE = "r.io/a:1.0.0"
+
+
+@pytest.fixture(scope="module")
+def anna(tmp_path_factory):
+    return cosign.OpensslKey(tmp_path_factory.mktemp("anna"), "anna")
+
+
+@pytest.fixture(scope="module")
+def ben(tmp_path_factory):
+    return cosign.OpensslKey(tmp_path_factory.mktemp("ben"), "ben", "ed25519")
+
+
+@pytest.fixture
+def box(tmp_path, anna, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
+    with closing(Box(tmp_path / "state")) as box:
+        trust(box, anna)
+        yield box
+
+
+def trust(box, *keys, require=("image",)):
+    """The box in this process, and its commands, trust these keys."""
+    settings = cosign.trusting_images(*keys, require=require)
+    site = {"trust": {"keys": list(map(str, settings.keys)), "require_signature": list(require)}} if keys else {}
+    (box.settings.state_dir.parent / "site.yaml").write_text(json.dumps(site))
+    box.settings = replace(box.settings, trust=settings)
+    box._connections = None
+
+
+def sign(box, key, name="a", version="1.0.0"):
+    digest = box.source.images[f"r.io/{name}:{version}"].digest
+    box.source.signed[digest] = cosign.signed(key, digest)
+
+
+def staged(box, name="a"):
+    return box.ledger.workload(name).staged
+
+
+def test_an_unsigned_image_is_waited_for_without_a_layer_and_arrives_when_it_is_signed(box, anna):
+    box.deploy("a")
+    box.turn()
+    waiting = staged(box).waiting
+    assert (waiting.kind, waiting.detail, staged(box).download) == (WaitKind.IMAGE_UNSIGNED, f"{IMAGE}: not signed", Download.PROCESSING)
+    assert box.source.served == []
+    assert box.warnings("a") == [f"{IMAGE}: not signed"]
+    sign(box, anna)
+    box.turn()
+    assert staged(box).download is Download.READY
+    box.command_apply("a")
+    assert box.states() == {"a": ("running", None)}
+
+
+def test_signed_by_a_stranger_or_keyless_is_said_and_does_not_count(box, ben):
+    box.deploy("a")
+    sign(box, ben)
+    box.turn()
+    assert staged(box).cause == f"{IMAGE}: signed with keys that this box does not trust"
+    digest = box.source.images[IMAGE].digest
+    payload = cosign.envelope(ben, cosign.statement(digest), material=cosign.CERTIFICATE)
+    box.source.signed[digest] = cosign.documents((cosign.referring(digest, payload), [payload]))
+    box.store.keep_signatures(staged(box).locks[0], (), {})
+    box.turn()
+    assert staged(box).cause == f"{IMAGE}: keyless signatures only, by certificates, which do not count"
+
+
+def test_a_key_that_is_not_trusted_any_more_takes_ready_back_and_the_apply_refuses(box, anna, ben):
+    box.deploy("a")
+    sign(box, anna)
+    box.turn()
+    trust(box, ben)
+    with pytest.raises(ImageUnsigned) as refused:
+        box.command_apply("a")
+    assert refused.value.evidence == (f"a: {IMAGE}: signed with keys that this box does not trust [image-unsigned]",)
+    assert [verb for verb, _ in box.cluster.calls if verb in {"put", "remove"}] == []
+    box.turn()
+    assert (staged(box).download, staged(box).waiting.kind) == (Download.RECEIVED, WaitKind.IMAGE_UNSIGNED)
+    trust(box, ben, anna)
+    box.turn()
+    assert staged(box).download is Download.READY
+    box.command_apply("a")
+
+
+def test_a_new_key_is_tried_on_what_is_kept_without_a_network(box, anna, ben):
+    box.deploy("a")
+    sign(box, ben)
+    box.turn()
+    assert staged(box).waiting.kind is WaitKind.IMAGE_UNSIGNED
+    trust(box, anna, ben)
+    box.source.signed = {}
+    box.turn()
+    assert staged(box).download is Download.READY
+
+
+def test_what_ran_before_needs_no_signature_to_come_back(box, anna):
+    trust(box, anna, require=())
+    box.up("1.0.0", "a")
+    trust(box, anna)
+    box.deploy("a", version="2.0.0")
+    sign(box, anna, version="2.0.0")
+    box.turn()
+    box.command_apply("a")
+    box.rollback("a")
+    assert box.ledger.workload("a").running.spec.app_version == "1.0.0"
+
+
+def test_what_the_cluster_pulls_itself_cannot_be_checked_and_is_refused(box):
+    box.deploy("a", method=Method.STANDARD)
+    with pytest.raises(ImageUnsigned) as refused:
+        box.command_apply("a")
+    assert "deploy it staged" in refused.value.evidence[0]
+
+
+def test_a_registry_that_does_not_answer_is_waited_for_and_one_that_came_on_a_medium_is_not_asked_in_vain(box):
+    box.deploy("a")
+
+    def silent(reference, digest):
+        raise RegistryUnreachable("no route to host")
+
+    box.source.signatures = silent
+    box.turn()
+    assert staged(box).waiting.kind is WaitKind.REGISTRY_UNREACHABLE
+
+
+def test_without_being_required_one_look_reports_and_its_trouble_keeps_nothing(box, anna):
+    trust(box, anna, require=())
+    box.deploy("a", "b")
+    sign(box, anna)
+    box.turn()
+    shown = json.loads(box.run("workloads", "show", "a", "--json").stdout)["images"][0]["signatures"]
+    assert (shown["state"], shown["signers"]) == ("signed", [{"name": "anna", "key": anna.key_id}])
+    assert "not signed" in box.run("workloads", "show", "b").stdout
+    assert staged(box, "b").download is Download.READY
+
+    def broken(reference, digest):
+        raise RegistryUnreachable("no route to host")
+
+    box.source.signatures = broken
+    box.deploy("c")
+    box.turn()
+    assert staged(box, "c").download is Download.READY
+    assert "its signatures were not looked for" in box.run("workloads", "show", "c").stdout
+
+
+def test_a_box_without_keys_asks_nothing_and_says_nothing(box):
+    trust(box, require=())
+    box.source.signatures = None
+    box.deploy("a")
+    box.turn()
+    assert json.loads(box.run("workloads", "show", "a", "--json").stdout)["images"][0]["signatures"] is None
+
+
+def test_signatures_stay_as_long_as_their_image_and_go_with_it(box, anna):
+    box.deploy("a")
+    sign(box, anna)
+    box.turn()
+    (lock,) = staged(box).locks
+    (files,) = box.store.signatures(lock)
+    box.store.collect_garbage(box.ledger.kept_locks())
+    assert all(box.store.has(blob) for blob in files.blobs())
+    assert box.ledger.verdict(lock).signers
+    box.undeploy("a", staged=True)
+    prune.carry_out(prune.PrunePlan(), box.ledger, box.store, lambda: box.runtime, keep=2)
+    assert (box.store.signatures(lock), box.ledger.verdict(lock)) == ((), None)
+    assert not any(box.store.has(blob) for blob in files.blobs())
+    assert list(box.store.layout.signatures.iterdir()) == []
+
+
+def test_a_signature_whose_files_are_lost_is_fetched_again(box, anna, ben):
+    box.deploy("a")
+    sign(box, ben)
+    box.turn()
+    (lock,) = staged(box).locks
+    for blob in box.store.signatures(lock)[0].blobs():
+        box.store.path(blob).write_bytes(b"changed by the disk")
+    trust(box, ben)
+    box.turn()
+    assert staged(box).download is Download.READY
+
+
+def test_the_check_before_an_apply_says_by_whom(box, anna):
+    box.deploy("a", "b")
+    sign(box, anna)
+    box.turn()
+    results = before_apply.run(box.ctx, box.ledger.workloads(["a", "b"]))
+    texts = {(result.status.value, result.text.partition(" (")[0]) for result in results if result.id == "signatures"}
+    assert texts == {("ok", f"{IMAGE}: signed by anna"), ("error", "r.io/b:1.0.0: not signed")}
+
+
+def test_answers_of_a_source_are_joined_by_manifest(anna):
+    first, second = cosign.signed(anna, "sha256:" + "1" * 64), cosign.signed(anna, "sha256:" + "2" * 64)
+    assert len((first | second | first).files) == 2
+    assert (SignatureDocuments() | first) == first
