@@ -10,14 +10,21 @@ from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.bundles.verify import verify
 from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.trust import computing
 from kelvin_provision.wait_reason import WaitKind
 from tests.cli.test_bundle_create import create, on, opened, request
 from tests.kit import cosign
 from tests.kit.bundle_box import desk, offline
 from tests.kit.images import OCI_MANIFEST, random_image
 from tests.kit.locks import lock_of
+from tests.kit.signing import computed_here
 
 IMAGE = "r.io/pump:1.0.0"
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    monkeypatch.setattr(computing, "computed", computed_here)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,12 @@
 """Where images must be signed: what is not signed is not downloaded, not ready and not applied, and what is says by whom."""
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +15,23 @@ from kelvin_provision.errors import ImageUnsigned, RegistryUnreachable
 from kelvin_provision.images import prune
 from kelvin_provision.registry.protocol import SignatureDocuments
 from kelvin_provision.spec.enums import Download, Method
+from kelvin_provision.trust import computing
+from kelvin_provision.trust.documents.model import Role
+from kelvin_provision.trust.public_keys import public_key_of_pem
+from kelvin_provision.usecases.bundles.trust.importing import ImportTrustRequest, import_documents
 from kelvin_provision.wait_reason import WaitKind
 from tests.kit import cosign
 from tests.kit.box import Box
+from tests.kit.signing import computed_here, key_pair, trusting
+from tests.kit.trusting import signed, trust_document, written
 
 IMAGE = "r.io/a:1.0.0"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    monkeypatch.setattr(computing, "computed", computed_here)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +220,56 @@ def test_the_check_before_an_apply_says_by_whom(box, anna):
     assert texts == {("ok", f"{IMAGE}: signed by anna"), ("error", "r.io/b:1.0.0: not signed")}
 
 
+def test_a_trust_document_says_which_keys_and_how_many(box, tmp_path, anna, ben):
+    """Its role `images` counts in place of the site file, on images that were judged before it came."""
+    root = key_pair(name="root")
+    site = trusting(tmp_path, root, require=("image",))
+    box.settings = replace(box.settings, trust=replace(site, keys=(*site.keys, anna.public)))
+    box._connections = None
+    box.deploy("a")
+    sign(box, anna)
+    box.turn()
+    assert staged(box).download is Download.READY
+    images = Role(tuple(public_key_of_pem(key.public.read_bytes(), key.name) for key in (anna, ben)), 2)
+    path = written(tmp_path / "trust-1.json", signed(trust_document(1, root, images=images), root))
+    import_documents(box.ctx, ImportTrustRequest((path,)))
+    box.turn()
+    assert (staged(box).waiting.kind, "2 keys must sign" in staged(box).cause) == (WaitKind.IMAGE_UNSIGNED, True)
+    digest = box.source.images[IMAGE].digest
+    box.source.signed[digest] |= cosign.signed(ben, digest)
+    box.turn()
+    assert staged(box).download is Download.READY
+    without = written(tmp_path / "trust-2.json", signed(trust_document(2, root), root))
+    import_documents(box.ctx, ImportTrustRequest((without,)))
+    box.turn()
+    assert staged(box).waiting.kind is WaitKind.IMAGE_UNSIGNED
+
+
 def test_answers_of_a_source_are_joined_by_manifest(anna):
     first, second = cosign.signed(anna, "sha256:" + "1" * 64), cosign.signed(anna, "sha256:" + "2" * 64)
     assert len((first | second | first).files) == 2
     assert (SignatureDocuments() | first) == first
+
+
+def test_the_process_that_judges_never_has_cryptography(anna, tmp_path):
+    """Agent and API stay small: the library comes and goes with the child."""
+    payload = cosign.envelope(anna, cosign.statement("sha256:" + "1" * 64))
+    manifest = cosign.referring("sha256:" + "1" * 64, payload)
+    (tmp_path / "payload").write_bytes(payload)
+    (tmp_path / "manifest").write_bytes(manifest)
+    script = f"""
+import sys
+from pathlib import Path
+from kelvin_provision.agent import loop
+from kelvin_provision.applying import facts
+from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.trust.cosign.judging import Signed, judged
+from kelvin_provision.trust.public_keys import public_key_of_pem
+payload, manifest = Path("payload").read_bytes(), Path("manifest").read_bytes()
+key = public_key_of_pem(Path({str(anna.public)!r}).read_bytes(), "anna")
+verdict = judged([Signed(digest_of(manifest), manifest, {{digest_of(payload): payload}})], {{"sha256:" + "1" * 64: b""}}, [key])
+assert [signer.name for signer in verdict.signers] == ["anna"], verdict
+assert not {{"cryptography", "pydantic"}} & set(sys.modules)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, timeout=120)

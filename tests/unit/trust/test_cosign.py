@@ -10,6 +10,7 @@ from kelvin_provision.trust.public_keys import InvalidKey, public_key_of_pem
 from tests.kit import cosign
 from tests.kit.images import sha256
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 MANIFEST, INDEX, OTHER = b'{"layers": "ours"}', b'{"manifests": "ours"}', b'{"layers": "of another image"}'
 OURS = {sha256(INDEX): INDEX, sha256(MANIFEST): MANIFEST}
 
