@@ -6,13 +6,13 @@ from contextlib import closing
 
 import pytest
 
-from kelvin_provision.bundles.opening import find, read_head
+from kelvin_provision.bundles.contents import decode
+from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.bundles.verify import verify
 from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.trust import computing
 from kelvin_provision.wait_reason import WaitKind
-from tests.cli.test_bundle_create import create, on, opened, request
 from tests.kit import cosign
 from tests.kit.bundle_box import desk, offline
 from tests.kit.images import OCI_MANIFEST, random_image
@@ -67,7 +67,20 @@ def box(tmp_path, anna, monkeypatch):
 
 
 def made(at_desk, stick, tmp_path, *words):
-    return create(at_desk, request(tmp_path), "--to", stick, "--platform", "linux/amd64", *words, "--json").check()
+    path = tmp_path / "pump.json"
+    body = {"name": "pump", "app_name": "pump", "app_version": "1.0.0", "staged": True, "instantly_apply": False}
+    path.write_text(json.dumps(body))
+    return at_desk.ended("bundle", "create", str(path), "--to", str(stick), "--platform", "linux/amd64", *map(str, words), "--json")
+
+
+def opened(place):
+    files = find(place)
+    head = read_head(files)
+    return open_bundle(files, head, decode(head.contents))
+
+
+def on(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_stick_carries_them_to_a_box_with_no_network(at_desk, box, stick, tmp_path):
