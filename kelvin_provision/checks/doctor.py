@@ -142,7 +142,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
     return {
         "configuration": Fact(lambda: configuration),
         "now": Fact(timestamps.now),
-        "trust": trust.fact(ctx.settings.trust, lambda: ctx.trust.document),
+        "trust": trust.fact(ctx.settings.trust, lambda: ctx.trust.document, ctx.settings.state_dir),
         "media": media.fact(ctx),
         "clock": Fact(lambda: _clock(ctx, time.time(), newest(ctx.ledger) if opened() else None)),
         "paths": Fact(lambda: tuple(_places(ctx))),

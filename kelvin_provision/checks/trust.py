@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.checks.runner import Check, Fact
 from kelvin_provision.errors import ApiMissing, StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.hints import command
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.documents import kept
 from kelvin_provision.trust.documents.model import TrustDocument
 from kelvin_provision.trust.policy import KINDS, required
 from kelvin_provision.trust.trusted import InspectedKey, inspected
@@ -25,15 +28,18 @@ class TrustState:
     document: TrustDocument | None = None
     """The newest that was accepted: then files of trust.keys do not count any more."""
     error: StateDamaged | None = None
+    beyond: tuple[Path, ...] = ()
+    """Documents in the state directory that the ledger does not know."""
 
 
-def state_of(settings: TrustSettings, document: Callable[[], TrustDocument | None] = lambda: None) -> TrustState:
+def state_of(settings: TrustSettings, document: Callable[[], TrustDocument | None], state_dir: Path) -> TrustState:
     can_verify = find_spec("cryptography") is not None
     try:
         accepted = document()
     except StateDamaged as damaged:
         return TrustState(settings, (), can_verify, error=damaged)
-    return TrustState(settings, () if accepted else inspected(settings), can_verify, accepted)
+    beyond = kept.beyond(state_dir, accepted.number if accepted else 0)
+    return TrustState(settings, () if accepted else inspected(settings), can_verify, accepted, beyond=beyond)
 
 
 def trust(state: TrustState) -> Iterator[CheckFinding]:
@@ -41,6 +47,10 @@ def trust(state: TrustState) -> Iterator[CheckFinding]:
     if state.error is not None:
         yield error(str(state.error), state.error.hint)
         return
+    if state.beyond:
+        paths = tuple(map(str, state.beyond))
+        hint = command("trust import", *paths, instruction="bring them again, from there or from a stick", sudo=True)
+        yield warning(f"the ledger does not know {', '.join(paths)}: what they revoke may count again", hint)
     if not state.keys and state.document is None:
         yield ok("no trusted keys: nothing has to be signed")
         return
@@ -72,5 +82,5 @@ def must_be_signed(settings: TrustSettings, *, has_document: bool = False) -> st
 CHECK = Check("trust", "Trusted keys", "With a key that cannot be used, nothing that must be signed is accepted.", trust, ("trust",))
 
 
-def fact(settings: TrustSettings, document: Callable[[], TrustDocument | None] = lambda: None) -> Fact[TrustState]:
-    return Fact(lambda: state_of(settings, document))
+def fact(settings: TrustSettings, document: Callable[[], TrustDocument | None], state_dir: Path) -> Fact[TrustState]:
+    return Fact(lambda: state_of(settings, document, state_dir))

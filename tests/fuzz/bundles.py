@@ -19,7 +19,11 @@ from kelvin_provision.bundles.writing.layout import CONTENTS_AT
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.believed import Trust
+from tests.kit import bundles
 from tests.kit.hostile_bundles import BASE, DIGEST, document, headed
+from tests.kit.images import make_image
+from tests.kit.signing import key_pair
+from tests.kit.trusting import signed, trust_document
 
 REFUSED = {65, 66, 75}
 _LONGEST = 1000
@@ -32,9 +36,18 @@ VALUES = (
 )  # fmt: skip
 
 
+_ANNA = key_pair()
+TRUSTING = bundles.make(
+    {"r.io/pump:1": make_image([b"layer"])}, trust=tuple(signed(trust_document(number, _ANNA), _ANNA) for number in (1, 2)), name="trusting"
+)
+"""With trust documents, which no hash of the bundle covers."""
+
+
 def mutated(source: random.Random) -> bytes:
     """An archive."""
     kind = source.random()
+    if kind < 0.05:
+        return changed_bytes(source, TRUSTING.data, TRUSTING.contents.chunks.offset)
     if kind < 0.5:
         return _with_table(json.dumps(changed_values(source, document())).encode())
     if kind < 0.6:

@@ -1,6 +1,8 @@
 """Trust documents come with bundles: what a box believes changes in the commit that stores the requests, and never by half."""
 
+import json
 import os
+import shlex
 import shutil
 import sqlite3
 from contextlib import closing
@@ -324,3 +326,26 @@ def test_acceptance_that_is_killed_at_any_write_is_whole_or_nothing_and_is_repea
             break
     assert number > 8
     assert (outcomes[0], outcomes[-1]) == (False, True)
+
+
+def test_what_a_lost_ledger_knew_is_said_by_doctor_and_imported_from_the_state_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
+    (tmp_path / "keys").mkdir()
+    (site,) = trusting(tmp_path / "keys", ANNA).keys
+    (tmp_path / "site.yaml").write_text(f"trust: {{keys: [{site}]}}\n")
+    with closing(opened(tmp_path)) as box:
+        imported(box, stick(tmp_path / "stick", [rotation(1, revoked=[ANNA]), rotation(2, revoked=[ANNA, BERT])]))
+    for path in (tmp_path / "state").glob("ledger.db*"):
+        path.unlink()
+    with closing(opened(tmp_path)) as box:
+        assert believes(box) == (0, [])
+        (check,) = [
+            line
+            for line in json.loads(box.run("doctor", "--json").stdout)["checks"]
+            if line["id"] == "trust" and line["status"] == "warning"
+        ]
+        assert "what they revoke may count again" in check["found"]
+        words = shlex.split(check["next"].rpartition("kelvin-provision ")[2])
+        assert box.run(*words).exit_code == 0
+        assert believes(box) == (2, [1, 2])
+        assert "what they revoke" not in box.run("doctor", "--json").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.hints import command
 from kelvin_provision.trust.documents.model import LARGEST, SignedDocument, TrustDocument
 from kelvin_provision.trust.documents.reading import decode
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def folder(state_dir: Path) -> Path:
@@ -46,6 +49,14 @@ def signed_document(state_dir: Path, number: int) -> SignedDocument | None:
     """As it was accepted; None where a file is missing."""
     content, signatures = map(_read, paths(state_dir, number))
     return None if content is None or signatures is None else SignedDocument(content, signatures)
+
+
+def beyond(state_dir: Path, number: int) -> tuple[Path, ...]:
+    """Documents with higher numbers than the newest that was accepted: the ledger was lost, or an acceptance was interrupted."""
+    with suppress(OSError):
+        numbers = [int(path.stem) for path in folder(state_dir).glob("*.json") if _NUMBER.fullmatch(path.stem)]
+        return tuple(paths(state_dir, later)[0] for later in sorted(numbers) if later > number)
+    return ()
 
 
 def _read(path: Path) -> bytes | None:
