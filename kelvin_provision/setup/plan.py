@@ -202,9 +202,13 @@ def _left_behind(plan: Plan) -> Iterator[str]:
 
 
 def _required(plan: Plan) -> Iterator[str]:
-    """What the first trusted key changes for bundles."""
+    """What the first trusted key changes for bundles, and that a trust document counts more."""
     before, after = plan.present.settings.trust, plan.settings.trust
-    if after.keys and not before.keys and after.require_signature is None:
+    if plan.present.trust:
+        if after.keys != before.keys:
+            number = plan.present.trust
+            yield f"this box follows trust document {number}: trust.keys do not count beside it (trust show says whose signatures do)"
+    elif after.keys and not before.keys and after.require_signature is None:
         yield "from now on, bundles are imported only if one of the trusted keys has signed them (trust.require_signature)"
 
 

@@ -46,13 +46,17 @@ class NewBox:
 
 @dataclass(frozen=True)
 class Present:
-    """`is_new`: it has no service of the agent, which is the last thing that is installed. `cluster`: the type that has its workloads."""
+    """`is_new`: it has no service of the agent, which is the last thing that is installed. `cluster`: the type that has its workloads.
+
+    `trust` is the number of the trust document that it follows, 0 without one.
+    """
 
     loaded: Loaded
     is_new: bool
     has_api: bool
     users: tuple[str, ...]
     cluster: str = ""
+    trust: int = 0
 
     @property
     def settings(self) -> Settings:
@@ -73,14 +77,17 @@ def look_at(box: NewBox) -> Present:
     refuse_unsafe(settings.state_dir, uid=os.geteuid())
     users = tuple(user.name for user in Users(settings.state_dir, utc_now).all())
     is_new = not agent_service.looks_after(box.systemd, settings.state_dir)
-    return Present(loaded, is_new, box.systemd.is_for(API, settings.state_dir), users, _cluster(box, settings))
+    return Present(loaded, is_new, box.systemd.is_for(API, settings.state_dir), users, *_kept(box, settings))
 
 
-def _cluster(box: NewBox, settings: Settings) -> str:
+def _kept(box: NewBox, settings: Settings) -> tuple[str, int]:
+    """What the ledger says, if there is one: the type of the cluster that has our workloads, and the number of the trust document."""
     if not (settings.state_dir / "ledger.db").exists():
-        return ""
+        return "", 0
     with box.opened(settings) as ctx:
-        return "" if ctx.ledger.is_empty() else ctx.ledger.fact(CLUSTER_FACT) or ""
+        newest = ctx.ledger.newest_trust()
+        cluster = "" if ctx.ledger.is_empty() else ctx.ledger.fact(CLUSTER_FACT) or ""
+        return cluster, newest.number if newest else 0
 
 
 def _refuse_unwritable(path: Path) -> None:

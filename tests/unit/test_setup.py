@@ -24,7 +24,9 @@ from kelvin_provision.errors import (
     SettingsInvalid,
     UsageRefused,
 )
+from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.ledger import utc_now
+from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.settings.files import Sources
 from kelvin_provision.settings.load import load
 from kelvin_provision.setup import carrying_out, finding, plan, questions, site_file
@@ -405,6 +407,15 @@ def test_the_first_key_changes_what_is_imported_and_that_is_said(fresh):
     assert [text for text in made.warnings if "trust.require_signature" in text]
     carry_out(fresh.box, made)
     assert plan.make(fresh.box, Answers(trust_keys=(fresh.key("bert"),))).warnings == ()
+
+
+def test_beside_a_trust_document_the_keys_of_the_settings_do_not_count_and_that_is_said(fresh):
+    box = Box(fresh.state)
+    requests.accept_trust(box.ledger, [AcceptedTrust(1, f"sha256:{'0' * 64}", ("anna",), box.clock(), "root", "a file")], "trust import")
+    box.close()
+    (warning,) = plan.make(fresh.box, Answers(trust_keys=(fresh.key("bert"),))).warnings
+    assert warning.startswith("this box follows trust document 1: trust.keys do not count beside it")
+    assert plan.make(fresh.box, Answers(registry="r.example")).warnings == ()
 
 
 def test_an_api_that_was_started_by_hand_is_refused_before_anything_is_changed(fresh, monkeypatch):
