@@ -1,6 +1,7 @@
 """The unit for a medium that arrives, on a box with a real systemd, and started by hand: that kernel has no udev."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.kit.signing import key_pair, signatures
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 REGISTRY = "registry.example:5000"
-IMAGES = {name: {f"{REGISTRY}/{name}:1.0.0": random_image([50_000])} for name in ("pump", "fan")}
+IMAGES = {name: {f"{REGISTRY}/{name}:1.0.0": random_image([50_000])} for name in ("pump", "fan", "valve")}
 KEY = key_pair()
 UNIT = "kelvin-provision-media@sdx1.service"
 STICK = "/media/stick"
@@ -21,17 +22,38 @@ PLACE = "/run/kelvin-provision/media/x"
 
 
 @pytest.fixture(scope="module")
-def box(dockerd):
+def device(tmp_path_factory):
+    """A block device with a filesystem that has a signed bundle; empty where there is no loop device."""
+    folder = tmp_path_factory.mktemp("device")
+    write(folder / "files", "valve", KEY)
+    image = folder / "stick.img"
+    with image.open("wb") as file:
+        file.truncate(8 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", str(folder / "files"), str(image)], check=True, capture_output=True)
+    device = subprocess.run(["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=False).stdout.strip()
+    yield device
+    if device:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
+def write(folder, name, key):
+    bundle = bundles.make(IMAGES[name], [body(name)], name=name)
+    (path,) = bundle.write(folder, signatures(key, bundle.table, PAYLOAD_TYPE) if key else b"")
+    return path
+
+
+@pytest.fixture(scope="module")
+def box(dockerd, device):
     """With a key that it trusts, an engine, and a signed and an unsigned bundle on what the kernel calls a mounted device."""
-    with SystemdBox("kelvin-provision-media", {dockerd.removeprefix("unix://"): "/run/docker.sock"}) as found:
+    binds = {dockerd.removeprefix("unix://"): "/run/docker.sock"} | ({device: "/dev/sdx2"} if device else {})
+    with SystemdBox("kelvin-provision-media", binds) as found:
         root = found.root
         (root / "etc/kelvin-provision").mkdir(parents=True, exist_ok=True)
         (root / "etc/kelvin-provision/anna.pub").write_bytes(KEY[1].pem)
         settings(found, "import")
         found.out("sh", "-c", f"mkdir -p {STICK} && mount -t tmpfs /dev/sdx1 {STICK} && touch /dev/sdx1")
         for name, key in (("pump", KEY), ("fan", None)):
-            bundle = bundles.make(IMAGES[name], [body(name)], name=name)
-            (path,) = bundle.write(root / "root" / name, signatures(key, bundle.table, PAYLOAD_TYPE) if key else b"")
+            path = write(root / "root" / name, name, key)
             found.out("cp", f"/root/{name}/{path.name}", STICK)
         found.out("sh", "-c", "printf '#!/bin/sh\n' >/usr/bin/udevadm; chmod 755 /usr/bin/udevadm")
         installed = found.tool("media", "install")
@@ -78,6 +100,18 @@ def test_it_imports_what_is_signed_and_says_so(box):
     assert "/dev/sdx1: bundle fan refused" in history
     stored = json.loads(box.tool("images", "list", "--json").stdout)["images"]
     assert [image["in_store"] for image in stored] == [True], "copied before the unit has ended"
+
+
+def test_a_device_that_nothing_has_mounted_is_mounted_by_the_unit_alone(box, device):
+    if not device:
+        pytest.skip("there is no loop device")
+    unit = UNIT.replace("sdx1", "sdx2")
+    box.out("systemctl", "start", unit)
+    assert "bundle valve: imported, on /dev/sdx2; signed by anna" in box.out("journalctl", "-u", unit, "--no-pager", "-o", "cat")
+    assert "media/sdx2" not in box.out("cat", "/proc/self/mountinfo")
+    stored = json.loads(box.tool("images", "list", "--json").stdout)["images"]
+    assert [image["in_store"] for image in stored] == [True, True]
+    assert "sdx2" not in box.run("sh", "-c", "ls /run/kelvin-provision/media").stdout
 
 
 def test_a_device_that_is_gone_is_no_failure(box):
