@@ -13,7 +13,7 @@ from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.believed import Trust
 from tests.kit import foreign_zips as zips
 from tests.kit.bundle_box import offline
-from tests.kit.images import make_image, random_image
+from tests.kit.images import OCI_INDEX, index_of, make_image, random_image, sha256
 from tests.kit.requests import stored_request
 from tests.kit.signing import key_pair, trusting
 
@@ -71,6 +71,23 @@ def test_the_same_images_are_the_same_bundle_whatever_the_file_is_called(file, t
     assert first.contents.name == "pump-1.0.0"
     assert first.contents.images[0].reference.digest == zips.digest_of_saved(PLAIN)
     assert first.requests[0].workloads == (("pump", "1.0.0"),)
+
+
+def test_of_an_index_the_image_for_this_box_is_taken_and_what_is_not_in_the_zip_is_not_needed(box, file):
+    other = make_image([b"for arm"], architecture="arm64")
+    index = json.loads(index_of({"linux/amd64": PACKED, "linux/arm64": other}))
+    index["manifests"].append(
+        {**index["manifests"][0], "digest": "sha256:" + "1" * 64, "platform": {"os": "unknown", "architecture": "unknown"}}
+    )
+    data = json.dumps(index).encode()
+    files = zips.layout({NAME: PACKED}) | {f"blobs/{sha256(data).replace(':', '/')}": data, "workload.json": REQUEST}
+    row = {"mediaType": OCI_INDEX, "digest": sha256(data), "size": len(data), "annotations": {"io.containerd.image.name": NAME}}
+    files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [row]}).encode()
+    file.write_bytes(zips.zipped(files))
+    assert [str(image.platform) for image in inspect(BundlePlace((file,)), Trust(TrustSettings())).contents.images] == ["linux/amd64"]
+    box.ended("bundle", "import", str(file), "--yes")
+    box.turn()
+    assert box.ledger.workload("pump").staged.locks[0].index.digest == sha256(data)
 
 
 def test_the_agent_waits_for_the_file_and_goes_on_when_it_is_back(box, file):

@@ -7,6 +7,7 @@ import pytest
 
 from kelvin_provision.bundles.inspection import BundlePlace, inspect, verified
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.trust.believed import Trust
 from tests.kit import bundles, packages
 from tests.kit.images import make_image
 
@@ -43,11 +44,11 @@ def test_what_skopeo_and_zip_have_written_is_read_however_it_was_packed(tmp_path
     shell("zip", "-q", "-0", "-r", "../stored.zip", ".", cwd=content)
     (tmp_path / "piped.zip").write_bytes(shell("zip", "-q", "-r", "-", ".", cwd=content))
     (tmp_path / "listed.zip").write_bytes(shell("zip", "-q", "-", "-@", cwd=content, stdin=names))
-    results = [inspect(BundlePlace((path,)), TrustSettings()) for path in sorted(tmp_path.glob("*.zip"))]
+    results = [inspect(BundlePlace((path,)), Trust(TrustSettings())) for path in sorted(tmp_path.glob("*.zip"))]
     assert len(results) == 4
     assert {image.reference.name + ":" + image.reference.tag for image in results[0].contents.images} == NAMES
     for path in tmp_path.glob("*.zip"):
-        assert verified(BundlePlace((path,)), TrustSettings(), lambda event: None).error is None
+        assert verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).error is None
 
 
 def test_unzip_reads_a_package(tmp_path):
