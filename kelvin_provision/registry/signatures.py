@@ -21,10 +21,8 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import Documents, SignatureDocuments
 from kelvin_provision.spec.media_types import OCI_MANIFEST
 from kelvin_provision.spec.signatures import SignatureFiles
-from kelvin_provision.trust.cosign.manifests import LARGEST_MANIFEST, MOST, SIGSTORE, NotASignature, read, referring
+from kelvin_provision.trust.cosign.manifests import LARGEST_MANIFEST, MOST, MOST_BYTES, SIGSTORE, NotASignature, read, referring
 
-MOST_BYTES = 4 << 20
-"""Of all signatures of one image."""
 _NONE = (ImageNotFound, ImageUnsupported, ManifestInvalid, DigestMismatch, RegistryRefused)
 """What a registry says of a document that it does not have, or has with other content."""
 

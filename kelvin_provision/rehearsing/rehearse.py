@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kelvin_provision.applying.facts import with_placeholders
+from kelvin_provision.applying.facts import unsigned_images, with_placeholders
 from kelvin_provision.applying.policy import policy_of
 from kelvin_provision.applying.selection import appliable, choose, refuse_unready, select
 from kelvin_provision.applying.trial import PASSING
@@ -106,6 +106,9 @@ def _one(ctx: Context, workload: Workload, revision: Revision, request: Rehearse
 def _rehearsed(ctx: Context, revision: Revision, request: RehearseRequest) -> Rehearsed:
     if not revision.spec.method.staged:
         return Rehearsed(RehearsalOutcome.NOT_POSSIBLE, "it is not staged: the cluster would have to pull its images")
+    unsigned = [f"{image.image}: {image.why}" for image in unsigned_images(ctx, [(revision.workload, revision)])]
+    if unsigned:
+        return Rehearsed(RehearsalOutcome.NOT_POSSIBLE, unsigned[0], tuple(unsigned))
     objects = ctx.cluster.render(revision.spec, revision.locks or (), revision.number)
     stage.put_back(revision.locks or (), ctx.store, ctx.runtime, ctx.progress)
     if refused := _refused(ctx, revision, objects):

@@ -15,10 +15,10 @@ from kelvin_provision.ledger.reading.images import ImageReads
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import Blobs, Media, SignatureDocuments
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.signatures import ImageVerdict, KnownSigner
+from kelvin_provision.spec.signatures import ImageVerdict, KnownSigner, SignatureFiles
 from kelvin_provision.store import Store
 from kelvin_provision.trust.believed import Trust
-from kelvin_provision.trust.cosign.manifests import MOST
+from kelvin_provision.trust.cosign.manifests import MOST, MOST_BYTES
 from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.roles import image_role
 from kelvin_provision.wait_reason import WaitKind, WaitReason
@@ -194,6 +194,12 @@ def _offered(lock: ImageLock, tools: SignatureTools) -> Iterator[SignatureDocume
 
 
 def keep(store: Store, lock: ImageLock, documents: SignatureDocuments) -> None:
-    """Beside those that are kept; the new ones are more than the old ones where there are too many."""
+    """Beside those that are kept. Where there are too many, or too many bytes, the new ones are kept."""
     files = {each.manifest.digest: each for each in (*documents.files, *store.signatures(lock))}
-    store.keep_signatures(lock, tuple(files.values())[:MOST], documents.documents)
+    chosen, size = list[SignatureFiles](), 0
+    for signature in files.values():
+        size += sum(blob.size for blob in signature.blobs())
+        if len(chosen) == MOST or size > MOST_BYTES:
+            break
+        chosen.append(signature)
+    store.keep_signatures(lock, tuple(chosen), documents.documents)

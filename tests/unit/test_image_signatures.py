@@ -14,8 +14,12 @@ from kelvin_provision.checks import before_apply
 from kelvin_provision.errors import ImageUnsigned, RegistryUnreachable
 from kelvin_provision.images import prune
 from kelvin_provision.registry.protocol import SignatureDocuments
+from kelvin_provision.rehearsing.rehearse import RehearseRequest, rehearse
 from kelvin_provision.spec.enums import Download, Method
+from kelvin_provision.staging.signatures import keep
+from kelvin_provision.status import RehearsalOutcome
 from kelvin_provision.trust import computing
+from kelvin_provision.trust.cosign.manifests import MOST_BYTES
 from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.public_keys import public_key_of_pem
 from kelvin_provision.usecases.bundles.trust.importing import ImportTrustRequest, import_documents
@@ -112,6 +116,31 @@ def test_a_key_that_is_not_trusted_any_more_takes_ready_back_and_the_apply_refus
     box.turn()
     assert staged(box).download is Download.READY
     box.command_apply("a")
+
+
+def test_what_does_not_count_any_more_is_not_rehearsed_either(box, anna, ben):
+    box.deploy("a")
+    sign(box, anna)
+    box.turn()
+    trust(box, ben)
+    ((_, result),) = rehearse(box.ctx, RehearseRequest(("a",)), "workloads rehearse").rehearsals
+    assert (result.outcome, result.reason) == (RehearsalOutcome.NOT_POSSIBLE, f"{IMAGE}: signed with keys that this box does not trust")
+    assert [verb for verb, *_ in box.cluster.calls if verb == "rehearse"] == []
+
+
+def test_of_many_sources_no_more_is_kept_than_fits_into_memory(box, anna):
+    box.deploy("a")
+    box.turn()
+    (lock,) = staged(box).locks
+    for number in range(40):
+        payload = cosign.envelope(anna, cosign.statement(f"sha256:{number:064}")) + b" " * 200_000
+        keep(box.store, lock, cosign.documents((cosign.referring(f"sha256:{number:064}", payload), [payload])))
+    kept = box.store.signatures(lock)
+    assert sum(blob.size for signature in kept for blob in signature.blobs()) <= MOST_BYTES
+    assert kept[0].manifest.digest in {blob.digest for blob in kept[0].blobs()}
+    sign(box, anna)
+    box.turn()
+    assert staged(box).download is Download.READY
 
 
 def test_a_new_key_is_tried_on_what_is_kept_without_a_network(box, anna, ben):

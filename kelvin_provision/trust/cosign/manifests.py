@@ -16,6 +16,8 @@ PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 """What a statement says of an image that is signed; other statements, such as a bill of materials, are no signatures."""
 MOST = 32
 """Signatures of one image that are looked at."""
+MOST_BYTES = 4 << 20
+"""Of all signatures of one image: they are in memory together."""
 LARGEST_MANIFEST, LARGEST_PAYLOAD = 1 << 20, 256 << 10
 """Bytes."""
 _SIGNATURE = "dev.cosignproject.cosign/signature"
