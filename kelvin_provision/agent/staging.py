@@ -22,6 +22,7 @@ from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.signatures import counted
 from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.threads import run_abandonable
+from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.roles import image_role
 from kelvin_provision.wait_reason import WaitReason, describe
 
@@ -80,7 +81,7 @@ def _outcome(revision: Revision, ctx: Context) -> Ready:
 
 def restage_unsigned(ctx: Context) -> None:
     """Versions that are ready, and whose images are not signed by the keys that count now: they are judged and waited for again."""
-    if "image" not in (ctx.settings.trust.require_signature or ()):
+    if not required(ctx.settings.trust, "image"):
         return
     try:
         role = image_role(ctx.trust)

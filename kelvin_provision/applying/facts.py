@@ -20,6 +20,7 @@ from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging import stage
 from kelvin_provision.staging.signatures import counted, current
 from kelvin_provision.trust.documents.model import Role
+from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.roles import image_role
 
 _PLACEHOLDERS = {"registries": '{"auths":{}}'}
@@ -116,7 +117,7 @@ def with_placeholders(lookup: Lookup) -> Lookup:
 
 def unsigned_images(ctx: Context, revisions: Sequence[tuple[str, Revision]]) -> Iterator[UnsignedImage]:
     """Images of versions that are not signed as this box asks for, by the keys that are trusted now. Nothing is fetched for it."""
-    if "image" not in (ctx.settings.trust.require_signature or ()):
+    if not required(ctx.settings.trust, "image"):
         return
     try:
         role = image_role(ctx.trust)

@@ -9,12 +9,15 @@ import pytest
 from kelvin_provision.access.levels import Level
 from kelvin_provision.hints import pasted
 from kelvin_provision.ledger import history
+from kelvin_provision.trust import computing
 from kelvin_provision.trust.requests import HOW
+from tests.kit import cosign
 from tests.kit.api import serving
 from tests.kit.box import Box
+from tests.kit.browser import as_level, plain
 from tests.kit.fake_agent import fill
 from tests.kit.requests import platform_request
-from tests.kit.signing import key_pair, signatures, trusting
+from tests.kit.signing import computed_here, key_pair, signatures, trusting
 
 DEPLOY = "/api/v4/workloads/deploy"
 APPS = "/api/v4/apps/workloads"
@@ -99,3 +102,24 @@ def test_no_other_route_makes_a_revision_signed_or_not(api, anna, path, body):
 def test_what_was_staged_before_is_applied_and_operated_as_ever(api):
     assert api.post("/api/v4/workloads/apply", {"workload_names": ["pump"]}, Level.OPERATE).status == 200
     assert api.post("/edge/v1/workloads/pump/hold", {"reason": "x"}, Level.OPERATE).status == 204
+
+
+def test_route_and_page_say_by_whom_an_image_is_signed(copy_of, tmp_path, monkeypatch):
+    """In a language of their own on the page; the process has no library that verifies."""
+    monkeypatch.setattr(computing, "computed", computed_here)
+    key = cosign.OpensslKey(tmp_path, "ben")
+    box = copy_of(filled)
+    box.settings = replace(box.settings, trust=cosign.trusting_images(key))
+    for name in ("ours", "theirs"):
+        box.deploy(name)
+    digest = box.source.images["r.io/ours:1.0.0"].digest
+    box.source.signed[digest] = cosign.signed(key, digest)
+    box.turn()
+    with serving(box) as client:
+        (image,) = client.get("/api/v4/workloads/ours/get", Level.READ).json["images"]
+        assert (image["signatures"]["state"], image["signatures"]["signers"]) == ("signed", [{"name": "ben", "key": key.key_id}])
+        browser = as_level(client, Level.READ)
+        assert f"signed by ben ({key.key_id[:12]})" in plain(browser.get("/ui/workloads/ours").body.decode())
+        german = browser.get("/ui/workloads/theirs", {"Accept-Language": "de"}).body.decode()
+        assert "nicht signiert" in plain(german)
+    box.close()
