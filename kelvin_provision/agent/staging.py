@@ -19,12 +19,13 @@ from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging import stage
 from kelvin_provision.staging.limits.limits import TransferLimits
-from kelvin_provision.staging.signatures import counted
+from kelvin_provision.staging.signatures import counted, may_count_now
 from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.threads import run_abandonable
+from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.roles import image_role
-from kelvin_provision.wait_reason import WaitReason, describe
+from kelvin_provision.wait_reason import WaitKind, WaitReason, describe
 
 
 def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[], bool], ctx: Context) -> WaitReason | None:
@@ -80,7 +81,7 @@ def _outcome(revision: Revision, ctx: Context) -> Ready:
 
 
 def restage_unsigned(ctx: Context) -> None:
-    """Versions that are ready, and whose images are not signed by the keys that count now: they are judged and waited for again."""
+    """Versions whose images count otherwise by the keys of now are judged again at once: ready ones that do not, waiting ones that may."""
     if not required(ctx.settings.trust, "image"):
         return
     try:
@@ -89,11 +90,17 @@ def restage_unsigned(ctx: Context) -> None:
         return  # staging and `doctor` say so
     for workload in ctx.ledger.readable_staged().workloads.values():
         staged = workload.staged
-        if staged is None or staged.blocked or staged.download is not Download.READY:
-            continue
-        if not all(counted(ctx.ledger.verdict(lock), role).counts for lock in staged.locks or ()):
+        if staged is not None and not staged.blocked and _is_to_be_judged(staged, role, ctx):
             ctx.progress(Note(f"the signatures of {staged.workload} are checked again"))
             ctx.ledger.advance(staged, Received())
+
+
+def _is_to_be_judged(staged: Revision, role: Role, ctx: Context) -> bool:
+    locks = staged.locks or ()
+    if staged.download is Download.READY:
+        return not all(counted(ctx.ledger.verdict(lock), role).counts for lock in locks)
+    waits = staged.waiting is not None and staged.waiting.kind is WaitKind.IMAGE_UNSIGNED
+    return waits and all(may_count_now(ctx.ledger, ctx.store, lock, role) for lock in locks)
 
 
 class _InterruptibleSource:

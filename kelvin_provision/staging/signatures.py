@@ -53,10 +53,7 @@ def current(ledger: ImageReads, store: Store, lock: ImageLock, role: Role) -> Im
     None where nothing was ever looked for. Raises Locked, ApiMissing, OurBug if it could not be judged.
     """
     known, files = ledger.verdict(lock), store.signatures(lock)
-    keys, manifests = {key.key_id for key in role.keys}, {each.manifest.digest for each in files}
-    if known is not None and keys.issubset(known.tried) and manifests.issubset(known.seen):
-        return known
-    if not files:
+    if not files or not _is_new(known, files, role):
         return known
     from kelvin_provision.trust.cosign.judging import Signed, judged
 
@@ -73,7 +70,22 @@ def current(ledger: ImageReads, store: Store, lock: ImageLock, role: Role) -> Im
     ]
     new = judged(signed, _documents(store, lock), role.keys)
     before = known.signers if known else ()  # what was verified once stays so, also where its files are gone
-    return replace(new, signers=tuple({signer.key_id: signer for signer in (*before, *new.signers)}.values()))
+    signers = {signer.key_id: signer for signer in (*before, *new.signers)}
+    return replace(new, signers=tuple(signers.values()), seen=tuple(each.manifest.digest for each in files))  # also what is damaged
+
+
+def _is_new(known: ImageVerdict | None, files: Sequence[SignatureFiles], role: Role) -> bool:
+    """Whether there are keys or signatures that the verdict does not know."""
+    if known is None:
+        return True
+    keys, manifests = {key.key_id for key in role.keys}, {each.manifest.digest for each in files}
+    return not (keys.issubset(known.tried) and manifests.issubset(known.seen))
+
+
+def may_count_now(ledger: ImageReads, store: Store, lock: ImageLock, role: Role) -> bool:
+    """Whether an image that did not count may do so by what has come meanwhile: a key, a signature, another threshold."""
+    known = ledger.verdict(lock)
+    return counted(known, role).counts or _is_new(known, store.signatures(lock), role)
 
 
 def _documents(store: Store, lock: ImageLock) -> Mapping[str, bytes]:

@@ -14,7 +14,10 @@ from kelvin_provision.spec.enums import Download
 from kelvin_provision.trust import computing
 from kelvin_provision.wait_reason import WaitKind
 from tests.kit import cosign
+from tests.kit.box import Box
 from tests.kit.bundle_box import desk, offline
+from tests.kit.fakes.cluster import FakeCluster
+from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.images import OCI_MANIFEST, random_image
 from tests.kit.locks import lock_of
 from tests.kit.signing import computed_here
@@ -166,3 +169,16 @@ def test_a_table_of_contents_without_signatures_is_as_before(at_desk, stick, tmp
     at_desk.source.signed = {}
     made(at_desk, stick, tmp_path)
     assert "signatures" not in json.loads(read_head(find(stick)).contents)["images"][0]
+
+
+def test_the_platforms_package_of_a_workload_carries_them_too(at_desk, box, tmp_path, anna):
+    with closing(Box(tmp_path / "online", like=at_desk, registry="r.io", trust=cosign.trusting_images(anna))) as online:
+        online.runtime, online.cluster = FakeRuntime(), FakeCluster()
+        online.source.images["r.io/pump:2.0.0"] = online.source.images[IMAGE]
+        online.deploy("pump", version="2.0.0")
+        online.turn()
+        online.command_apply("pump")
+        online.ended("workloads", "download", "-n", "pump", "-o", str(tmp_path / "pump.zip"))
+    box.ended("bundle", "import", str(tmp_path / "pump.zip"), "--yes")
+    box.turn()
+    assert (box.ledger.workload("pump").staged.download, box.ledger.workload("pump").staged.cause) == (Download.READY, None)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.agent.turn import Memory, take
 from kelvin_provision.checks import before_apply
 from kelvin_provision.errors import ImageUnsigned, RegistryUnreachable
 from kelvin_provision.images import prune
@@ -151,6 +152,23 @@ def test_a_new_key_is_tried_on_what_is_kept_without_a_network(box, anna, ben):
     trust(box, anna, ben)
     box.source.signed = {}
     box.turn()
+    assert staged(box).download is Download.READY
+
+
+def test_what_waits_is_judged_at_once_when_a_key_or_a_signature_comes(box, anna, ben):
+    """Not at the end of the pause after an attempt in vain."""
+    box.deploy("a")
+    sign(box, ben)
+    memory = Memory.of(box.agent())
+    take(box.agent(), memory)
+    take(box.agent(), memory)
+    assert staged(box).waiting.kind is WaitKind.IMAGE_UNSIGNED
+    (lock,) = staged(box).locks
+    keep(box.store, lock, cosign.signed(anna, lock.manifest.digest))
+    take(box.agent(), memory)
+    assert staged(box).download is Download.READY
+    trust(box, ben)
+    take(box.agent(), memory)
     assert staged(box).download is Download.READY
 
 
