@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kelvin_provision.trust.documents.making import RoleChange
 
 _AFTER = Option(
-    "--after", metavar="FILE", help="The document before, of which everything stays that is not given.  [default: none: number 1]"
+    "--after", metavar="FILE", help="The document before, of which the rest stays; a box has it in trust/ of its state.  [default: none]"
 )
 
 
