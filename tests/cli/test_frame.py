@@ -31,10 +31,14 @@ Commands:
   workloads       Deploy, apply, inspect and remove workloads.
   images          The images on this box.
   bundle          Requests and images on removable media.
+  media           What is done with a medium that arrives.
   agent           The background process that downloads and applies.
   api             The REST API of this box.
   key             Keys and signatures.
+  trust           Trust documents: whose signatures count, and what is
+                  revoked.
   config          The settings.
+  self            The versions of this program on the box.
   setup           Set up a new box: settings, services, the first user; then
                   doctor.
   doctor          Check the health of this box, and say what to do.

@@ -107,6 +107,7 @@ def test_every_default_of_the_table_is_the_models():
         "apply.rollback_timeout": given.apply.rollback_timeout,
         "apply.settle": given.apply.settle,
         "apply.grace": given.apply.grace,
+        "staging.rehearse": given.staging.rehearse,
         "hooks": given.hooks,
         "hooks_timeout": given.hooks_timeout,
         "media.folders": given.media.folders,
@@ -304,7 +305,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
     [
         ("registy: x", ["TMP/site.yaml: unknown key 'registy'; did you mean registry?"]),
         ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; did you mean namespace?"]),
-        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, media, trust, history, keep_revisions"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, history, keep_revisions"]),
         ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
         ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
         ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
@@ -354,7 +355,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("api: {session: 59}", ["TMP/site.yaml, api.session: expected a duration of at least 1m, got 59"]),
         ("api: {session_idle: x}", ["TMP/site.yaml, api.session_idle: expected a duration such as 90, 30s, 5m or 2h, got 'x'"]),
         ("api: {connections: 7}", ["TMP/site.yaml, api.connections: expected an integer from 8 to 1024, got 7"]),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, hooks, hooks_timeout, api, media, trust, history, keep_revisions"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, history, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: line 2: duplicate key 'registry'; keys must be unique"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
