@@ -18,6 +18,7 @@ from kelvin_provision.errors import (
     RuntimeFailed,
     RuntimeUnreachable,
     SecretMissing,
+    VersionRevoked,
     leaves,
 )
 from kelvin_provision.hints import Hint
@@ -106,6 +107,7 @@ def kind_for(codes: Collection[str]) -> type[ProvisionError]:
         *leaves(PlanRefused),
         SecretMissing,
         ImageUnsigned,
+        VersionRevoked,
         HookRefused,
         RuntimeUnreachable,
         RuntimeFailed,

@@ -117,6 +117,7 @@ class Trouble(StrEnum):
     APPLY_FAILED = "apply failed"
     REFUSED = "refused"
     ROLLED_BACK = "rolled back"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,9 @@ class Slot:
 
     @property
     def trouble(self) -> Trouble | None:
-        """What an apply of everything leaves it out for, if anything."""
+        """What an apply of everything leaves it out for, if anything. What is revoked is not applied by its name either."""
+        if self.waiting and self.waiting.kind is WaitKind.REVOKED:
+            return Trouble.REVOKED
         if self.download is Download.FAILED and self.method.staged:
             return Trouble.STAGING_FAILED
         if self.waiting and self.waiting.kind is WaitKind.ROLLED_BACK:
@@ -168,7 +171,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the state is derived from."""
+    """Everything that the state is derived from. `revoked` says why the version that runs is, if it is: it goes on running."""
 
     running: bool = False
     staged: Slot | None = None
@@ -177,6 +180,7 @@ class Situation:
     holds: tuple[Hold, ...] = ()
     orders: tuple[PendingOrder, ...] = ()
     """In the order in which they will be carried out."""
+    revoked: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,8 @@ def derive(now: Situation) -> Status:
     """
     seen = now.observation.seen if now.observation else None
     staging = now.staged.warnings if now.staged else ()
-    notes = (*staging, *(order.text for order in now.orders), *map(str, now.holds))
+    revoked = (f"the version that runs is revoked: {now.revoked}",) if now.revoked else ()
+    notes = (*revoked, *staging, *(order.text for order in now.orders), *map(str, now.holds))
     if now.operation:
         return Status(_UNDER_WAY[now.operation], (), seen)
     if now.running and now.observation and not now.observation.reachable:

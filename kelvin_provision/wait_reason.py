@@ -9,7 +9,7 @@ from kelvin_provision.fast_dataclass import dataclass
 
 
 class WaitKind(StrEnum):
-    """What is waited for. Those after ROLLED_BACK are retries: the last attempt ended with an error of this code."""
+    """What is waited for. Those after REVOKED are retries: the last attempt ended with an error of this code."""
 
     DOWNLOAD_WINDOW = "download-window"
     DOWNLOAD_BUDGET = "download-budget"
@@ -19,6 +19,7 @@ class WaitKind(StrEnum):
     GROUP = "group-member-failed"
     REFUSED = "refused"
     ROLLED_BACK = "rolled-back"
+    REVOKED = "revoked"
 
     REGISTRY_UNREACHABLE = "registry-unreachable"
     REGISTRY_BUSY = "registry-busy"
@@ -35,7 +36,7 @@ class WaitKind(StrEnum):
         return cls(code) if code in _RETRIES else cls.ERROR
 
 
-_OF_THE_VERSION = {WaitKind.REFUSED, WaitKind.ROLLED_BACK}
+_OF_THE_VERSION = {WaitKind.REFUSED, WaitKind.ROLLED_BACK, WaitKind.REVOKED}
 _SCHEDULED = {WaitKind.DOWNLOAD_WINDOW, WaitKind.DOWNLOAD_BUDGET, WaitKind.APPLY_WINDOW, WaitKind.HOLD, WaitKind.MEDIUM, WaitKind.GROUP}
 _RETRIES = {*WaitKind} - _SCHEDULED - _OF_THE_VERSION
 
@@ -91,6 +92,8 @@ def describe(reason: WaitReason) -> str:  # noqa: PLR0911  (a table: one line fo
             return f"the cluster would refuse this version: {reason.detail}"
         case WaitKind.ROLLED_BACK:
             return f"{reason.detail} was rolled back, so it is applied only by its name"
+        case WaitKind.REVOKED:
+            return f"this version is revoked: {reason.detail}"
         case _:
             return reason.detail
 

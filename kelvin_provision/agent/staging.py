@@ -17,7 +17,7 @@ from kelvin_provision.registry.protocol import Blobs, Resolved, SignatureDocumen
 from kelvin_provision.rehearsing.orders import order_of
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
-from kelvin_provision.staging import stage
+from kelvin_provision.staging import revocation, stage
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.signatures import counted, may_count_now
 from kelvin_provision.staging.stage import StagingTools
@@ -50,6 +50,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             backoff=ctx.timings.staging,
             trust=ctx.trust,
             outcome=lambda complete: _outcome(complete, ctx),
+            refuse_revoked=lambda known, locks: revocation.refuse(known.spec, revocation.why_revoked(ctx.trust, known, locks)),
         )
         with system_errors():
             done = stage.run(revision, tools)

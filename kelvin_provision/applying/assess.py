@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from kelvin_provision.applying.image_volumes import LostVolume
 from kelvin_provision.cluster.plan import Finding, Plan
 from kelvin_provision.cluster.survey import Survey
-from kelvin_provision.errors import ImageUnsigned, ProvisionError
+from kelvin_provision.errors import ImageUnsigned, ProvisionError, VersionRevoked
 from kelvin_provision.refusals import kind_for
 from kelvin_provision.spec.lock import ImageLock
 
@@ -58,6 +58,15 @@ class UnsignedImage:
 
 
 @dataclass(frozen=True)
+class RevokedVersion:
+    """A workload whose version must not be brought up."""
+
+    workload: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known about the box. `survey` is None where the cluster could not give one."""
 
@@ -69,6 +78,7 @@ class Facts:
     lost_volumes: tuple[LostVolume, ...] = ()
     taken_names: tuple[TakenName, ...] = ()
     unsigned: tuple[UnsignedImage, ...] = ()
+    revoked: tuple[RevokedVersion, ...] = ()
 
 
 def image_findings(facts: Facts) -> Iterator[Finding]:
@@ -85,6 +95,12 @@ def signature_findings(facts: Facts) -> Iterator[Finding]:
     """Every image is signed, where the site asks for it."""
     for image in facts.unsigned:
         yield Finding(ImageUnsigned.code, image.workload, image.image, image.why, ImageUnsigned.hint_default)
+
+
+def revocation_findings(facts: Facts) -> Iterator[Finding]:
+    """Nothing that vouches for a version is revoked, and no image of it."""
+    for each in facts.revoked:
+        yield Finding(VersionRevoked.code, each.workload, f"version {each.version}", each.reason)
 
 
 def name_findings(facts: Facts) -> Iterator[Finding]:
@@ -123,6 +139,7 @@ def hook_findings(facts: Facts) -> Iterator[Finding]:
 
 
 PRECONDITIONS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    revocation_findings,
     image_findings,
     signature_findings,
     name_findings,

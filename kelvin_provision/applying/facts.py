@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
-from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret, UnsignedImage
+from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret, RevokedVersion, UnsignedImage
 from kelvin_provision.applying.image_volumes import lost_volumes
 from kelvin_provision.applying.taken_names import taken_names
 from kelvin_provision.applying.target import TakenBack, Target, desired_objects
 from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors import ProvisionError, StateDamaged
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging import stage
+from kelvin_provision.staging.revocation import why_revoked
 from kelvin_provision.staging.signatures import counted, current
 from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.policy import required
@@ -57,6 +59,7 @@ def gather(
             taken_names(ctx.ledger, lambda: ctx.runtime, [target.revision for target in targets], [each.name for each in taken_back])
         ),
         unsigned=tuple(unsigned_images(ctx, [(target.name, target.revision) for target in targets if _is_new(target)])),
+        revoked=tuple(revoked_versions(ctx, targets)),
     )
 
 
@@ -64,6 +67,21 @@ def _is_new(target: Target) -> bool:
     """A way back brings nothing that was not accepted before."""
     staged = target.workload.staged
     return staged is not None and staged.number == target.revision.number
+
+
+def revoked_versions(ctx: Context, targets: Sequence[Target]) -> Iterator[RevokedVersion]:
+    """Those of the targets that are revoked. What runs already is not brought up, but put back, or started again.
+
+    Where the trust document is damaged, by what the ledger noted when it was accepted: a bad file must not end every apply.
+    """
+    trust = None
+    with suppress(StateDamaged):
+        trust = ctx.trust
+    for target in targets:
+        running, revision = target.workload.running, target.revision
+        reason = revision.revoked or (why_revoked(trust, revision) if trust else "")
+        if reason and (running is None or running.number != revision.number):
+            yield RevokedVersion(target.name, revision.spec.app_version, reason)
 
 
 def _images(ctx: Context, target: Target, *, put_back: bool) -> ImageFacts:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kelvin_provision.errors import ApplyFailed, NothingStaged, NotReady, ProvisionError, StagingFailed, UsageRefused, VersionRefused
+from kelvin_provision.errors import (
+    ApplyFailed,
+    NothingStaged,
+    NotReady,
+    ProvisionError,
+    StagingFailed,
+    UsageRefused,
+    VersionRefused,
+    VersionRevoked,
+)
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision, Workload
@@ -39,8 +48,8 @@ class Selection:
 def select(workloads: Sequence[Workload], *, everything: bool, retry_failed: bool = False) -> Selection:
     """Without the versions that failed or would be refused, where everything is meant. Pure.
 
-    A version that is named is tried, unless it cannot be staged. Raises StagingFailed for that, and, where nothing but such versions is
-    staged, StagingFailed, ApplyFailed or VersionRefused.
+    A version that is named is tried, unless it cannot be staged, or is revoked. Raises StagingFailed and VersionRevoked for that, and,
+    where nothing but such versions is staged, these, ApplyFailed or VersionRefused.
     """
     omitted = [(workload, kind) for workload in workloads if (kind := _omitted(workload, everything=everything, retry_failed=retry_failed))]
     names = {workload.name for workload, _ in omitted}
@@ -51,6 +60,8 @@ def select(workloads: Sequence[Workload], *, everything: bool, retry_failed: boo
     kinds = {kind for _, kind in omitted}
     if StagingFailed in kinds:
         raise StagingFailed(text)
+    if VersionRevoked in kinds:
+        raise VersionRevoked(text)
     if ApplyFailed in kinds:
         raise ApplyFailed(text, hint=command("workloads apply", "--all", "--retry-failed"))
     raise VersionRefused(text, hint=replace(VersionRefused.hint_default, names=tuple(workload.name for workload, _ in omitted)))
@@ -63,6 +74,8 @@ def _omitted(workload: Workload, *, everything: bool, retry_failed: bool) -> typ
         return None
     if staging_failed(revision):
         return StagingFailed
+    if revision.slot.trouble is Trouble.REVOKED:
+        return VersionRevoked
     if everything and not retry_failed and revision.slot.trouble in {Trouble.APPLY_FAILED, Trouble.ROLLED_BACK}:
         return ApplyFailed
     return VersionRefused if everything and revision.slot.trouble is Trouble.REFUSED else None
@@ -79,14 +92,14 @@ def _reason(workload: Workload, kind: type[ProvisionError]) -> str:
         return workload.name
     if kind is StagingFailed:
         return f"{workload.name}: version {revision.spec.app_version} cannot be staged: {revision.failure}"
-    if revision.staging.by_name_only and revision.waiting:
+    if (revision.staging.by_name_only or revision.revoked) and revision.waiting:
         return f"{workload.name}: {describe(revision.waiting)}"
     return f"{workload.name}: {revision.failure}"
 
 
 def _left_out(workload: Workload, kind: type[ProvisionError]) -> str:
     """The reason, with the command that tries it all the same, where there is one."""
-    again = "" if kind is StagingFailed else f"; `workloads apply -n {workload.name}` tries it"
+    again = "" if kind in {StagingFailed, VersionRevoked} else f"; `workloads apply -n {workload.name}` tries it"
     return f"{_reason(workload, kind)}{again}"
 
 

@@ -10,7 +10,7 @@ from kelvin_provision.bundles.model import PAYLOAD_TYPE, Contents
 from kelvin_provision.bundles.opening import read_head
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.zips.opening import refuse_foreign
-from kelvin_provision.errors import SignatureMissing, SignersTooFew, SignerUnknown
+from kelvin_provision.errors import BundleRevoked, SignatureMissing, SignersTooFew, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.trust.believed import Trust, role_name
 from kelvin_provision.trust.documents.accepting import Beside, Followed
@@ -74,14 +74,16 @@ class Accepted:
 def accept(head: Head, trust: Trust, expect: str = "") -> Accepted:
     """The table of contents, if this box believes it. `expect` is the digest that it must have, empty for any.
 
-    Raises ExpectedOther, SignatureInvalid, SignerRevoked, BundleInvalid; where bundles must be signed, SignatureMissing, SignerUnknown and
-    SignersTooFew; what `trust.documents.renewing` and `trust.verifying.verify` raise.
+    Raises ExpectedOther, BundleRevoked, SignatureInvalid, SignerRevoked, BundleInvalid; where bundles must be signed, SignatureMissing,
+    SignerUnknown and SignersTooFew; what `trust.documents.renewing` and `trust.verifying.verify` raise.
     """
     if expect:
         refuse_other(expect, head.digest)
     followed = _followed(head, trust)
     steps = followed.steps
     now = Trust(trust.settings, steps[-1].document, trust.known | {step.signed.digest for step in steps}) if steps else trust
+    if head.digest in now.revoked.bundles:
+        raise BundleRevoked(f"the bundle {head.digest} is revoked by trust document {now.number}")
     verified = _verified(head, now, followed)
     contents = decode(head.contents)
     refuse_contradiction(head, contents)

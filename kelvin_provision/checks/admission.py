@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kelvin_provision import timestamps
+from kelvin_provision.applying.assess import RevokedVersion
 from kelvin_provision.check_result import NO_HINT, CheckFinding, CheckStatus, error, ok, warning
-from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors import ProvisionError, VersionRevoked
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Rehearsal
 from kelvin_provision.status import RehearsalOutcome
@@ -18,6 +19,14 @@ class Hooks(NamedTuple):
 
     total: int
     refused: Sequence[ProvisionError] = ()
+
+
+def revoked(versions: Sequence[RevokedVersion]) -> Iterator[CheckFinding]:
+    """`revoked`: whether what vouches for a staged version, or an image of it, is revoked."""
+    for each in versions:
+        yield error(f"{each.workload}: version {each.version} is revoked: {each.reason}", VersionRevoked.hint_default)
+    if not versions:
+        yield ok("nothing of what is staged")
 
 
 def opened(obstacle: ProvisionError | None) -> Iterator[CheckFinding]:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from kelvin_provision.applying.assess import Facts, TakenName, name_findings
-from kelvin_provision.applying.facts import missing_secrets, with_placeholders
+from kelvin_provision.applying.facts import missing_secrets, revoked_versions, with_placeholders
 from kelvin_provision.applying.gate import obstacle
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.applying.taken_names import taken_names
+from kelvin_provision.applying.target import Target
 from kelvin_provision.check_result import CheckResult
 from kelvin_provision.checks import admission, cluster_plan, image_signatures, images
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
@@ -40,6 +41,13 @@ DEEP = Check(
 )
 CHECKS = (
     Check("staged", "Staged and complete", "Only complete revisions are applied.", images.complete, ("staged",)),
+    Check(
+        "revoked",
+        "Revoked",
+        "What a key, a bundle or an image of the trust document revokes is not brought up any more.",
+        admission.revoked,
+        ("revoked",),
+    ),
     Check(
         "store",
         "Blobs in the store",
@@ -172,6 +180,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
         "missing": Fact(lambda: tuple(missing_secrets(objects(), ctx.lookup))),
         "obstacle": Fact(lambda: obstacle(_observed_now(workloads, cluster), ctx.settings.apply.window, ctx.now)),
         "rehearsals": Fact(lambda: {workload.name: workload.rehearsal for workload in workloads}),
+        "revoked": Fact(lambda: tuple(revoked_versions(ctx, [Target(each, each.staged, ()) for each in workloads if each.staged]))),
         "hooks": Fact(lambda: admission.Hooks(*ctx.hooks.inspect())),
     }
 

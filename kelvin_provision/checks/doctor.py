@@ -91,7 +91,7 @@ CHECKS = (
         ("certificates", "now"),
     ),
     *api.CHECKS,
-    trust.CHECK,
+    *trust.CHECKS,
     media.CHECK,
     Check("runtime", "Runtime", "Images are imported into it, and containers start from it.", node.runtime, ("runtime",)),
     Check(
@@ -143,6 +143,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "configuration": Fact(lambda: configuration),
         "now": Fact(timestamps.now),
         "trust": trust.fact(ctx.settings.trust, lambda: ctx.trust.document, ctx.settings.state_dir),
+        "revoked": Fact(lambda: ctx.ledger.revoked_rows() if opened() else ()),
         "media": media.fact(ctx),
         "clock": Fact(lambda: _clock(ctx, time.time(), newest(ctx.ledger) if opened() else None)),
         "paths": Fact(lambda: tuple(_places(ctx))),

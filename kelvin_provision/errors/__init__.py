@@ -44,6 +44,7 @@ from kelvin_provision.errors.bundles import (
     BundleInvalid,
     BundleMissing,
     BundleOlder,
+    BundleRevoked,
     BundleUnsuitable,
     InventoryInvalid,
     MediumGone,
@@ -107,6 +108,7 @@ from kelvin_provision.errors.trust import (
     TrustDocumentInvalid,
     TrustDocumentRefused,
     TrustedKeyInvalid,
+    VersionRevoked,
 )
 from kelvin_provision.errors.workloads import (
     CheckFailed,
@@ -137,6 +139,7 @@ __all__ = [
     "BundleInvalid",
     "BundleMissing",
     "BundleOlder",
+    "BundleRevoked",
     "BundleUnsuitable",
     "CannotWrite",
     "CertificateMissing",
@@ -225,6 +228,7 @@ __all__ = [
     "UsageRefused",
     "UserUnknown",
     "VersionRefused",
+    "VersionRevoked",
     "WaitFailed",
     "WaitTimeout",
     "WorkloadHeld",

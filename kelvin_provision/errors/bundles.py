@@ -36,6 +36,13 @@ class BundleOlder(ProvisionError):
     hint_default = command("bundle import", "PLACE", "--allow-older", instruction="use the newest bundle, or import this one all the same")
 
 
+class BundleRevoked(ProvisionError):
+    """The bundle is revoked: nothing of it is imported."""
+
+    code, exit_code = "bundle-revoked", os.EX_DATAERR
+    hint_default = "ask the desk for the bundle that replaces it"
+
+
 class BundleDiffers(ProvisionError):
     """What is to be repaired is not the bundle that the same requests, images and options make."""
 

@@ -36,6 +36,13 @@ class ImageUnsigned(ProvisionError):
     hint_default = "cosign sign --key KEY IMAGE@DIGEST where the key is; the agent looks for the signature again by itself"
 
 
+class VersionRevoked(ProvisionError):
+    """A key that signed the request or its bundle, the bundle, or an image of the version is revoked. What runs already goes on running."""
+
+    code, exit_code = "version-revoked", os.EX_DATAERR
+    hint_default = "deploy another version, signed with keys that are not revoked"
+
+
 class ExpectedOther(ProvisionError):
     """The digest is not the expected one."""
 

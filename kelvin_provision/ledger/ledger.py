@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model import Revision, Signers
 from kelvin_provision.ledger.reading.bundles import UNNEEDED
 from kelvin_provision.ledger.reading.images import image_key
 from kelvin_provision.ledger.reading.workloads import Reads
@@ -33,10 +34,12 @@ class Ledger(Reads):
 
     # --- requests ----------------------------------------------------------------------------------
 
-    def accept(self, specs: Sequence[Spec], batch: str, *, bundle: str | None = None) -> tuple[Revision, ...]:
+    def accept(
+        self, specs: Sequence[Spec], batch: str, *, bundle: str | None = None, signers: Mapping[str, Signers] = MappingProxyType({})
+    ) -> tuple[Revision, ...]:
         """Store requests as the staged revisions of their workloads, all or none; earlier staged ones are replaced.
 
-        `bundle` is the digest of the one that brought them.
+        `bundle` is the digest of the one that brought them; `signers` says for each workload who signed it.
         """
         from kelvin_provision.ledger.rows import plain
 
@@ -50,10 +53,11 @@ class Ledger(Reads):
                 )
                 db.execute("UPDATE workloads SET latest = latest + 1 WHERE name = ?", (spec.name,))
                 document = spec.to_json()
+                signed = rows.signers_to_json(signers.get(spec.name, Signers()))
                 db.execute(
-                    "INSERT INTO revisions (workload, number, batch, created, spec, download, plain, bundle)"
-                    " SELECT name, latest, ?, ?, ?, ?, ?, ? FROM workloads WHERE name = ?",
-                    (batch, now, json.dumps(document), Download.PENDING, plain.of(document), bundle, spec.name),
+                    "INSERT INTO revisions (workload, number, batch, created, spec, download, plain, bundle, signers)"
+                    " SELECT name, latest, ?, ?, ?, ?, ?, ?, ? FROM workloads WHERE name = ?",
+                    (batch, now, json.dumps(document), Download.PENDING, plain.of(document), bundle, signed, spec.name),
                 )
                 rows.delete_staged(db, spec.name)
                 db.execute("UPDATE workloads SET staged = latest WHERE name = ?", (spec.name,))
@@ -146,6 +150,12 @@ class Ledger(Reads):
         """Those that `unneeded_bundles` returns. The history still names them."""
         with self.writing() as db:
             db.execute(f"DELETE FROM bundles WHERE {UNNEEDED}")  # noqa: S608  (a constant)
+
+    def revoke_bundles(self, digests: Collection[str]) -> None:
+        """These, and no others."""
+        with self.writing() as db:
+            revoked = f"digest {rows.LISTED}"
+            db.execute(f"UPDATE bundles SET revoked = {revoked} WHERE revoked <> ({revoked})", rows.listed(digests) * 2)  # noqa: S608  (constants)
 
     def forget_image(self, lock: ImageLock) -> None:
         """Call it after the image was removed from the runtime. One that a revision needs again by now is still remembered."""

@@ -13,10 +13,18 @@ from kelvin_provision.spec.images import local_names
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, RehearsalOutcome, Situation, Slot, Verb
-from kelvin_provision.wait_reason import WaitReason, describe
+from kelvin_provision.wait_reason import WaitKind, WaitReason, describe
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.staging_state import StagingState
+
+
+@dataclass(frozen=True)
+class Signers:
+    """Ids of the keys that signed a request, and the bundle that brought it; of what came before they were kept, the first 12 digits."""
+
+    request: tuple[str, ...] = ()
+    bundle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Revision:
     """The operation that last brought it up, or None. Later operations have higher numbers, whatever the clock says."""
     bundle: str | None = None
     """The digest of the bundle that brought it, or None."""
+    signers: Signers = Signers()
 
     @property
     def staging(self) -> StagingState:
@@ -64,6 +73,11 @@ class Revision:
     def in_motion(self) -> bool:
         """Whether the agent still has work with it, as long as it is staged."""
         return self.slot.in_motion
+
+    @property
+    def revoked(self) -> str:
+        """Why it must not be brought up any more, as the ledger has it; empty if it may be."""
+        return self.waiting.detail if self.waiting and self.waiting.kind is WaitKind.REVOKED else ""
 
     @property
     def slot(self) -> Slot:
@@ -250,6 +264,7 @@ class Workload:
             self.observation,
             self.holds,
             tuple(PendingOrder(order.verb, str(order), order.at is not None) for order in self.orders),
+            self.running.revoked if self.running else "",
         )
 
     @property

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from kelvin_provision.errors import Locked
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Order, Revision
+from kelvin_provision.ledger.model import Entry, Order, Revision, Signers
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.ledger.rows import common as rows
@@ -64,29 +64,36 @@ def accept(
     actor: str,
     brought: Brought | None = None,
     signed: Mapping[str, str] = MappingProxyType({}),
+    signers: Mapping[str, Signers] = MappingProxyType({}),
 ) -> Accepted:
     """Store all requests as one group with their history, or none. They replace what was staged for the same workloads.
 
-    `signed` says for each workload who signed its request.
+    `signed` says for each workload who signed its request, for the history; `signers` by which keys, its bundle too.
     """
     action, source = ("bundle import", brought.origin) if brought else ("deploy", "")
     with ledger.writing() as db:
         known = rows.slots(db, [spec.name for spec in specs])
         new = [spec.name for spec in specs if spec.name not in known]
         removed = order_rows.cancel_removed(db, new, actor=actor, now=ledger.clock())
-        revisions = ledger.accept(specs, batch, bundle=brought.bundle.digest if brought else None)
+        revisions = ledger.accept(specs, batch, bundle=brought.bundle.digest if brought else None, signers=signers)
         for revision in revisions:
             if brought and revision.workload in brought.locks:
                 ledger.set_locks(revision, brought.locks[revision.workload])
-            spec, signers = revision.spec, signed.get(revision.workload, "")
-            detail = ", ".join(filter(None, (f"{spec.app_name} {spec.app_version}, {spec.method}", source, signers)))
+            spec, note = revision.spec, signed.get(revision.workload, "")
+            detail = ", ".join(filter(None, (f"{spec.app_name} {spec.app_version}, {spec.method}", source, note)))
             append(db, Entry(ledger.clock(), actor, action, revision.workload, revision.number, "accepted", detail))
         names = [revision.workload for revision in revisions]
         return Accepted(revisions, (*removed, *order_rows.cancel_moved(db, names, actor=actor, now=ledger.clock())))
 
 
 def import_bundle(
-    ledger: Ledger, brought: Brought, batch: str, *, actor: str, signed: Mapping[str, str] = MappingProxyType({})
+    ledger: Ledger,
+    brought: Brought,
+    batch: str,
+    *,
+    actor: str,
+    signed: Mapping[str, str] = MappingProxyType({}),
+    signers: Mapping[str, Signers] = MappingProxyType({}),
 ) -> Accepted:
     """Store what a bundle brings, and the bundle and its media, all or nothing. One that is known keeps what it brought before."""
     with ledger.writing() as db:
@@ -96,7 +103,7 @@ def import_bundle(
             count = len(brought.bundle.images)
             detail = f"{count} image{'' if count == 1 else 's'} without a request, {brought.origin}"
             append(db, Entry(ledger.clock(), actor, "bundle import", "", None, "accepted", detail))
-        return accept(ledger, brought.specs, batch, actor=actor, brought=brought, signed=signed)
+        return accept(ledger, brought.specs, batch, actor=actor, brought=brought, signed=signed, signers=signers)
 
 
 def _store(db: sqlite3.Connection, bundle: ImportedBundle) -> None:

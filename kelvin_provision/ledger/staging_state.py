@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors import ProvisionError, VersionRevoked
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
@@ -27,6 +27,10 @@ class StagingState:
     def by_name_only(self) -> bool:
         """Whether it would be refused, or was rolled back."""
         return self.waiting is not None and self.waiting.kind in {WaitKind.REFUSED, WaitKind.ROLLED_BACK}
+
+    @property
+    def revoked(self) -> bool:
+        return self.waiting is not None and self.waiting.kind is WaitKind.REVOKED
 
     @property
     def left_out(self) -> bool:
@@ -111,6 +115,18 @@ class TakenBack:
     version: str
 
 
+@dataclass(frozen=True)
+class Revoked:
+    """What vouched for it is revoked, or an image of it. Also of a version that runs, or ran before: it is not brought up again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unrevoked:
+    """A later trust document does not revoke it any more."""
+
+
 Event = (
     Received
     | Resolving
@@ -124,11 +140,15 @@ Event = (
     | ApplyMissed
     | RolledBack
     | TakenBack
+    | Revoked
+    | Unrevoked
 )
 
 
 def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901, PLR0911  (a table: one line for each event)
     """The state after the event. Where it says the same as before, it is the same."""
+    if state.revoked or isinstance(event, Revoked | Unrevoked):
+        return _of_revocation(state, event)
     match event:
         case Received():
             return StagingState(Download.RECEIVED)
@@ -154,6 +174,15 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901
             return StagingState(state.download, blocked=True, waiting=WaitReason(WaitKind.ROLLED_BACK, f"version {event.version}"))
 
 
+def _of_revocation(state: StagingState, event: Event) -> StagingState:
+    """Nothing else changes what is revoked."""
+    if isinstance(event, Revoked):
+        return StagingState(state.download, blocked=True, waiting=WaitReason(WaitKind.REVOKED, event.reason))
+    if not isinstance(event, Unrevoked) or not state.revoked:
+        return state
+    return StagingState(state.download if state.download is Download.READY else Download.RECEIVED)
+
+
 def _failed(state: StagingState, cause: str, *, blocked: bool, tried: bool) -> StagingState:
     """One that is applied only by its name stays so, unless it was tried on the cluster."""
     if state.by_name_only and not tried:
@@ -172,11 +201,13 @@ def _refusal(text: str) -> WaitReason | None:
     return WaitReason(WaitKind.REFUSED, text) if text else None
 
 
-def of_error(error: ProvisionError) -> Waiting | StagingFailed:
+def of_error(error: ProvisionError) -> Waiting | StagingFailed | Revoked:
     """What an error that ended an attempt at staging means for it.
 
     Troubles of this box say nothing of the images: they are waited out, and so is what has a reason to wait.
     """
+    if isinstance(error, VersionRevoked):
+        return Revoked(error.wait_reason.detail if error.wait_reason else str(error))
     waits = error.temporary or error.of_box or error.wait_reason is not None
     return Waiting(reason_of(error)) if waits else StagingFailed(text_of(error))
 

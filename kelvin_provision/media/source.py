@@ -43,7 +43,7 @@ class BundleSource:
             return resolve_bundled(table, partial(self._document, only, table), reference, platform, support)
         last: ProvisionError = ImageNotFound(f"{reference}: no bundle has it")
         for known in self._ledger.bundles():
-            contents = self._tables.contents(known)
+            contents = None if known.revoked else self._tables.contents(known)
             if contents and images_of(contents, reference):
                 try:
                     return resolve_bundled(contents, partial(self._document, known, contents), reference, platform, support)

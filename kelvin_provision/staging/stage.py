@@ -51,6 +51,8 @@ class StagingTools:
     trust: Trust = field(default_factory=lambda: Trust(TrustSettings()))
     outcome: Callable[[Revision], Ready] = lambda _: Ready()
     """What is recorded when all of a revision is on this box."""
+    refuse_revoked: Callable[[Revision, Sequence[ImageLock]], None] = lambda _revision, _locks: None
+    """Raises VersionRevoked. Asked as soon as the images are known."""
 
 
 def run(revision: Revision, tools: StagingTools) -> bool:
@@ -78,6 +80,7 @@ def _bring_here(revision: Revision, tools: StagingTools) -> None:
     ledger, store, runtime = tools.ledger, tools.store, tools.runtime
     with ExitStack() as stack:
         locks = stack.enter_context(_leased_locks(revision, tools))
+        tools.refuse_revoked(revision, locks)
         signatures.require(locks, _signature_tools(revision, tools))  # before a layer is downloaded in vain
         stack.enter_context(space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=tools.headroom))
         ledger.advance(revision, Downloading())

@@ -31,6 +31,7 @@ from kelvin_provision.settings.sources import places
 from kelvin_provision.staging.threads import run_abandonable
 from kelvin_provision.support import host, running, state
 from kelvin_provision.support.archive import SECONDS, Section
+from kelvin_provision.usecases.bundles.trust import showing
 
 T = TypeVar("T")
 MAX_LOGS = 200
@@ -121,7 +122,7 @@ def sections(scope: SupportScope) -> dict[str, Section]:
     return {
         "versions.json": host.versions,
         "configuration.json": lambda: _configuration(scope),
-        "trust.json": lambda: state.trust(scope.settings.trust, lambda: scope.box.trust.document),
+        "trust.json": lambda: state.trust(scope.settings.trust, lambda: scope.box.trust.document, lambda: showing.accepted(scope.box)),
         "disk.json": lambda: host.disk(state_dir),
         "workloads.json": lambda: state.workloads(scope.ledger()),
         "ledger.jsonl": lambda: state.rows(scope.ledger()),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from kelvin_provision.ledger import archive
 from kelvin_provision.ledger import history as ledger_history
 from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.queries import pages
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.listing import Page, Query
@@ -22,6 +23,7 @@ from kelvin_provision.store import Store
 from kelvin_provision.trust.documents.model import ROLES, TrustDocument
 from kelvin_provision.trust.policy import KINDS, required
 from kelvin_provision.trust.trusted import inspected
+from kelvin_provision.usecases.bundles.trust import showing
 
 EXCLUDED = frozenset({"history", "sqlite_sequence"})
 MAX_ENTRIES = 5000
@@ -92,10 +94,14 @@ def _image(lock: ImageLock, store: Store, pinned_names: frozenset[str]) -> dict[
     }
 
 
-def trust(settings: TrustSettings, document: Callable[[], TrustDocument | None] = lambda: None) -> dict[str, Any]:
+def trust(
+    settings: TrustSettings,
+    document: Callable[[], TrustDocument | None] = lambda: None,
+    chain: Callable[[], Sequence[AcceptedTrust]] = tuple,
+) -> dict[str, Any]:
     """The keys that the box trusts, by name and id, and what must be signed. What is in the files stays there.
 
-    With a trust document, the files do not count: then it is shown, too.
+    With a trust document, the files do not count: then it is shown, too, and which were accepted before it.
     """
     accepted = document()
     trusted = [
@@ -105,7 +111,8 @@ def trust(settings: TrustSettings, document: Callable[[], TrustDocument | None] 
         for item in inspected(settings)
     ]
     must_be_signed = [kind for kind in KINDS if required(settings, kind, has_document=accepted is not None)]
-    return {"trusted": trusted, "must_be_signed": must_be_signed, **({"document": _document(accepted)} if accepted else {})}
+    documents = {"document": _document(accepted), "history": showing.history_to_json(chain())} if accepted else {}
+    return {"trusted": trusted, "must_be_signed": must_be_signed, **documents}
 
 
 def _document(document: TrustDocument) -> dict[str, Any]:

@@ -31,28 +31,37 @@ class RequestFile:
     signatures: bytes | None = None
 
 
+@dataclass(frozen=True)
+class SignedRequest:
+    """Who signed a request: for the history, with the digest of exactly what was signed, and the ids of the keys."""
+
+    note: str
+    keys: tuple[str, ...]
+
+
 def signature_path(path: Path) -> Path:
     """Of the signatures of a request that is a file."""
     return path.with_name(f"{path.name}.sig")
 
 
-def signers(trust: Trust, files: Sequence[RequestFile]) -> Mapping[str, str]:
+def signers(trust: Trust, files: Sequence[RequestFile]) -> Mapping[str, SignedRequest]:
     """For each signed file who signed which bytes. A signature that comes along must be right, also where none is required.
 
     Raises what `verifying.verify` raises.
     """
-    return {file.name: note for file in files if (note := _checked(trust, file))}
+    return {file.name: signed for file in files if (signed := _checked(trust, file))}
 
 
-def _checked(trust: Trust, file: RequestFile) -> str:
+def _checked(trust: Trust, file: RequestFile) -> SignedRequest | None:
     if file.signatures is None:
         if trust.required("request"):
             raise unsigned([file.name])
-        return ""
+        return None
     from kelvin_provision.trust.dsse import REQUEST
     from kelvin_provision.trust.verifying import verify  # most requests have no signature
 
-    return note_of(verify(REQUEST, file.content, file.signatures, trust).text, sha256_hex(file.content))
+    verified = verify(REQUEST, file.content, file.signatures, trust)
+    return SignedRequest(note_of(verified.text, sha256_hex(file.content)), tuple(signer.key_id for signer in verified.signers))
 
 
 def note_of(text: str, digest: str) -> str:
@@ -60,9 +69,9 @@ def note_of(text: str, digest: str) -> str:
     return f"signed by {text}, sha256:{digest}"
 
 
-def refuse_unsigned(trust: Trust, names: Collection[str], signed: Mapping[str, str]) -> None:
+def refuse_unsigned(trust: Trust, names: Collection[str], signed: Collection[str]) -> None:
     """The last check before requests are stored, for every way in. Raises SignatureMissing."""
-    missing = [name for name in names if not signed.get(name)]
+    missing = [name for name in names if name not in signed]
     if missing and trust.required("request"):
         raise unsigned(missing)
 

@@ -62,8 +62,8 @@ class ApplyResult:
 def apply(ctx: Context, request: ApplyRequest, ticket: OrderTicket | None = None) -> ApplyResult:
     """Either all workloads come up, or all are rolled back.
 
-    Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, VersionRefused, NotReady, OutsideWindow, WorkloadHeld, PlanRefused,
-    HookFailed, ApplyFailed, ApplyLeft, UndoFailed, Interrupted, Locked.
+    Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, VersionRevoked, VersionRefused, NotReady, OutsideWindow,
+    WorkloadHeld, PlanRefused, HookFailed, ApplyFailed, ApplyLeft, UndoFailed, Interrupted, Locked.
     """
     if ticket is None and not interrupted(ctx):
         # Without the lock first: where there is nothing to apply, that is the answer, not who holds the lock.

@@ -12,15 +12,17 @@ from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRefused
 from kelvin_provision.ledger import requests
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model import Revision, Signers
 from kelvin_provision.settings import secrets
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.read.documents import read_all
 from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging.revocation import provenance_of, refuse
 from kelvin_provision.trust.believed import Trust
-from kelvin_provision.trust.requests import RequestFile, refuse_unsigned, signers
+from kelvin_provision.trust.requests import RequestFile, SignedRequest, refuse_unsigned, signers
+from kelvin_provision.trust.revocation import why
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 
@@ -30,7 +32,7 @@ class DeployRequest:
 
     documents: tuple[Document, ...]
     allow_latest: bool = False
-    signed: Mapping[str, str] = field(default_factory=dict)
+    signed: Mapping[str, SignedRequest] = field(default_factory=dict)
     """For each signed file who signed it, as `read_signed` says."""
 
 
@@ -40,7 +42,7 @@ class DeployResult:
     warnings: tuple[str, ...] = ()
 
 
-def read_signed(trust: Trust, files: Sequence[RequestFile]) -> tuple[tuple[Document, ...], Mapping[str, str]]:
+def read_signed(trust: Trust, files: Sequence[RequestFile]) -> tuple[tuple[Document, ...], Mapping[str, SignedRequest]]:
     """The documents of the files, and for each signed one who signed it. Signatures are checked before anything is parsed.
 
     Raises what `trust.requests.signers` raises, then RequestRefused.
@@ -52,7 +54,7 @@ def read_signed(trust: Trust, files: Sequence[RequestFile]) -> tuple[tuple[Docum
 def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
     """Accept all requests or none; they replace what was staged for the same workloads.
 
-    Raises RequestRefused, SecretMissing, SignatureMissing, AgentSilent (the requests are stored then).
+    Raises RequestRefused, SecretMissing, SignatureMissing, VersionRevoked, AgentSilent (the requests are stored then).
     """
     checked = accepted(ctx.settings, request)
     return deploy_accepted(ctx, [checked], _signers(request, checked.specs))
@@ -62,17 +64,18 @@ def considered(ctx: Context, request: DeployRequest) -> Accepted:
     """What `deploy` would accept: nothing is stored. Raises what it raises before it stores anything."""
     checked = accepted(ctx.settings, request)
     refuse_unsupported(ctx.cluster, checked.specs)
-    refuse_unsigned(ctx.trust, [spec.name for spec in checked.specs], _signers(request, checked.specs))
+    refuse_untrusted(ctx.trust, checked.specs, _signers(request, checked.specs))
     return checked
 
 
-def _signers(request: DeployRequest, specs: Sequence[Spec]) -> Mapping[str, str]:
-    """For each workload who signed the file that its request was in, empty if it is not signed."""
-    return {spec.name: request.signed.get(document.file, "") for spec, document in zip(specs, request.documents, strict=True)}
+def _signers(request: DeployRequest, specs: Sequence[Spec]) -> Mapping[str, SignedRequest]:
+    """For each workload who signed the file that its request was in, if it is signed."""
+    files = zip(specs, request.documents, strict=True)
+    return {spec.name: signed for spec, document in files if (signed := request.signed.get(document.file))}
 
 
-def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[str, str] = MappingProxyType({})) -> DeployResult:
-    """All of them or none. Raises RequestRefused for what this cluster cannot run, SignatureMissing, AgentSilent."""
+def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[str, SignedRequest] = MappingProxyType({})) -> DeployResult:
+    """All of them or none. Raises RequestRefused for what this cluster cannot run, SignatureMissing, VersionRevoked, AgentSilent."""
     specs = [spec for request in requests for spec in request.specs]
     refuse_unsupported(ctx.cluster, specs)
     revisions, cancelled = store(ctx, specs, signed)
@@ -112,13 +115,28 @@ def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
         raise RequestRefused(f"{len(findings)} finding{'s' if len(findings) > 1 else ''} for this box", evidence=findings)
 
 
+def refuse_untrusted(trust: Trust, specs: Sequence[Spec], signed: Mapping[str, SignedRequest]) -> None:
+    """Raises SignatureMissing, VersionRevoked; images whose digest is not known yet are looked at again when they are resolved."""
+    refuse_unsigned(trust, [spec.name for spec in specs], signed)
+    for spec in specs if trust.document else ():
+        keys = signed[spec.name].keys if spec.name in signed else ()
+        refuse(spec, why(trust, provenance_of(spec, Signers(keys))))
+
+
+def notes_of(signed: Mapping[str, SignedRequest]) -> Mapping[str, str]:
+    """For the history."""
+    return {name: each.note for name, each in signed.items()}
+
+
 def store(
-    ctx: Context, specs: Sequence[Spec], signed: Mapping[str, str] = MappingProxyType({})
+    ctx: Context, specs: Sequence[Spec], signed: Mapping[str, SignedRequest] = MappingProxyType({})
 ) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
     """Store all requests as one group, or none. Returns the revisions, and a message for each order that this cancels.
 
-    `signed` has who signed each workload. Raises SignatureMissing.
+    `signed` has who signed each workload. Raises SignatureMissing, VersionRevoked.
     """
-    refuse_unsigned(ctx.trust, [spec.name for spec in specs], signed)
-    stored = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor, signed=signed)
+    with ctx.ledger.writing():  # so that no trust document is accepted in between
+        refuse_untrusted(ctx.trust, specs, signed)
+        notes, signers = notes_of(signed), {name: Signers(each.keys) for name, each in signed.items()}
+        stored = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor, signed=notes, signers=signers)
     return stored.revisions, requests.cancellations(stored.cancelled)

@@ -62,6 +62,7 @@ def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
     assert result.exit_code == 0
     assert even(result.stdout) == (
         "ok      staged       pump 2.0.0: 1 image, 3.8 KiB\n"
+        "ok      revoked      nothing of what is staged\n"
         "ok      store        3 blobs, 3.8 KiB, all verified\n"
         "skipped signatures   no trusted keys: no signature can be verified\n"
         "ok      cluster      fake 1.0 at fake://here, node fake-node (as the test says)\n"
@@ -83,7 +84,7 @@ def test_a_workload_that_can_be_applied_is_a_page_of_ok(box):
         "skipped rehearsal    pump: this version was not rehearsed\n"
         "ok      hooks        none\n"
     )
-    assert result.stderr == "21 checks: 18 ok, 3 skipped\n"
+    assert result.stderr == "22 checks: 19 ok, 3 skipped\n"
 
 
 def test_it_touches_nothing(box):

@@ -383,6 +383,8 @@ ELSEWHERE = {
     "signers-too-few": "tests/cli/test_trust.py",
     "trust-document-invalid": "tests/cli/test_trust.py",
     "trust-document-refused": "tests/cli/test_trust.py",
+    "version-revoked": "tests/unit/test_revoked_versions.py",
+    "bundle-revoked": "tests/unit/test_revoked_versions.py",
     "expected-other": "tests/unit/trust/test_verifying.py",
     "image-unsigned": "tests/unit/test_image_signatures.py",
     "key-invalid": "tests/cli/test_keys.py",

@@ -187,6 +187,7 @@ def test_who_stores_requests_looks_at_their_signatures_first():
         "kelvin_provision/usecases/deploy.py",
         "kelvin_provision/usecases/bundles/importing.py",
     )
+    plan = "kelvin_provision/usecases/bundles/planning.py"
     assert doors == {ledger, direct, planned}
-    for path, trust in ((direct, "ctx.trust"), ("kelvin_provision/usecases/bundles/planning.py", "trust")):
-        assert f"refuse_unsigned({trust}," in Path(path).read_text()
+    for path, call in ((direct, "refuse_untrusted(ctx.trust,"), (direct, "refuse_unsigned(trust,"), (plan, "refuse_unsigned(trust,")):
+        assert call in Path(path).read_text()

@@ -9,6 +9,7 @@ from kelvin_provision.applying.assess import (
     Facts,
     ImageFacts,
     MissingSecret,
+    RevokedVersion,
     TakenName,
     UnsignedImage,
     advice,
@@ -67,9 +68,19 @@ def test_every_precondition_is_asked_and_their_findings_come_together():
         refused_hooks=(HookRefused("not executable"),),
         taken_names=(TakenName("a", "r.io/b:1", "is another image"),),
         unsigned=(UnsignedImage("a", "r.io/a:1", "not signed"),),
+        revoked=(RevokedVersion("a", "1.0.0", "image r.io/a:1 is revoked"),),
     )
-    codes = ["image-missing", "image-unsigned", "image-name-taken", "secret-missing", "immutable-field", "port-taken", "hook-refused"]
-    assert ([finding.code for finding in assess(facts)], len(PRECONDITIONS)) == (codes, 7)
+    codes = [
+        "version-revoked",
+        "image-missing",
+        "image-unsigned",
+        "image-name-taken",
+        "secret-missing",
+        "immutable-field",
+        "port-taken",
+        "hook-refused",
+    ]
+    assert ([finding.code for finding in assess(facts)], len(PRECONDITIONS)) == (codes, 8)
 
 
 def test_estimates_are_advice_and_forbid_nothing():

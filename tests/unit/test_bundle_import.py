@@ -261,7 +261,7 @@ def test_serials_of_the_bundles_that_an_older_ledger_has_count(tmp_path, stick):
     )
     with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
         assert planned(box, numbered(stick / "one", 4)).older.newest_serial == 5
-        box.settings = replace(box.settings, trust=trusting(tmp_path, desk))
+    with closing(offline(tmp_path / "state", registry=REGISTRY, trust=trusting(tmp_path, desk))) as box:
         behind = planned(box, numbered(stick / "two", 8, desk)).older
         assert (behind.newest, behind.newest_serial) == ("high", 9)
         imported(box, numbered(stick / "three", 10, desk))

@@ -31,6 +31,7 @@ CASES = [
     (WaitReason(WaitKind.OUR_BUG, "our bug: KeyError: 1"), "pump waits: our bug: KeyError: 1"),
     (WaitReason(WaitKind.ERROR, "no login"), "pump waits: no login"),
     (WaitReason(WaitKind.ROLLED_BACK, "version 1.0.0"), "pump: version 1.0.0 was rolled back, so it is applied only by its name"),
+    (WaitReason(WaitKind.REVOKED, "image r.io/a:1 is revoked"), "pump: this version is revoked: image r.io/a:1 is revoked"),
     (WaitReason(WaitKind.REFUSED, "Job/x: no [invalid-object]"), "pump: the cluster would refuse this version: Job/x: no [invalid-object]"),
 ]
 

@@ -19,6 +19,8 @@ from kelvin_provision.api.routes.uploads import LARGEST, LONGEST_MARK, LONGEST_N
 from kelvin_provision.spec.request.additional_images import MAX_IMAGES
 from kelvin_provision.spec.request.shapes import Body, Legacy, Modern
 from kelvin_provision.spec.request.system_shapes import SystemBlock
+from kelvin_provision.trust.documents.model import LARGEST as LARGEST_DOCUMENT
+from kelvin_provision.trust.documents.model import MOST as MOST_DOCUMENTS
 
 _UNUSED = {"default", "title"}
 _SPACE = r"\s\x1c-\x1f\x85"
@@ -129,6 +131,8 @@ UPLOAD = record(
 _DIGEST: Schema = {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "description": "the digest that the bundle must have"}
 EXPECT = record({"expect": nullable(_DIGEST)})
 IMPORT = record({"expect": nullable(_DIGEST), "images_only": nullable(FLAG), "allow_older": nullable(FLAG)})
+_BASE64: Schema = {"type": "string", "contentEncoding": "base64", "maxLength": 4 * LARGEST_DOCUMENT // 3 + 4}
+TRUST_DOCUMENTS = record(documents=items(record(content=_BASE64, signatures=_BASE64), minItems=1, maxItems=MOST_DOCUMENTS))
 BYTES: Schema = {"type": "string", "format": "binary"}
 PRUNE = record({"orphans": nullable(FLAG)})
 _FALSE: Schema = {"enum": [False, None]}

@@ -39,7 +39,8 @@ _BUNDLED_REQUEST = record(
 )
 _BUNDLED_IMAGE = record(reference=TEXT, platform=TEXT, size=COUNT, unpacked=COUNT, layers=COUNT, on_box=COUNT, signatures=COUNT)
 _SIGNATURES = record(signers=items(record(name=TEXT, key=TEXT)), unknown=COUNT, trusted=FLAG, expected=FLAG)
-_TRUST = record(number=COUNT, new=items(record(number=COUNT, digest=TEXT, signers=TEXTS)), ignored=COUNT)
+_NEW_TRUST = items(record(number=COUNT, digest=TEXT, signers=TEXTS))
+_TRUST = record(number=COUNT, new=_NEW_TRUST, ignored=COUNT)
 BUNDLE = record(
     name=TEXT,
     serial=COUNT,
@@ -90,6 +91,15 @@ _ACCEPTED = record(workload=TEXT, revision=COUNT)
 IMPORTED: Schema = {
     "anyOf": [record(**_PLAN, accepted=items(_ACCEPTED), kept_images=TEXTS, left=TEXTS), record(state={"const": "under way"})]
 }
+
+_ROLE = nullable(record(threshold=COUNT, keys=items(record(name=TEXT, type=TEXT, key_id=TEXT))))
+_REVOKED = record(keys=TEXTS, bundles=TEXTS, images=TEXTS)
+_BELIEVED = record(number=COUNT, root=_ROLE, bundles=_ROLE, requests=_ROLE, images=_ROLE, revoked=_REVOKED)
+TRUST = record(
+    trust={"anyOf": [_BELIEVED, record(number={"type": "null"})]},
+    documents=items(record(number=COUNT, digest=TEXT, signers=TEXTS, accepted=TIME, actor=TEXT, origin=TEXT)),
+)
+TRUST_ACCEPTED = record(number=COUNT, new=_NEW_TRUST)
 
 _BAD_PLACE = record(part=COUNT, path=TEXT, offset=COUNT, size=COUNT, reason=TEXT, members=TEXTS)
 _BUNDLE_VERIFIED = record(

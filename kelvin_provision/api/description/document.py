@@ -54,6 +54,8 @@ _SCHEMAS: dict[str, Schema] = {
     "Upload": bundle_answers.UPLOAD,
     "Uploads": bundle_answers.UPLOADS,
     "Media": bundle_answers.MEDIA,
+    "Trust": bundle_answers.TRUST,
+    "TrustAccepted": bundle_answers.TRUST_ACCEPTED,
     "Bundle": bundle_answers.BUNDLE,
     "ImportPlan": bundle_answers.IMPORT_PLAN,
     "Imported": bundle_answers.IMPORTED,

@@ -46,4 +46,5 @@ ADD_USER_EXAMPLE: dict[str, Any] = {"name": "anna", "level": "operate"} | PASSWO
 TOKEN_EXAMPLE: dict[str, Any] = {"name": "line-3", "level": "read", "for": "90d"}
 SCHEDULE_EXAMPLE: dict[str, Any] = {"workload_names": ["motor-speed"], "at": "2099-11-23T02:00:00Z"}
 BULK_EXAMPLE: dict[str, Any] = NAMES_EXAMPLE | PATCH_EXAMPLE
+TRUST_EXAMPLE = {"documents": [{"content": "e30=", "signatures": "W10="}]}
 UPLOAD_EXAMPLE = {"name": "line-3.kpb", "size": 4096}

@@ -17,6 +17,7 @@ from kelvin_provision.api.description.examples import (
     PATCH_EXAMPLE,
     SCHEDULE_EXAMPLE,
     TOKEN_EXAMPLE,
+    TRUST_EXAMPLE,
     UPLOAD_EXAMPLE,
 )
 from kelvin_provision.api.description.parameters import Parameter
@@ -149,6 +150,8 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     uploads.append: Described(query=(parameters.OFFSET,), body=bodies.BYTES, octets=True, optional=True),
     uploads.remove: Described(),
     bundles.media: Described(named("Media")),
+    bundles.trust: Described(named("Trust")),
+    bundles.accept_trust: Described(named("TrustAccepted"), body=bodies.TRUST_DOCUMENTS, example=TRUST_EXAMPLE),
     bundles.inspect_bundle: Described(named("Bundle"), body=bodies.EXPECT, optional=True),
     bundles.import_bundle: Described(named("Imported"), body=bodies.IMPORT, optional=True),
     bundles.verify_bundle: Described(named("VerifyBundleLine"), body=bodies.EXPECT, optional=True, media=(JSON_STREAM,)),

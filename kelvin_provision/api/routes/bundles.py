@@ -1,7 +1,9 @@
-"""Bundles, `/edge/v1/media/*` and `/edge/v1/uploads/{upload}/*`: on media that are in this box, and uploaded."""
+"""Bundles on media in this box and uploaded ones, `/edge/v1/media/*`, `/edge/v1/uploads/{upload}/*`; and `/edge/v1/trust`."""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -9,9 +11,18 @@ from starlette.responses import Response
 from kelvin_provision.api.messages.body import content, fields_in, fields_of, true_or_false
 from kelvin_provision.api.messages.documents import answer
 from kelvin_provision.api.messages.parameters import refuse_unknown
+from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.messages.streams import lines_of
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work import bundles
+from kelvin_provision.context import Context
+from kelvin_provision.trust.documents import loose
+from kelvin_provision.trust.documents.model import MOST, SignedDocument
+from kelvin_provision.usecases.bundles.trust import showing
+from kelvin_provision.usecases.bundles.trust.importing import ImportTrustResult, accept_documents
+
+_MOST_BYTES = 2 << 20
+"""Of a chain of trust documents with their signatures, in base64."""
 
 
 async def media(call: Call) -> Response:
@@ -41,6 +52,45 @@ async def import_bundle(call: Call) -> Response:
     wish = bundles.Wish(call.digest(body), call.principal.actor, await _named(call), _expected(fields), images_only, allow_older)
     done = await bundles.import_once(call.box, call.services.imports, wish)
     return answer(done.document) if done else answer({"state": "under way"}, 202)
+
+
+# --- trust documents --------------------------------------------------------------------------------
+
+
+async def trust(call: Call) -> Response:
+    """Whose signatures count here, what is revoked, and which trust documents were accepted."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    return answer(await call.box.ask(_shown_trust))
+
+
+def _shown_trust(ctx: Context) -> dict[str, Any]:
+    return {"trust": showing.document_to_json(showing.believed(ctx)), "documents": showing.history_to_json(showing.accepted(ctx))}
+
+
+async def accept_trust(call: Call) -> Response:
+    """Signatures decide what is accepted; the same documents again change nothing."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    given = fields_in(await content(call.request, _MOST_BYTES), ("documents",)).get("documents")
+    if not isinstance(given, list) or not 0 < len(given) <= MOST:
+        raise Refusal("bad-body", f"documents is not a list of 1 to {MOST} trust documents")
+    documents = [_document(number, item) for number, item in enumerate(given, 1)]
+    result = await call.box.act(call.principal.actor, _accepted, documents)
+    return answer(result.to_json())
+
+
+def _accepted(ctx: Context, documents: Sequence[SignedDocument]) -> ImportTrustResult:
+    return accept_documents(ctx, loose.in_order(documents), origin="from the API")
+
+
+def _document(number: int, item: object) -> SignedDocument:
+    """The exact bytes, which are signed. Raises Refusal."""
+    if not isinstance(item, dict) or set(item) != {"content", "signatures"}:
+        raise Refusal("bad-body", f"document {number} is not an object with content and signatures")
+    try:
+        content, signatures = (base64.b64decode(item[name], validate=True) for name in ("content", "signatures"))
+    except (TypeError, ValueError) as error:
+        raise Refusal("bad-body", f"document {number}: content and signatures are not base64") from error
+    return SignedDocument(content, signatures)
 
 
 async def _named(call: Call) -> bundles.Named:

@@ -60,6 +60,7 @@ _TOKENS = "/edge/v1/tokens"
 _BOX = "/edge/v1"
 _UPLOADS = "/edge/v1/uploads"
 _MEDIA = "/edge/v1/media"
+_TRUST = "/edge/v1/trust"
 _APPS = "/api/v4/apps/workloads"
 _APP = f"{_APPS}/{{workload_name}}"
 
@@ -211,6 +212,8 @@ ROWS: tuple[Row, ...] = (
         *("POST", f"{_UPLOADS}/{{upload}}/import", Level.DEPLOY, bundles.import_bundle, (200, 202), (404, 409)),
         summary="stage what an uploaded bundle brings; it is removed when everything in it is staged",
     ),
+    Row("GET", _TRUST, Level.READ, bundles.trust, summary="whose signatures count here, what is revoked, and the accepted trust documents"),
+    Row("POST", _TRUST, Level.ADMIN, bundles.accept_trust, (200,), (409,), "accept trust documents, all or none; signatures decide"),
     Row("GET", _MEDIA, Level.DEPLOY, bundles.media, summary="bundles on media that are in this box"),
     Row(
         *("POST", f"{_MEDIA}/{{bundle}}/inspect", Level.DEPLOY, bundles.inspect_bundle, (200,), (404,)),

@@ -58,6 +58,7 @@ STATES: Mapping[str, str] = {
     Trouble.APPLY_FAILED: deferred("Apply failed"),
     Trouble.REFUSED: deferred("Refused"),
     Trouble.ROLLED_BACK: deferred("Rolled back"),
+    Trouble.REVOKED: deferred("Revoked"),
 }
 """The words of states: in English those of the platform."""
 METHODS = {

@@ -26,7 +26,7 @@ class KnownMedium:
 
 @dataclass(frozen=True)
 class ImportedBundle:
-    """`digest` is that of its table of contents. `images` are kept without a revision."""
+    """`digest` is that of its table of contents. `images` are kept without a revision. No tag is looked up in one that is `revoked`."""
 
     digest: str
     name: str
@@ -36,6 +36,12 @@ class ImportedBundle:
     actor: str
     media: tuple[KnownMedium, ...] = ()
     images: tuple[ImageLock, ...] = ()
+    revoked: bool = False
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The first 12 digits of the ids of its signers' keys."""
+        return tuple(signer.rpartition(" (")[2].removesuffix(")") for signer in self.signers)
 
     @property
     def file_names(self) -> frozenset[str]:
@@ -140,4 +146,5 @@ def bundle_of(row: sqlite3.Row, media: Iterable[KnownMedium] = ()) -> ImportedBu
         actor=cells.text("actor"),
         media=tuple(media),
         images=cells.json_or_none("images", rows.locks) or (),
+        revoked=cells.flag("revoked"),
     )

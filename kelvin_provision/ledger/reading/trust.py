@@ -7,6 +7,7 @@ import sqlite3
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.rows.damage import Row, strings
 from kelvin_provision.ledger.sqlite.database import Database
+from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,15 @@ class AcceptedTrust:
     accepted: str
     actor: str
     origin: str
+
+
+@dataclass(frozen=True)
+class RevokedRow:
+    """A version that runs, or else is staged, and is revoked."""
+
+    workload: str
+    runs: bool
+    reason: str
 
 
 class TrustReads(Database):
@@ -39,6 +49,17 @@ class TrustReads(Database):
         """All of them, the newest first. Raises StateDamaged."""
         with self.reading() as db:
             return tuple(map(trust_of, db.execute("SELECT * FROM trust ORDER BY number DESC").fetchall()))
+
+    def revoked_rows(self) -> tuple[RevokedRow, ...]:
+        """By name; what runs comes first. Raises StateDamaged."""
+        query = (
+            "SELECT workload, number, waiting, number IS running AS runs FROM revisions JOIN workloads ON name = workload"
+            " WHERE (number IS running OR number IS staged) AND waiting LIKE '%\"revoked\"%' ORDER BY workload, number"
+        )
+        with self.reading() as db:
+            rows = [(Row(row, "revisions", "workload", "number"), bool(row["runs"])) for row in db.execute(query).fetchall()]
+            waits = [(cells.text("workload"), runs, cells.json("waiting", WaitReason.from_json)) for cells, runs in rows]
+        return tuple(RevokedRow(name, runs, reason.detail) for name, runs, reason in waits if reason.kind is WaitKind.REVOKED)
 
 
 def trust_of(row: sqlite3.Row) -> AcceptedTrust:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.hints import Hint
-from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Step, Target
+from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Signers, Step, Target
 from kelvin_provision.ledger.rows.damage import REPAIR, Row, is_time, objects, strings
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
@@ -87,7 +87,17 @@ def revision(row: sqlite3.Row, *, hint: Callable[[], Hint] = lambda: REPAIR) -> 
         waiting=cells.json_or_none("waiting", wait_reason),
         applied=cells.number_or_none("applied"),
         bundle=cells.text_or_none("bundle"),
+        signers=cells.json_or_none("signers", _signers) or Signers(),
     )
+
+
+def _signers(document: Any) -> Signers:
+    return Signers(strings(document["request"]), strings(document["bundle"]))
+
+
+def signers_to_json(signers: Signers) -> str | None:
+    """For the column; None where nothing is signed."""
+    return json.dumps({"request": signers.request, "bundle": signers.bundle}) if signers != Signers() else None
 
 
 def wait_reason(document: Any) -> WaitReason:

@@ -243,7 +243,22 @@ CREATE TABLE signatures (
     PRIMARY KEY (manifest, source)
 ) STRICT
 """
-_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH)
+# Who signed a request stood in the history only, of several the last one; a bundle's row had names with the first digits of ids.
+_BUNDLE_SIGNERS = (
+    "(SELECT json_group_array(substr(signer.value, -13, 12)) FROM bundles, json_each(signers) AS signer WHERE digest = bundle)"
+)
+_REQUEST_SIGNERS = """(SELECT json_array(substr(detail, -86, 12)) FROM history WHERE history.workload = revisions.workload
+    AND history.revision = number AND outcome = 'accepted' AND detail GLOB '*signed by * (????????????), sha256:*'
+    ORDER BY seq DESC LIMIT 1)"""
+SIXTEENTH = f"""
+ALTER TABLE revisions ADD COLUMN signers TEXT;
+ALTER TABLE bundles ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
+UPDATE revisions SET signers = json_object('request', json('[]'), 'bundle', json({_BUNDLE_SIGNERS}))
+    WHERE bundle IN (SELECT digest FROM bundles WHERE json_valid(signers) AND signers <> '[]');
+UPDATE revisions SET signers = json_set(coalesce(signers, '{{"request":[],"bundle":[]}}'), '$.request', json({_REQUEST_SIGNERS}))
+    WHERE {_REQUEST_SIGNERS} IS NOT NULL
+"""  # noqa: S608  (constants)
+_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH, SIXTEENTH)
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, *_LATER)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)

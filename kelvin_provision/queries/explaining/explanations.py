@@ -94,10 +94,14 @@ STATES: dict[State | Download, Explanation] = {
         command("workloads start", names=("NAME",), note="applying a staged version starts it, too"),
     ),
     State.FAILED: Explanation(
-        "The workload does not run; or its staged version could not be downloaded (`staging failed`), did not come up (`apply failed`) or"
-        " would be refused by the cluster (`refused`). A warning names the cause.",
+        "The workload does not run; or its staged version could not be downloaded (`staging failed`), did not come up (`apply failed`),"
+        " would be refused by the cluster (`refused`), or is revoked (`revoked`). A warning names the cause.",
         "A container exits again and again, an image cannot be pulled, or the cluster rejects an object.",
-        command("workloads show", names=("NAME",), note="apply --all leaves out such a staged version, apply -n NAME tries it"),
+        command(
+            "workloads show",
+            names=("NAME",),
+            note="apply --all leaves out such a staged version, apply -n NAME tries it, unless it is revoked",
+        ),
     ),
     State.UNREACHABLE: Explanation(
         "The cluster or the runtime does not respond. The details shown are the last known ones.",

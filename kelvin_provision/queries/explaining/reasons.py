@@ -34,10 +34,7 @@ REASONS: dict[str, Reason] = {
     "bundle-invalid": Reason("The file is another one, was cut off in its first part, or was changed by another program."),
     "bundle-missing": Reason("The stick is not mounted, the bundle has another name, or its first part is on another stick."),
     "bundle-older": Reason("An old stick was inserted, or the bundle was made with another serial than the one after the last."),
-    "package-impossible": Reason(
-        "A package has whole images, and they are taken from the store. The version is still downloading, the cluster pulled its images,"
-        " or a blob is not in the store."
-    ),
+    "bundle-revoked": Reason("The newest trust document of this box revokes it by its digest: a fault was found in what it brings."),
     "bundle-unsuitable": Reason("The bundle was made for other boxes or another platform, or without images that this box lacks."),
     "cannot-write": Reason("A read-only or failing disk, a path that is not a directory, or a directory that does not exist."),
     "certificate-missing": Reason("The API has listened on this box only, so that it needed none; or api.tls.cert is set."),
@@ -165,6 +162,10 @@ REASONS: dict[str, Reason] = {
     "order-unknown": Reason("The code was misread or is one of another box, or the order is older than the orders that are kept."),
     "usage": Reason("An option or argument is misspelt, missing, or excludes another one."),
     "name-taken": Reason("A user or token of that name was made before, perhaps by another administrator."),
+    "package-impossible": Reason(
+        "A package has whole images, and they are taken from the store. The version is still downloading, the cluster pulled its images,"
+        " or a blob is not in the store."
+    ),
     "password-refused": Reason("The platform's rules: 8 characters with an upper-case letter, a lower-case letter and a digit."),
     "token-unknown": Reason("A mistyped name, or a token that was revoked."),
     "too-many-uploads": Reason("Uploads that were not finished, imported or removed; idle ones are removed after a week."),
@@ -172,6 +173,10 @@ REASONS: dict[str, Reason] = {
     "user-unknown": Reason("A mistyped name, or a user of another box."),
     "version-refused": Reason(
         "Nothing else is staged than versions with an invalid field, an object of others, or a missing definition or permission."
+    ),
+    "version-revoked": Reason(
+        "The newest trust document of this box revokes a key, a bundle or an image: a key was lost, or a fault was found.",
+        command("trust show", instruction="See what is revoked"),
     ),
     "wait-failed": Reason("The version that was waited for failed, was replaced, or was removed."),
     "wait-timeout": Reason("A slow link, a state that needs an apply first, or too short a --timeout."),

@@ -20,7 +20,7 @@ from kelvin_provision.spec.media_types import ANYTHING
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging.stage import refuse_digests
 from kelvin_provision.trust.believed import Trust
-from kelvin_provision.trust.requests import RequestFile
+from kelvin_provision.trust.requests import RequestFile, SignedRequest
 from kelvin_provision.usecases.deploy import DeployRequest, accepted, read_signed
 
 _REGISTRIES = 8
@@ -31,7 +31,7 @@ class Requests:
     """`signed` says for each workload who signed its request."""
 
     specs: tuple[Spec, ...] = ()
-    signed: Mapping[str, str] = field(default_factory=dict)
+    signed: Mapping[str, SignedRequest] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -46,7 +46,7 @@ def requests_of(bundle: Bundle, settings: Settings, trust: Trust, *, allow_lates
     ]
     documents, signed = read_signed(trust, files)
     checked = _accepted(bundle.contents, settings, DeployRequest(documents, allow_latest=allow_latest, signed=signed))
-    signers = {spec.name: signed.get(document.file, "") for spec, document in zip(checked.specs, documents, strict=True)}
+    signers = {spec.name: by for spec, document in zip(checked.specs, documents, strict=True) if (by := signed.get(document.file))}
     specs = tuple(_staged(spec, bundle.contents) for spec in checked.specs)
     return Requests(specs, signers, checked.warnings)
 

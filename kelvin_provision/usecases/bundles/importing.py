@@ -27,8 +27,9 @@ from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest
 from kelvin_provision.usecases.bundles.media.receipts import leave_receipt
 from kelvin_provision.usecases.bundles.planning import plan
-from kelvin_provision.usecases.bundles.trust import trusting
+from kelvin_provision.usecases.bundles.trust import revoked, trusting
 from kelvin_provision.usecases.bundles.trust.serials import older, signers_of
+from kelvin_provision.usecases.deploy import notes_of
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake
 
 __all__ = ["ImportPlan", "ImportRequest", "ImportResult", "carry_out", "plan"]
@@ -78,7 +79,8 @@ def _stored(ctx: Context, plan: ImportPlan, brought: Brought) -> Accepted:
             replace(plan, older=older(ctx.ledger, plan.accepted)).refuse_older()  # a newer one may have come since it was planned
             trusting.accept(ctx, plan.accepted.before, plan.accepted.steps, plan.head.trust, origin=brought.bundle.source)
             kept.keep(ctx.settings.state_dir, plan.digest, plan.head.contents)
-        return requests.import_bundle(ctx.ledger, brought, uuid.uuid4().hex, actor=ctx.actor, signed=plan.requests.signed)
+        signed, signers = notes_of(plan.requests.signed), revoked.signers_of(plan.accepted, plan.requests)
+        return requests.import_bundle(ctx.ledger, brought, uuid.uuid4().hex, actor=ctx.actor, signed=signed, signers=signers)
 
 
 def _brought(ctx: Context, plan: ImportPlan) -> Brought:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 
 from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
@@ -14,7 +14,7 @@ from kelvin_provision.bundles.part_file import size_of
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.context import Context
-from kelvin_provision.errors import BundleUnsuitable, RuntimeUnreachable
+from kelvin_provision.errors import BundleRevoked, BundleUnsuitable, RuntimeUnreachable
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.media import kept
@@ -22,12 +22,14 @@ from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.runtimes.protocol import ImageStorage
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import space
 from kelvin_provision.store.space import shortages
 from kelvin_provision.trust.requests import refuse_unsigned
 from kelvin_provision.trust.verifying import refuse_other
 from kelvin_provision.usecases.bundles.bundled import Box, Requests, box_of, locks_by_workload, locks_of, requests_of
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest, PlannedImage, PlannedWorkload
+from kelvin_provision.usecases.bundles.trust import revoked
 from kelvin_provision.usecases.bundles.trust.serials import older
 from kelvin_provision.usecases.deploy import refuse_unsupported
 
@@ -65,6 +67,8 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
         refuse_unsupported(ctx.cluster, requests.specs)
     locks, others = locks_of(bundle, _references(request, requests, contents, box), box)
     images = tuple(dict.fromkeys(locks.values()))
+    by_workload = locks_by_workload(requests.specs, locks, box.info)
+    revoked.refuse_revoked(trust, accepted, requests, {spec.name: _locks_of(spec, locks) for spec in requests.specs}, images)
     _refuse_lacking(ctx, contents, images, box)
     _refuse_space(ctx, contents, images, box)
     missing = tuple(sorted({part for lock in images for blob in lock.blobs() for part in _missing_parts(ctx, bundle, blob.digest)}))
@@ -80,11 +84,17 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
         new_bytes=sum(new.values()),
         missing=missing,
         requests=requests,
-        locks=locks_by_workload(requests.specs, locks, box.info),
+        locks=by_workload,
         kept=images if request.images_only else (),
         older=behind,
         warnings=(*([behind.text] if behind else []), *_warnings(accepted, requests, others, missing, box)),
     )
+
+
+def _locks_of(spec: Spec, locks: Mapping[Reference, ImageLock]) -> tuple[ImageLock, ...]:
+    """Those of its images that the bundle has."""
+    references = map(Reference.parse, images_of(spec))
+    return tuple(locks[reference] for reference in references if reference in locks)
 
 
 def _warnings(accepted: Accepted, requests: Requests, others: Sequence[Reference], missing: tuple[int, ...], box: Box) -> list[str]:
@@ -186,6 +196,8 @@ def _known(ctx: Context, files: BundleFiles) -> tuple[ImportedBundle, Contents] 
 
 
 def _further_parts(request: ImportRequest, files: BundleFiles, known: ImportedBundle, contents: Contents) -> ImportPlan:
+    if known.revoked:
+        raise BundleRevoked(f"the bundle {known.name} is revoked")
     for digest in filter(None, (request.expect, request.digest)):
         refuse_other(digest, known.digest)
     missing = Parts(files, contents.parts).missing

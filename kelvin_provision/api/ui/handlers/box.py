@@ -15,7 +15,7 @@ from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.forms import form_of
 from kelvin_provision.api.ui.handlers.assessing import PATIENCE, why_silent
 from kelvin_provision.api.ui.rendering import HEADERS, page
-from kelvin_provision.api.ui.strings.texts import texts_of
+from kelvin_provision.api.ui.strings.texts import deferred, texts_of
 from kelvin_provision.api.ui.words import title_of
 from kelvin_provision.api.work.asking import asked, result_of_job
 from kelvin_provision.checks import box as queries
@@ -26,20 +26,30 @@ from kelvin_provision.hints import command
 from kelvin_provision.queries.agent import AgentStatus
 from kelvin_provision.queries.agent import agent as agent_of
 from kelvin_provision.tls.x509 import Certificate
+from kelvin_provision.trust.documents.model import TrustDocument
 from kelvin_provision.usecases.api_certificate import usable
+from kelvin_provision.usecases.bundles.trust.showing import believed
 
+_ROLES = {
+    "root": deferred("May change the trust"),
+    "bundles": deferred("May sign bundles"),
+    "requests": deferred("May sign requests"),
+    "images": deferred("May sign images"),
+}
 _AGENT = solution(command("agent start"))
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """`authority` is None where the certificate is that of the site."""
+    """`authority` is None where the certificate is that of the site. `doubt`: why it cannot be said whom this box trusts."""
 
     box: BoxResult
     agent: AgentStatus
     certificate: Certificate | None
     authority: Certificate | None
     days: int
+    trust: TrustDocument | None
+    doubt: str = ""
 
 
 async def shown(call: Call) -> Response:
@@ -48,14 +58,24 @@ async def shown(call: Call) -> Response:
     facts, _ = await call.box.ask(_read), texts_of(call.request)
     disk, silent = await _disk(call) if facts.box.agent else (None, "")
     orders = [(order, title_of(_, order)) for order in facts.agent.orders]
-    return page(call, "box.html", facts=facts, disk=disk, silent=silent, orders=orders, start=_AGENT)
+    roles = [(_(word), facts.trust.role(name)) for name, word in _ROLES.items()] if facts.trust else []
+    return page(call, "box.html", roles=roles, facts=facts, disk=disk, silent=silent, orders=orders, start=_AGENT)
 
 
 def _read(ctx: Context) -> _Shown:
     served = usable(ctx.settings)
     leaf = served.chain.leaf if served else None
     authority = served.authority.leaf if served and served.authority else None
-    return _Shown(queries.box(ctx, Counts({}, 0)), agent_of(ctx), leaf, authority, (leaf.ends - ctx.now).days if leaf else 0)
+    trust, doubt = _trust(ctx)
+    return _Shown(queries.box(ctx, Counts({}, 0)), agent_of(ctx), leaf, authority, (leaf.ends - ctx.now).days if leaf else 0, trust, doubt)
+
+
+def _trust(ctx: Context) -> tuple[TrustDocument | None, str]:
+    """A damaged document is named, and the rest of the page is shown."""
+    try:
+        return believed(ctx), ""
+    except ProvisionError as error:
+        return None, str(error)
 
 
 async def _disk(call: Call) -> tuple[dict[str, Any] | None, str]:

@@ -62,7 +62,8 @@ async def stage(call: Call) -> Response:
     wish = bundles.Wish(form.digest, call.principal.actor, bundle, allow_older=form.fields.get("allow_older") == "yes")
     done = await bundles.import_once(call.box, call.services.imports, wish, PATIENCE)
     if done is None or not done.made.names:
-        return page(call, "imported.html", under_way=done is None, back=_back(call))
+        new = done.document["trust"]["new"] if done and not done.document["images"] else []
+        return page(call, "imported.html", under_way=done is None, trust=new[-1]["number"] if new else 0, back=_back(call))
     return see_other("/ui/")
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model import Revision
     from kelvin_provision.spec.read.findings import Document
     from kelvin_provision.trust.believed import Trust
-    from kelvin_provision.trust.requests import RequestFile
+    from kelvin_provision.trust.requests import RequestFile, SignedRequest
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def deploy(session: Session, options: Options) -> Report:
     return Report("workloads deploy", items, warnings=result.warnings)
 
 
-def _documents(trust: Trust, options: Options) -> tuple[tuple[Document, ...], Mapping[str, str]]:
+def _documents(trust: Trust, options: Options) -> tuple[tuple[Document, ...], Mapping[str, SignedRequest]]:
     """The requests, and who signed each file. Where they must be signed, nothing of the command line can be part of them."""
     from kelvin_provision.spec.request.flags import from_flags, with_images
     from kelvin_provision.trust.requests import unsigned

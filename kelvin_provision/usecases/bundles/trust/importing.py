@@ -41,6 +41,11 @@ def import_documents(ctx: Context, request: ImportTrustRequest) -> ImportTrustRe
     Raises FileUnreadable, SignatureMissing, SignerUnknown without trusted keys, TrustDocumentInvalid, TrustDocumentRefused, Locked.
     """
     documents = loose.in_order(loose.read(path) for path in request.files)
+    return accept_documents(ctx, documents, origin=f"from {', '.join(map(str, request.files))}")
+
+
+def accept_documents(ctx: Context, documents: Sequence[SignedDocument], *, origin: str) -> ImportTrustResult:
+    """The same of documents that came another way, in order. Raises what it raises."""
     trust = ctx.believed(documents)
     if not trust.has_keys:
         hint = command("config set", "trust.keys", "FILE", sudo=True, instruction="the first key is set by hand")
@@ -48,7 +53,6 @@ def import_documents(ctx: Context, request: ImportTrustRequest) -> ImportTrustRe
     steps = renewed(trust, documents)
     if not steps:
         _refuse_older(ctx, documents)
-    origin = f"from {', '.join(map(str, request.files))}"
     trusting.accept(ctx, trust.number, steps, documents, origin=origin, action="trust import")
     return ImportTrustResult(steps[-1].document.number if steps else trust.number, steps)
 

@@ -11,8 +11,10 @@ from kelvin_provision.context import Context
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.reading.trust import AcceptedTrust
+from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.documents import kept
 from kelvin_provision.trust.documents.model import SignedDocument, Step
+from kelvin_provision.usecases.bundles.trust.marking import mark
 
 
 def accept(
@@ -30,6 +32,8 @@ def accept(
             kept.keep(state_dir, step.document.number, step.signed)
         accepted = [AcceptedTrust(step.document.number, step.signed.digest, step.signed_by, now, ctx.actor, origin) for step in steps]
         requests.accept_trust(ctx.ledger, accepted, action)
+        if steps:
+            mark(ctx, Trust(ctx.settings.trust, steps[-1].document))
 
 
 def _mend(ctx: Context, offered: Sequence[SignedDocument]) -> None:
