@@ -18,6 +18,7 @@ from bench import (
     idle,
     importing,
     page,
+    rehearsing,
     scale,
     staging,
     startup,
@@ -40,6 +41,7 @@ ALL = {
     "apiserver": apiserver,
     "page": page,
     "uploading": uploading,
+    "rehearsing": rehearsing,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.rehearsal import cleaning, isolation, network, run
 from kelvin_provision.cluster.kubernetes.rehearsal.judge import PodTrial
 from kelvin_provision.cluster.kubernetes.rehearsal.objects import Places, rehearsal_set
@@ -310,6 +311,24 @@ def test_after_a_kill_at_any_request_nothing_is_left():
         else:
             break
     assert requests > 15
+
+
+def test_a_rehearsal_that_the_cluster_refuses_says_nothing_of_the_version():
+    api = on_a_site()
+    before = api.names
+
+    def full(item, namespace, *, dry_run=False):
+        if item["kind"] == "Pod":
+            raise Rejected("denied", "exceeded quota: pods")
+        return Ready.create(api, item, namespace)
+
+    api.create = full
+    result = go(api)
+    assert (result.outcome, result.reason) == (
+        RehearsalOutcome.NOT_POSSIBLE,
+        "the cluster refuses the pod of the rehearsal: exceeded quota: pods",
+    )
+    assert api.names == before
 
 
 def test_of_two_boxes_each_takes_away_its_own():
