@@ -229,6 +229,9 @@ folders of the setting `media.folders`, and no client names a path. The digest i
 * `import` stages what its requests ask for, and with `images_only` copies its images without them. `expect` is the digest that the bundle must have. A bundle that is older than the newest of its signer (`older` in
   the plan) is refused with `bundle-older`, unless `allow_older` is set. It answers within two seconds: 200 with what was accepted, or 202 while it is under way;
   it goes on without the client, and the same request again is answered with its end.
+
+**Trust**: `GET /edge/v1/trust` says whose signatures count, what is revoked, and which trust documents were accepted. `POST /edge/v1/trust` (level `admin`) accepts documents, all or none: `{"documents": [{"content": BASE64, "signatures":
+BASE64}]}`, the exact bytes of FILE and FILE.sig, at most 1 MiB together. Signatures decide; what was accepted before changes nothing. They also come in any bundle ([signatures](signatures.md#what-is-revoked)).
 """
 MONITORING = """
 ## Monitoring

@@ -21,9 +21,6 @@ from kelvin_provision.trust.documents.model import MOST, SignedDocument
 from kelvin_provision.usecases.bundles.trust import showing
 from kelvin_provision.usecases.bundles.trust.importing import ImportTrustResult, accept_documents
 
-_MOST_BYTES = 2 << 20
-"""Of a chain of trust documents with their signatures, in base64."""
-
 
 async def media(call: Call) -> Response:
     refuse_unknown(call.request.query_params.keys(), ())
@@ -70,7 +67,7 @@ def _shown_trust(ctx: Context) -> dict[str, Any]:
 async def accept_trust(call: Call) -> Response:
     """Signatures decide what is accepted; the same documents again change nothing."""
     refuse_unknown(call.request.query_params.keys(), ())
-    given = fields_in(await content(call.request, _MOST_BYTES), ("documents",)).get("documents")
+    given = fields_in(await content(call.request), ("documents",)).get("documents")
     if not isinstance(given, list) or not 0 < len(given) <= MOST:
         raise Refusal("bad-body", f"documents is not a list of 1 to {MOST} trust documents")
     documents = [_document(number, item) for number, item in enumerate(given, 1)]
