@@ -12,7 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # What the suite and the demo drive. Installed by us where we are root and there is apt; else the suites say what they miss.
 DISK_PACKAGES := e2fsprogs xfsprogs btrfs-progs
 MEDIA_PACKAGES := fusefat dosfstools
-TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl chromium $(DISK_PACKAGES) $(MEDIA_PACKAGES)
+PACKAGE_PACKAGES := debootstrap qemu-user-static lintian xz-utils
+TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl chromium $(DISK_PACKAGES) $(MEDIA_PACKAGES) $(PACKAGE_PACKAGES)
 DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
 
 QUICK := tests/unit tests/cli tests/api tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py
@@ -53,8 +54,8 @@ long: $(STAMP) ## the tests that `make test` leaves out: they show on a second e
 	@./demo/packages $(TEST_PACKAGES)
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m long tests/real $(ARGS)
 
-servers: ## of these, the tests on real servers: tests/real and tests/contract
-	$(MAKE) test ARGS="tests/real tests/contract --ignore=tests/contract/test_cluster_fake.py --ignore=tests/contract/test_runtime_fake.py $(ARGS)"
+servers: ## of these, the tests on real servers: tests/real and tests/contract, and those of the packages
+	$(MAKE) test ARGS="tests/real tests/contract tests/packages --ignore=tests/contract/test_cluster_fake.py --ignore=tests/contract/test_runtime_fake.py $(ARGS)"
 
 powercut: $(STAMP) ## cut the power of a box some hundred times, on ext4, xfs and btrfs (ARGS="--filesystem xfs --cuts 50 --seed 7")
 	@./demo/packages $(DISK_PACKAGES)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from package.inputs import lock, locking, source
-from package.output import deb, documents, python_dist, run
+from package.output import deb, documents, python_dist, run, sbom
 from package.tree import assemble
 from package.tree.licences import components
 
 PROJECT = Path(__file__).parents[1]
+FORMS = ("run", "deb")
 
 
 def main() -> int:
@@ -24,31 +25,38 @@ def main() -> int:
     parser.add_argument("--arch", action="append", choices=lock.ARCHITECTURES, help="default: every one")
     parser.add_argument("--fresh", action="store_true", help="make the trees anew, and take none from the cache")
     parser.add_argument("--project", type=Path, default=PROJECT, help="the repository whose HEAD is packaged")
+    parser.add_argument("--form", action="append", choices=FORMS, help="default: both")
     parser.add_argument("--dist", type=Path, help="default: dist in the repository")
     words = parser.parse_args()
     if words.what == "lock":
         locking.renew()
         return 0
+    os.umask(0o022)  # the modes in the packages are not those of whoever builds them
     dist = words.dist or words.project / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     dist.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="kelvin-provision-package-", dir=dist) as work:
-        build(words.project, words.arch or lock.ARCHITECTURES, Path(work), dist, fresh=words.fresh)
+        build(words, Path(work), dist)
+    _say(time.monotonic(), sbom.write_sums(dist))
     return 0
 
 
-def build(project: Path, architectures: Sequence[str], work: Path, dist: Path, *, fresh: bool) -> None:
-    """Everything, into `dist`."""
+def build(words: argparse.Namespace, work: Path, dist: Path) -> None:
+    """Everything that was asked for, into `dist`."""
     began, locked = time.monotonic(), lock.read()
-    commit = source.exported(project, work / "source")
+    commit = source.exported(words.project, work / "source")
     _, wheel = made = python_dist.build(commit, locked.build, work / "python", dist)
     _say(began, *made)
-    for architecture in architectures:
-        tree = assemble.tree(commit, wheel, locked, architecture, work / f"tree-{architecture}", fresh=fresh)
+    forms, bases = words.form or FORMS, work / "bases" if words.fresh else assemble.TREES
+    for architecture in words.arch or lock.ARCHITECTURES:
+        tree = assemble.tree(commit, wheel, locked, architecture, work / f"tree-{architecture}", bases=bases)
         parts = tuple(components(tree, locked, architecture))
+        _say(began, sbom.write(parts, commit, architecture, dist))
         run.complete(tree, commit, documents.copyright_file(parts, "."))
-        _say(began, run.build(tree, commit, architecture, work=work / f"run-{architecture}", dist=dist))
-        _say(began, deb.build(tree, commit, architecture, parts, work=work / f"deb-{architecture}", dist=dist))
+        if "run" in forms:
+            _say(began, run.build(tree, commit, architecture, work=work / f"run-{architecture}", dist=dist))
+        if "deb" in forms:
+            _say(began, deb.build(tree, commit, architecture, parts, work=work / f"deb-{architecture}", dist=dist))
 
 
 def _say(began: float, *paths: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.hints import pasted
+from kelvin_provision.hints import command, pasted
 from kelvin_provision.installation.changing import install, uninstall
 from kelvin_provision.installation.outside import Outside
 
@@ -36,11 +36,11 @@ def main() -> int:
 
 def _install(words: argparse.Namespace) -> None:
     done = install(words.incoming, words.prefix, Outside())
-    before = "" if done.before in {"", done.tree.path.name} else f"; {done.before} is kept: kelvin-provision self rollback"
+    before = "" if done.before in {"", done.tree.path.name} else f"; {done.before} is kept: {pasted(command('self rollback'))}"
     lines = [f"{done.tree.version} is installed in {done.tree.path}{before}"]
     lines += [f"removed the older version {version}" for version in done.removed]
     if not done.before:
-        lines.append("nothing of it runs yet. Next, as root: kelvin-provision setup")
+        lines.append(f"nothing of it runs yet. Next, as root: {pasted(command('setup'))}")
     _say(lines, done.warnings)
 
 

@@ -32,7 +32,7 @@ def restart(prefix: Path, *, patience: float = PATIENCE) -> tuple[str, ...]:
         if systemctl("is-active", "--quiet", API) and not systemctl("restart", API):
             warnings.append(f"the API did not start again: systemctl status {API}")
     if _agent_runs(prefix) and not _repeated(prefix, "agent", "restart", patience=patience):
-        warnings.append("the agent still runs the version before: kelvin-provision agent restart")
+        warnings.append("the agent still runs the version before: restart it (agent restart)")
     return tuple(warnings)
 
 

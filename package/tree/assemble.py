@@ -20,16 +20,19 @@ NATIVE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 """The architecture of this machine, whose interpreter compiles for all."""
 
 
+TREES = CACHE / "trees"
+
+
 class NotSelfContainedError(Exception):
     """Something in the tree needs a library that is not in it."""
 
 
-def base(lock: Lock, architecture: str, *, fresh: bool = False) -> Path:
-    """What comes from Debian and PyPI, without the program; as it was made the last time unless `fresh`."""
-    place = CACHE / "trees" / f"{architecture}-{_key(lock, architecture)}"
-    if place.is_dir() and not fresh:
+def base(lock: Lock, architecture: str, folder: Path = TREES) -> Path:
+    """What comes from Debian and PyPI, without the program; as it was made the last time if it is in the folder."""
+    place = folder / f"{architecture}-{_key(lock, architecture)}"
+    if place.is_dir():
         return place
-    native = None if architecture == NATIVE else base(lock, NATIVE)
+    native = None if architecture == NATIVE else base(lock, NATIVE, folder)
     building = place.with_name(f"{place.name}.{os.getpid()}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -41,7 +44,6 @@ def base(lock: Lock, architecture: str, *, fresh: bool = False) -> Path:
     _join_authorities(building)
     refuse_missing_libraries(building)
     bytecode.compile_all(building, bytecode.interpreter(native or building, NATIVE), native)
-    shutil.rmtree(place, ignore_errors=True)
     return building.rename(place)
 
 
@@ -73,12 +75,12 @@ def _needs(tree: Path) -> Iterator[tuple[Path, str]]:
             yield from ((path, name) for name in elf.needed(path) if name not in brought)
 
 
-def tree(source: Source, wheel: Path, lock: Lock, architecture: str, folder: Path, *, fresh: bool = False) -> Path:
+def tree(source: Source, wheel: Path, lock: Lock, architecture: str, folder: Path, *, bases: Path) -> Path:
     """The whole tree at `folder`. Its launchers are still without the path at which it will lie."""
-    below = base(lock, architecture, fresh=fresh)
+    below = base(lock, architecture, bases)
     shutil.copytree(below, folder, symlinks=True)
     unpack.wheel(wheel, folder)
-    native = below if architecture == NATIVE else base(lock, NATIVE)
+    native = below if architecture == NATIVE else base(lock, NATIVE, bases)
     bytecode.compile_all(folder, bytecode.interpreter(native, NATIVE))
     launchers.write(folder, architecture, _HOME)
     about = {"version": source.version, "commit": source.commit, "architecture": architecture, "epoch": source.epoch}

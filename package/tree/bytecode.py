@@ -15,10 +15,10 @@ _RARELY = re.compile(r"/kubernetes/client/(models|api)/")
 
 
 def interpreter(tree: Path, architecture: str) -> list[str]:
-    """The command of the interpreter of a tree of this machine's architecture, wherever it lies."""
+    """The command of the interpreter of a tree of this machine's architecture, wherever it lies. It writes nothing by itself (-B)."""
     runtime = tree / "runtime"
     words = [str(runtime / LOADERS[architecture]), "--inhibit-cache", "--library-path", str(runtime)]
-    return [*words, "--argv0", str(tree / "bin" / "python"), str(runtime / "python3.11"), "-I"]
+    return [*words, "--argv0", str(tree / "bin" / "python"), str(runtime / "python3.11"), "-I", "-B"]
 
 
 def compile_all(tree: Path, python: list[str], other: Path | None = None) -> None:
