@@ -274,7 +274,8 @@ def test_an_uploaded_bundle_is_staged_once_and_removed_when_all_of_it_is_on_the_
     assert (line.who, bundle.digest in line.detail) == ("deploy@127.0.0.1 via api", True)
     until(lambda: box.ledger.workload("motor").staged.download is Download.READY)
     until(lambda: Uploads(box.settings.state_dir).all() == ())
-    assert imported(served, where).status == 404
+    assert imported(served, where).json == answer.json, "sent again when the upload is gone"
+    assert imported(served, where, {"allow_older": True}).status == 404, "another request"
 
 
 _MOTOR = {"127.0.0.1:1/motor:1.0.0": make_image([tar_of({"a": b"motor"})], compress=False)}

@@ -23,7 +23,9 @@ QUERIES = {
     "/ui/undeploy-staged": ("?name=motor-speed",),
 }
 OTHERS = ("/ui/workloads/opcua-bridge", "/ui/workloads/vibration", "/ui/nothing")
-NO_PAGES = {"/", "/ui", "/ui/assets/{digest}/{name}", "/ui/login", "/ui/workloads/{workload_name}/logs.txt", "/ui/events"}
+NO_PAGES = {
+    "/", "/ui", "/ui/assets/{digest}/{name}", "/ui/box/inventory", "/ui/events", "/ui/login", "/ui/workloads/{workload_name}/logs.txt",
+}  # fmt: skip
 BROKEN = """() => {
     const broken = [];
     for (const each of document.querySelectorAll('button, .button, .sign, thead th, nav a')) {

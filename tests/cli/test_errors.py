@@ -40,7 +40,9 @@ def test_every_state_is_explained_once():
     assert len(list(words())) == len(set(words()))
 
 
-COMMAND = re.compile(r"kelvin-provision (workloads|images|agent|api|config|setup|doctor|support-bundle|explain|completion|--help|\.\.\.)")
+COMMAND = re.compile(
+    r"kelvin-provision (workloads|images|bundle|media|key|trust|self|agent|api|config|setup|doctor|support-bundle|explain|completion|--help|\.\.\.)"
+)
 
 
 @pytest.mark.slow
@@ -52,9 +54,12 @@ def test_only_the_command_line_writes_command_lines():
     assert {text.partition(":")[0] for text in found} <= {
         "agent/systemd/unit.py",
         "api_service/units.py",
+        "installation/__main__.py",
+        "installation/services.py",
+        "media_service/units.py",
         "setup/site_file.py",
         "usecases/deploy.py",
-    }, "comments in the units and in the settings file, a warning"
+    }, "comments in the units and in the settings file, a warning, what the self-extracting file says"
 
 
 def _strings(path):

@@ -46,8 +46,9 @@ async def import_bundle(call: Call) -> Response:
     body = await content(call.request)
     fields = fields_in(body, ("expect", "images_only", "allow_older"))
     images_only, allow_older = true_or_false(fields, "images_only"), true_or_false(fields, "allow_older")
-    wish = bundles.Wish(call.digest(body), call.principal.actor, await _named(call), _expected(fields), images_only, allow_older)
-    done = await bundles.import_once(call.box, call.services.imports, wish)
+    bundle = bundles.named_in(call.request.path_params)
+    wish = bundles.Wish(call.digest(body), call.principal.actor, bundle, _expected(fields), images_only, allow_older)
+    done = await bundles.import_once(call.box, call.services.imports, call.services.uploading, wish)
     return answer(done.document) if done else answer({"state": "under way"}, 202)
 
 

@@ -40,14 +40,24 @@ Named = Mapping[str, str]
 
 async def in_path(uploading: Uploading, parameters: Mapping[str, str]) -> Named:
     """The one that the path of a request names. Raises UploadUnknown, Refusal, also for an upload that is not complete."""
-    if "upload" not in parameters:
-        return {"medium": checked_digest(parameters["bundle"], "bad-query", "the bundle in the path")}
-    identifier = parameters["upload"]
-    upload = await uploading.do(uploading.uploads.get, identifier)
-    if not upload.complete:
-        text = f"{upload.offset} of {upload.announced.size} bytes are here"
-        raise Refusal("upload-unfinished", text, payload={"offset": upload.offset})
-    return {"upload": identifier}
+    bundle = named_in(parameters)
+    await _must_be_complete(uploading, bundle)
+    return bundle
+
+
+def named_in(parameters: Mapping[str, str]) -> Named:
+    """The same, whether it is there or not. Raises Refusal."""
+    if "upload" in parameters:
+        return {"upload": parameters["upload"]}
+    return {"medium": checked_digest(parameters["bundle"], "bad-query", "the bundle in the path")}
+
+
+async def _must_be_complete(uploading: Uploading, bundle: Named) -> None:
+    if "upload" in bundle:
+        upload = await uploading.do(uploading.uploads.get, bundle["upload"])
+        if not upload.complete:
+            text = f"{upload.offset} of {upload.announced.size} bytes are here"
+            raise Refusal("upload-unfinished", text, payload={"offset": upload.offset})
 
 
 def checked_digest(text: Any, kind: str, what: str) -> str:
@@ -81,8 +91,11 @@ class Wish:
     allow_older: bool = False
 
 
-async def import_once(box: Box, imports: Imports, wish: Wish, patience: float = SOON) -> Imported | None:
-    """What it has brought, however often the same is asked for; None while it is under way. Raises what the agent raises."""
+async def import_once(box: Box, imports: Imports, uploading: Uploading, wish: Wish, patience: float = SOON) -> Imported | None:
+    """What it has brought, however often the same is asked for; None while it is under way. Raises as `in_path`, and what the agent raises.
+
+    An upload is removed when all of it is on the box: who asks again then hears what was brought all the same.
+    """
 
     def failed(text: str) -> None:
         box.record(wish.actor, "bundle import", "failed", text)
@@ -90,11 +103,12 @@ async def import_once(box: Box, imports: Imports, wish: Wish, patience: float = 
     async def stands(done: Imported) -> bool:
         return await box.ask(done.made.stands)
 
-    done: Imported | None = await imports.result(wish.key, lambda: _imported(box, wish), stands, failed, patience)
+    done: Imported | None = await imports.result(wish.key, lambda: _imported(box, uploading, wish), stands, failed, patience)
     return done
 
 
-async def _imported(box: Box, wish: Wish) -> Imported:
+async def _imported(box: Box, uploading: Uploading, wish: Wish) -> Imported:
+    await _must_be_complete(uploading, wish.bundle)
     before = await box.ask(lambda ctx: repeats.point(ctx.ledger))
     flags = {"images_only": wish.images_only, "allow_older": wish.allow_older}
     arguments = {**wish.bundle, "expect": wish.expect, **flags, "actor": wish.actor}

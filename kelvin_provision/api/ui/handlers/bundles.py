@@ -58,9 +58,9 @@ async def shown(call: Call) -> Response:
 
 async def stage(call: Call) -> Response:
     """A repetition is the same import."""
-    bundle, form = await _named(call), await form_of(call, (), ("allow_older",))
+    bundle, form = bundles.named_in(call.request.path_params), await form_of(call, (), ("allow_older",))
     wish = bundles.Wish(form.digest, call.principal.actor, bundle, allow_older=form.fields.get("allow_older") == "yes")
-    done = await bundles.import_once(call.box, call.services.imports, wish, PATIENCE)
+    done = await bundles.import_once(call.box, call.services.imports, call.services.uploading, wish, PATIENCE)
     if done is None or not done.made.names:
         new = done.document["trust"]["new"] if done and not done.document["images"] else []
         return page(call, "imported.html", under_way=done is None, trust=new[-1]["number"] if new else 0, back=_back(call))
