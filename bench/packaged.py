@@ -51,7 +51,8 @@ def rows(folder: Path) -> Iterator[Row]:
     """The shortest command, and a list."""
     (file, *_), (wheel, *_) = _files()
     packaged, installed = _unpacked(file, folder / "tree"), _by_pip(wheel, folder / "venv")
-    environment = os.environ | {
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # else pip's would import from here
+    environment = outside | {
         "KELVIN_PROVISION_STATE_DIR": str(folder / "packaged"),
         "KELVIN_PROVISION_SITE_CONFIG": str(folder / "none"),
     }
