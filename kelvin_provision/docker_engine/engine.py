@@ -20,6 +20,9 @@ LOCAL_URL = "http+docker://localhost"
 IDENTITY_LASTS = 1.0
 """Seconds. `/info` takes 10 ms, and commands about all images need the identity for each."""
 
+NO_GATEWAY = "no gateway can be set on an internal"
+"""A newer engine's refusal: its internal networks have no default route."""
+
 SYSTEM_CONTAINERD = Path("/var/lib/containerd")
 _CONTAINERD_SNAPSHOTTER = ["driver-type", "io.containerd.snapshotter.v1"]
 
@@ -111,7 +114,8 @@ class Engine:
 
         What an engine calls internal is closed by such rules alone: up to Docker Engine 26 it has a default route, and with
         `"iptables": false` it leads anywhere. Here the route leads to an address of the network's own that no machine has. Its subnet is
-        one that the engine has chosen: a first network shows which.
+        one that the engine has chosen: a first network shows which. A newer engine, whose internal networks have no route at all, refuses
+        such an address.
         """
         options: dict[str, Any] = {"driver": "bridge", "internal": True, "labels": dict(labels), "check_duplicate": True}
         with self._connection.call() as api:
@@ -120,7 +124,14 @@ class Engine:
             api.remove_network(first)
             nowhere = str(ipaddress.ip_network(pool["Subnet"])[-2])
             config = {"Subnet": pool["Subnet"], "AuxiliaryAddresses": {"DefaultGatewayIPv4": nowhere}}
-            api.create_network(name, ipam={"Driver": "default", "Config": [config]}, **options)
+        try:
+            with self._connection.call() as api:
+                api.create_network(name, ipam={"Driver": "default", "Config": [config]}, **options)
+        except self._connection.errors.refused as error:
+            if NO_GATEWAY not in str(error):
+                raise
+            with self._connection.call() as api:
+                api.create_network(name, **options)
 
     def networks(self) -> dict[str, dict[str, str]]:
         """Labels by name."""
