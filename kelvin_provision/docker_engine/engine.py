@@ -112,7 +112,7 @@ class Engine:
     def create_closed_network(self, name: str, labels: Mapping[str, str]) -> None:
         """A bridge from which there is no way on, whether the engine makes rules for iptables or not.
 
-        What an engine calls internal is closed by such rules alone: up to Docker Engine 26 it has a default route, and with
+        What an engine calls internal is closed by such rules alone: older ones have a default route, and with
         `"iptables": false` it leads anywhere. Here the route leads to an address of the network's own that no machine has. Its subnet is
         one that the engine has chosen: a first network shows which. A newer engine, whose internal networks have no route at all, refuses
         such an address.
