@@ -1,6 +1,7 @@
 """Ctrl-C on a real pseudo-terminal: what is said, and when."""
 
 import json
+import os
 import time
 
 import pytest
@@ -62,12 +63,23 @@ def test_an_apply_says_at_once_that_it_undoes_and_then_who_does(box):
     assert journal.unfinished(box.ledger).phase is Phase.UNDOING
 
 
-def test_with_no_rollback_the_second_one_promises_no_undo(box, monkeypatch):
-    monkeypatch.setattr(SlowCluster, "wait", lambda self, *_: time.sleep(60))
+class DeafCluster(SlowCluster):
+    """Its wait does not end when it is stopped. It says how far it is."""
+
+    def wait(self, desired, policy, progress, stop, whole=()):
+        os.write(1, b"it waits\r\n")
+        while not stop():
+            time.sleep(0.02)
+        os.write(1, b"it has heard\r\n")
+        time.sleep(60)
+
+
+def test_with_no_rollback_the_second_one_promises_no_undo(box):
+    box.cluster.__class__ = DeafCluster
     terminal = started(box, "apply", "pump", "--no-rollback")
-    terminal.until("applying pump")
+    terminal.until("it waits")
     terminal.type(CTRL_C)
-    terminal.show(0.3)
+    terminal.until("it has heard")
     terminal.type(CTRL_C)
     assert terminal.end() == 130
     assert "the next command or the agent leaves everything as it is" in terminal.screen.text
