@@ -33,14 +33,18 @@ def build(tree: Path, source: Source, architecture: str, components: Iterable[Co
         (work / name).write_bytes(content)
     (work / "var/lib" / NAME).mkdir(parents=True, mode=0o700)
     _controlled(work, source, architecture)
-    for path in work.rglob("*"):
-        if not path.is_symlink():
-            os.utime(path, (source.epoch, source.epoch))
+    date(work, source.epoch)
     made = dist / f"{NAME}_{source.version}_{architecture}.deb"
     environment = os.environ | {"SOURCE_DATE_EPOCH": str(source.epoch)}
     words = ["dpkg-deb", "--root-owner-group", "-Zxz", "-z2", "--build", str(work), str(made)]
     subprocess.run(words, check=True, env=environment, stdout=subprocess.DEVNULL)
     return made
+
+
+def date(folder: Path, epoch: int) -> None:
+    """Everything at one time, links too: dpkg-deb only makes what is newer than that older, and trees in the cache may be older."""
+    for path in folder.rglob("*"):
+        os.utime(path, (epoch, epoch), follow_symlinks=False)
 
 
 def _placed(tree: Path, target: Path) -> None:

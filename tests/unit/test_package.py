@@ -15,7 +15,7 @@ import yaml
 from kelvin_provision.settings.keys import KEYS
 from package.inputs import lock, source, wheels
 from package.inputs.cache import WrongContentError, cached
-from package.output import documents, python_dist, units
+from package.output import deb, documents, python_dist, units
 from package.tree import elf, launchers, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +131,15 @@ def test_the_units_are_those_that_the_program_would_write():
     found = units.rendered("/usr/lib/kelvin-provision")
     assert set(found) == {f"kelvin-provision-{name}" for name in ("agent.service", "agent.path", "api.service", "api.socket")}
     assert "ExecStart=/usr/lib/kelvin-provision/current/bin/kelvin-provision agent run" in found["kelvin-provision-agent.service"]
+
+
+def test_a_package_has_one_time_whenever_its_tree_was_made(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").touch()
+    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / "dangling").symlink_to("none")
+    deb.date(tmp_path, 5)
+    assert {path.lstat().st_mtime for path in tmp_path.rglob("*")} == {5}
 
 
 def test_an_sdist_is_of_nobody_at_the_time_of_the_commit(tmp_path):
