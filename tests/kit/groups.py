@@ -32,6 +32,8 @@ def weight(nodeid: str) -> int:
     """Long ones first, so that none of them is begun when the others are done."""
     if nodeid.startswith(KILLS):
         return 0
+    if nodeid.startswith("tests/packages/"):
+        return 1
     if not nodeid.startswith(("tests/real/", "tests/contract/")) or "fake" in nodeid:
         return 3 if nodeid.startswith(SLOW_UNITS) else 4
     return 1 if "kubernetes" in nodeid or "story" in nodeid else 2

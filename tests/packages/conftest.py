@@ -1,4 +1,4 @@
-"""One worker for what needs the same packages: they are built once."""
+"""The packages are built once, by the first test that needs them."""
 
 import pytest
 
@@ -9,7 +9,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "tests/packages/" in str(item.path):
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group("packages"))
             item.add_marker(pytest.mark.timeout(900))  # the first one builds them, on a machine that does other things
             if reason := packages.why_not():
                 item.add_marker(pytest.mark.skip(reason=reason))
