@@ -174,7 +174,7 @@ def resolve_bundled(
 def signatures_of(image: BundledImage, contents: Contents, document: Callable[[str], bytes]) -> SignatureDocuments:
     """`document` returns verified bytes by digest. Raises what it raises."""
     files = [
-        SignatureFiles(_described(contents, manifest), tuple(_described(contents, digest) for digest in payloads))
+        SignatureFiles(_described(contents, manifest), tuple(_described(contents, digest) for digest in payloads), medium=True)
         for manifest, *payloads in image.signatures
     ]
     return SignatureDocuments(tuple(files), {digest: document(digest) for signature in image.signatures for digest in signature})

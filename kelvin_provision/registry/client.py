@@ -74,17 +74,19 @@ class Registry:
 
     def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
         """See `Source.signatures`. A mirror may have an image without its signatures: then the next host is asked."""
+        remarks: list[str] = []
 
         def attempt(repository: Repository) -> SignatureDocuments:
             answer = signatures(repository, repository.referrers, digest)
             if not answer.files:
+                remarks.extend(answer.remarks)
                 raise ImageNotFound(f"{reference}: no signatures at {repository.host}")
             return answer
 
         try:
             return self._first_success(reference, attempt, last=self._health.penalized())
         except ImageNotFound:
-            return SignatureDocuments()
+            return SignatureDocuments(remarks=tuple(dict.fromkeys(remarks)))
 
     def greet(self, host: str) -> None:
         """See `Source.greet`. The base of the distribution API answers with nothing but whether one may use it."""

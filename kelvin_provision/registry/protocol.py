@@ -43,15 +43,21 @@ class Stream:
 
 @dataclass(frozen=True)
 class SignatureDocuments:
-    """`files`, and their bytes, verified, by digest. Whether they are signatures of anything was not looked at."""
+    """`files`, and their bytes, verified, by digest. Whether they are signatures of anything was not looked at.
+
+    `remarks`: our words for what was there and was not taken. `complete`: nothing is missing because of trouble that passes.
+    """
 
     files: tuple[SignatureFiles, ...] = ()
     documents: Mapping[str, bytes] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    complete: bool = True
 
     def __or__(self, other: SignatureDocuments) -> SignatureDocuments:
         """Each manifest once."""
         files = {each.manifest.digest: each for each in (*self.files, *other.files)}
-        return SignatureDocuments(tuple(files.values()), {**self.documents, **other.documents})
+        remarks = tuple(dict.fromkeys((*self.remarks, *other.remarks)))
+        return SignatureDocuments(tuple(files.values()), {**self.documents, **other.documents}, remarks, self.complete and other.complete)
 
 
 class Blobs(Protocol):

@@ -16,6 +16,8 @@ from kelvin_provision.registry.response import Response
 from kelvin_provision.registry.transport import Transport
 from kelvin_provision.spec.media_types import DOCUMENTS, OCI_INDEX
 
+_LONGEST_LINK = 4096
+_NEXT = re.compile(r"""<[^<>?#]*\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]+)>[^,<>]*;\s*rel="?next\b""", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -52,11 +54,16 @@ class Repository:
         self._verify(data, blob.digest, blob.size)
         return data
 
-    def referrers(self, digest: str, kind: str) -> bytes:
-        """The list of what refers to a manifest, of one artifact type (distribution-spec 1.1). Not verified. Raises as `manifest`."""
-        path = f"/v2/{self._name}/referrers/{digest}?{urlencode({'artifactType': kind})}"
-        with self._transport.get(path, self._scope, {"Accept": OCI_INDEX}) as response:
-            return response.read(manifests.LIMIT)
+    def referrers(self, digest: str, kind: str) -> Iterator[bytes]:
+        """The pages of the list of what refers to a manifest, of one artifact type (distribution-spec 1.1). Not verified.
+
+        A registry may never end. Of the address of the next page only the query counts: no other host is asked. Raises as `manifest`.
+        """
+        query: str | None = urlencode({"artifactType": kind})
+        while query:
+            with self._transport.get(f"/v2/{self._name}/referrers/{digest}?{query}", self._scope, {"Accept": OCI_INDEX}) as response:
+                data, query = response.read(manifests.LIMIT), _next_query(response.headers.get("Link", ""))
+            yield data
 
     @contextmanager
     def stream(self, blob: Descriptor, offset: int, *, restart: bool = True) -> Iterator[Stream]:
@@ -114,6 +121,12 @@ class Repository:
             raise DigestMismatch(f"{self._registry}: {digest} of {self._name} has {len(data)} bytes, expected {size}")
         if not has_digest(data, digest):
             raise DigestMismatch(f"{self._registry}: the content of {self._name} does not match {digest}")
+
+
+def _next_query(link: str) -> str | None:
+    """Of a header `Link` to a next page (RFC 8288), its query."""
+    match = _NEXT.search(link[:_LONGEST_LINK])
+    return match[1] if match else None
 
 
 def _start_of(response: Response, size: int) -> int | None:

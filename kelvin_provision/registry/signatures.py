@@ -5,13 +5,16 @@ Registries without a list of referrers answer many things, most of them 404; the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 
 from kelvin_provision.errors import (
     DigestMismatch,
     ImageNotFound,
     ImageUnsupported,
     ManifestInvalid,
+    RegistryBusy,
     RegistryDenied,
     RegistryRefused,
     RegistryUnreachable,
@@ -21,23 +24,39 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import Documents, SignatureDocuments
 from kelvin_provision.spec.media_types import OCI_MANIFEST
 from kelvin_provision.spec.signatures import SignatureFiles
-from kelvin_provision.trust.cosign.manifests import LARGEST_MANIFEST, MOST, MOST_BYTES, SIGSTORE, NotASignature, read, referring
+from kelvin_provision.trust.cosign.manifests import (
+    MOST,
+    MOST_BYTES,
+    SIGSTORE,
+    NotASignature,
+    OfAnotherType,
+    SignedPayload,
+    read,
+    referring,
+)
 
-_NONE = (ImageNotFound, ImageUnsupported, ManifestInvalid, DigestMismatch, RegistryRefused)
-"""What a registry says of a document that it does not have, or has with other content."""
+_NONE = (ImageNotFound, ImageUnsupported, ManifestInvalid, DigestMismatch, RegistryRefused, RegistryDenied)
+"""What a registry says of a document that it does not have, does not give, or has with other content."""
+_TROUBLE = (RegistryUnreachable, RegistryBusy)
+_MOST_TROUBLES = 3
+"""Signatures that a registry does not give because of trouble that passes; after that no more is asked for."""
+PAGES = 4
+"""Of a list of referrers."""
 
-Referrers = Callable[[str, str], bytes]
-"""Of a digest, those of one type."""
+Referrers = Callable[[str, str], Iterable[bytes]]
+"""Of a digest, the pages of those of one type."""
 
 
 def signatures(documents: Documents, referrers: Referrers | None, digest: str) -> SignatureDocuments:
-    """See `Blobs.signatures`. The old tag is always asked for: an image may have been signed in both ways."""
-    gathering = _Gathering(documents)
-    listed = _listed(documents, referrers, digest)
-    for entry in listed:
-        gathering.take(entry.digest, entry, digest)
-    gathering.take(f"{tag(digest)}.sig", None, digest)
-    return SignatureDocuments(tuple(gathering.files), gathering.documents)
+    """See `Blobs.signatures`. The old tag is always asked for: an image may have been signed in both ways.
+
+    Nothing that is wrong with one signature keeps from the others: it is left out, and why is in `remarks`.
+    """
+    gathering = _Gathering(documents, digest)
+    for entry in gathering.listed(referrers):
+        gathering.take(entry.digest, entry)
+    gathering.take(f"{tag(digest)}.sig", None)
+    return gathering.result()
 
 
 def tag(digest: str) -> str:
@@ -45,64 +64,100 @@ def tag(digest: str) -> str:
     return digest.replace(":", "-", 1)
 
 
-def _listed(documents: Documents, referrers: Referrers | None, digest: str) -> tuple[Descriptor, ...]:
-    """What the registry lists, else what the tag does."""
-    if referrers is not None:
-        try:
-            entries = referring(referrers(digest, SIGSTORE), digest)
-        except (*_NONE, RegistryDenied):
-            entries = None
-        except RegistryUnreachable as error:
-            if not error.by_page:
-                raise
-            entries = None
-        if entries:
-            return entries
-    data = _document(documents, tag(digest))
-    return (referring(data, digest) or ()) if data is not None else ()
-
-
-def _document(documents: Documents, reference: str, expected: Descriptor | None = None) -> bytes | None:
-    try:
-        return documents.manifest(reference, expected)[0]
-    except _NONE:
-        return None
-
-
 class _Gathering:
     """What was taken of one image."""
 
-    def __init__(self, documents: Documents) -> None:
-        self.files: list[SignatureFiles] = []
-        self.documents: dict[str, bytes] = {}
+    def __init__(self, documents: Documents, subject: str) -> None:
         self._source = documents
+        self._subject = subject
+        self._files: list[SignatureFiles] = []
+        self._documents: dict[str, bytes] = {}
+        self._remarks: list[str] = []
+        self._troubles: list[RegistryUnreachable | RegistryBusy] = []
         self._count = 0
 
-    def take(self, reference: str, expected: Descriptor | None, subject: str) -> None:
-        """A manifest and its payloads, if it is a signature, and there is room for it."""
-        if self._count >= MOST:
-            return
-        data = _document(self._source, reference, expected)
-        if data is None or len(data) > LARGEST_MANIFEST:
-            return
+    def result(self) -> SignatureDocuments:
+        """Raises trouble that passes where there is nothing else."""
+        if self._troubles and not self._files:
+            raise self._troubles[0]
+        return SignatureDocuments(tuple(self._files), self._documents, tuple(dict.fromkeys(self._remarks)), not self._troubles)
+
+    def listed(self, referrers: Referrers | None) -> Iterator[Descriptor]:
+        """What the registry lists, else what the tag does."""
+        entries = self._pages(referrers(self._subject, SIGSTORE)) if referrers is not None else {}
+        if not entries:
+            with suppress(*_NONE):
+                data = self._source.manifest(tag(self._subject))[0]
+                entries = {entry.digest: entry for entry in referring(data, self._subject) or ()}
+        yield from islice(entries.values(), MOST)
+
+    def _pages(self, pages: Iterable[bytes]) -> dict[str, Descriptor]:
+        entries: dict[str, Descriptor] = {}
         try:
-            manifest = read(data)
-        except NotASignature:
+            for page in islice(pages, PAGES):
+                listed = referring(page, self._subject)
+                entries |= {entry.digest: entry for entry in listed or ()}
+                if listed is None or len(entries) >= MOST:
+                    break
+        except _NONE:
+            pass
+        except _TROUBLE as error:
+            if not (isinstance(error, RegistryUnreachable) and error.by_page):
+                if not entries:
+                    raise
+                self._trouble(error, "the list of what refers to the image")
+        return entries
+
+    def take(self, reference: str, expected: Descriptor | None) -> None:
+        """A manifest and its payloads, if it is a signature, and there is room for it."""
+        if self._count >= MOST or len(self._troubles) >= _MOST_TROUBLES:
             return
-        if manifest.is_bundle and manifest.subject != subject:
+        name = f"{reference[:19]}{'' if expected else '....sig'}"
+        try:
+            self._add(self._source.manifest(reference, expected)[0], name)
+        except (ImageNotFound, OfAnotherType):
+            pass
+        except NotASignature as error:
+            self._remarks.append(f"{name}: {error}")
+        except DigestMismatch:
+            self._remarks.append(f"{name}: the registry has other content than it lists")
+        except RegistryDenied:
+            self._remarks.append(f"{name}: the registry denies access")
+        except _NONE:
+            self._remarks.append(f"{name}: the registry does not give it")
+        except _TROUBLE as error:
+            self._trouble(error, name)
+
+    def _trouble(self, error: RegistryUnreachable | RegistryBusy, name: str) -> None:
+        self._troubles.append(error)
+        self._remarks.append(f"{name}: the registry does not give it now")
+
+    def _add(self, data: bytes, name: str) -> None:
+        """Sizes are those of the bytes that came. Raises NotASignature, and what the source raises."""
+        manifest = read(data)
+        if manifest.is_bundle and manifest.subject != self._subject:
+            raise NotASignature("it refers to another image")
+        sizes = {part.blob.digest: part.blob.size for part in manifest.payloads}
+        if len(data) + sum(sizes.values()) + sum(map(len, self._documents.values())) > MOST_BYTES:
+            raise NotASignature(f"no room for it; at most {MOST_BYTES} bytes of signatures are read of an image")
+        bodies: dict[str, bytes] = {}
+        for part in manifest.payloads:
+            if part.blob.digest not in bodies and (body := self._payload(part, name)):
+                bodies[part.blob.digest] = body
+        if not bodies:
             return
-        bodies = {digest: body for digest, body in ((part.blob.digest, self._payload(part.blob)) for part in manifest.payloads) if body}
-        size = len(data) + sum(map(len, {**self.documents, **bodies}.values()))
-        if not bodies or size > MOST_BYTES:
-            return
-        payloads = {part.blob.digest: part.blob for part in manifest.payloads if part.blob.digest in bodies}
         described = Descriptor(OCI_MANIFEST, digest_of(data), len(data))
-        self.files.append(SignatureFiles(described, tuple(payloads.values())))
-        self.documents |= bodies | {described.digest: data}
+        self._files.append(SignatureFiles(described, tuple(Descriptor("", digest, len(body)) for digest, body in bodies.items())))
+        self._documents |= bodies | {described.digest: data}
         self._count += len(manifest.payloads)
 
-    def _payload(self, blob: Descriptor) -> bytes | None:
+    def _payload(self, part: SignedPayload, name: str) -> bytes | None:
+        """None for one that is not there as the manifest says."""
         try:
-            return self.documents.get(blob.digest) or self._source.small_blob(blob)
+            data = self._documents.get(part.blob.digest) or self._source.small_blob(part.blob)
         except _NONE:
-            return None
+            data = b""
+        if len(data) == part.blob.size:
+            return data
+        self._remarks.append(f"{name}: a payload is not there as its manifest says")
+        return None

@@ -11,10 +11,14 @@ from kelvin_provision.spec.media_types import OCI_MANIFEST
 
 @dataclass(frozen=True)
 class SignatureFiles:
-    """What a registry has of a signature: its manifest, and the payloads that the manifest names. Each is a blob."""
+    """What a registry has of a signature: its manifest, and the payloads that the manifest names. Each is a blob.
+
+    Sizes are those of the bytes that were received, not what a manifest says. `medium`: it came in a bundle, which no registry can change.
+    """
 
     manifest: Descriptor
     payloads: tuple[Descriptor, ...]
+    medium: bool = False
 
     def blobs(self) -> tuple[Descriptor, ...]:
         return (self.manifest, *self.payloads)
@@ -23,10 +27,10 @@ class SignatureFiles:
         return [[blob.digest, blob.size] for blob in self.blobs()]
 
     @classmethod
-    def from_json(cls, document: list[list[Any]]) -> Self:
+    def from_json(cls, document: list[list[Any]], *, medium: bool = False) -> Self:
         """The inverse of `to_json`. Raises ValueError, TypeError for a document that is damaged."""
         manifest, *payloads = [_blob(*row) for row in document]
-        return cls(Descriptor(OCI_MANIFEST, manifest.digest, manifest.size), tuple(payloads))
+        return cls(Descriptor(OCI_MANIFEST, manifest.digest, manifest.size), tuple(payloads), medium)
 
 
 def _blob(digest: Any, size: Any) -> Descriptor:
@@ -53,7 +57,7 @@ class ImageVerdict:
     """Who signed an image, of the keys that were `tried` (their ids).
 
     `seen`: digests of the manifests of its signatures. `keyless` signatures were made with certificates, `others` with other keys;
-    neither counts. `remarks` say why further ones do not.
+    neither counts. `remarks` say why further ones do not; `unread` why something that was found at the last look was not taken as one.
     """
 
     signers: tuple[KnownSigner, ...] = ()
@@ -62,6 +66,7 @@ class ImageVerdict:
     keyless: int = 0
     others: int = 0
     remarks: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -71,6 +76,7 @@ class ImageVerdict:
             "keyless": self.keyless,
             "others": self.others,
             "remarks": list(self.remarks),
+            "unread": list(self.unread),
         }
 
     @classmethod
@@ -83,6 +89,7 @@ class ImageVerdict:
             int(document["keyless"]),
             int(document["others"]),
             tuple(map(_text, document["remarks"])),
+            tuple(map(_text, document.get("unread", ()))),
         )
 
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from kelvin_provision.errors import ImageUnsigned, ProvisionError, TransferStopped
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.reading.images import ImageReads
-from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import Blobs, Media, SignatureDocuments
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.signatures import ImageVerdict, KnownSigner, SignatureFiles
+from kelvin_provision.staging.arrived_signatures import documents_of, judged_and_kept
 from kelvin_provision.store import Store
 from kelvin_provision.trust.believed import Trust
-from kelvin_provision.trust.cosign.manifests import MOST, MOST_BYTES
 from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.roles import image_role
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
+MOST_UNREAD = 8
+"""Reasons that are kept."""
 UNSIGNED, KEYLESS, OTHERS, NOT_ENOUGH, SIGNED, UNKNOWN = "unsigned", "keyless", "others", "not-enough", "signed", "unknown"
 
 
@@ -68,10 +68,11 @@ def current(ledger: ImageReads, store: Store, lock: ImageLock, role: Role) -> Im
         for each in files
         if each.manifest.digest in data
     ]
-    new = judged(signed, _documents(store, lock), role.keys)
+    new = judged(signed, documents_of(store, lock), role.keys)
     before = known.signers if known else ()  # what was verified once stays so, also where its files are gone
     signers = {signer.key_id: signer for signer in (*before, *new.signers)}
-    return replace(new, signers=tuple(signers.values()), seen=tuple(each.manifest.digest for each in files))  # also what is damaged
+    seen = tuple(each.manifest.digest for each in files)  # also what is damaged
+    return replace(new, signers=tuple(signers.values()), seen=seen, unread=known.unread if known else ())
 
 
 def _is_new(known: ImageVerdict | None, files: Sequence[SignatureFiles], role: Role) -> bool:
@@ -88,16 +89,6 @@ def may_count_now(ledger: ImageReads, store: Store, lock: ImageLock, role: Role)
     return counted(known, role).counts or _is_new(known, store.signatures(lock), role)
 
 
-def _documents(store: Store, lock: ImageLock) -> Mapping[str, bytes]:
-    """What may have been signed: the index and the manifest. Empty for one that is not here as it was: it is known by its digest only."""
-    return {document.digest: _content(store, document) for document in (lock.index, lock.manifest) if document is not None}
-
-
-def _content(store: Store, document: Descriptor) -> bytes:
-    data = store.path(document).read_bytes() if store.has(document) else b""
-    return data if has_digest(data, document.digest) else b""
-
-
 def counted(verdict: ImageVerdict | None, role: Role) -> ImageSigners:
     """What a verdict means by the keys that count now."""
     if verdict is None:
@@ -107,7 +98,8 @@ def counted(verdict: ImageVerdict | None, role: Role) -> ImageSigners:
     by = f"signed by {', '.join(signer.text for signer in signers)}"
     if len(signers) >= role.threshold:
         return ImageSigners(SIGNED, signers, by)
-    why = f" ({'; '.join(verdict.remarks)})" if verdict.remarks else ""
+    reasons = (*verdict.remarks, *verdict.unread)
+    why = f" ({'; '.join(reasons)})" if reasons else ""
     if signers:
         return ImageSigners(NOT_ENOUGH, signers, f"{by}, and {role.threshold} keys must sign{why}")
     if verdict.others or verdict.signers:
@@ -173,45 +165,30 @@ def unsigned(lock: ImageLock, signed: ImageSigners) -> ImageUnsigned:
 
 def _looked_for(lock: ImageLock, role: Role, tools: SignatureTools) -> ImageSigners:
     """By what is here, else by what media and the registry have: of the index first, which is what is signed as a rule."""
-    verdict = current(tools.ledger, tools.store, lock, role)
-    signed = counted(verdict, role)
-    if not signed.counts:
+    verdict = current(tools.ledger, tools.store, lock, role) or ImageVerdict(tried=tuple(key.key_id for key in role.keys))
+    if not counted(verdict, role).counts:
+        unread: dict[str, None] = {}
         for documents in _offered(lock, tools):
-            keep(tools.store, lock, documents)
-            verdict = current(tools.ledger, tools.store, lock, role)
-            signed = counted(verdict, role)
-            if signed.counts:
+            verdict = judged_and_kept(tools.store, lock, documents, role, verdict)
+            unread |= dict.fromkeys(documents.remarks)
+            if counted(verdict, role).counts:
                 break
-    tools.ledger.set_verdict(lock, verdict or ImageVerdict(tried=tuple(key.key_id for key in role.keys)))
-    return counted(verdict or ImageVerdict(), role)
+        verdict = replace(verdict, unread=tuple(unread)[:MOST_UNREAD])
+    tools.ledger.set_verdict(lock, verdict)
+    return counted(verdict, role)
 
 
 def _offered(lock: ImageLock, tools: SignatureTools) -> Iterator[SignatureDocuments]:
     digests = [document.digest for document in (lock.index, lock.manifest) if document is not None]
     for digest in digests:
         with suppress(ProvisionError):  # a medium that is not there; the registry may be
-            if (documents := tools.media.signatures(lock.reference, digest)).files:
-                yield documents
+            yield tools.media.signatures(lock.reference, digest)
     for digest in digests:
         try:
-            documents = tools.source.signatures(lock.reference, digest)
+            yield tools.source.signatures(lock.reference, digest)
         except TransferStopped:
             raise
         except ProvisionError:
             if tools.bundled:
                 return  # what came on a medium is judged by that: there may be no network, ever
             raise
-        if documents.files:
-            yield documents
-
-
-def keep(store: Store, lock: ImageLock, documents: SignatureDocuments) -> None:
-    """Beside those that are kept. Where there are too many, or too many bytes, the new ones are kept."""
-    files = {each.manifest.digest: each for each in (*documents.files, *store.signatures(lock))}
-    chosen, size = list[SignatureFiles](), 0
-    for signature in files.values():
-        size += sum(blob.size for blob in signature.blobs())
-        if len(chosen) == MOST or size > MOST_BYTES:
-            break
-        chosen.append(signature)
-    store.keep_signatures(lock, tuple(chosen), documents.documents)

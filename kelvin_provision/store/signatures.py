@@ -6,12 +6,19 @@ They are needed as long as that index or manifest is.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from kelvin_provision.files.durable import private_folder, read_own, write_durably
+from kelvin_provision.files.hashing import has_digest
+from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.signatures import SignatureFiles
+
+_SOURCES = {"medium": True, "registry": False}
+"""Where they came from: they share the room, and no registry may take that of the others."""
 
 
 class SignatureIndex:
@@ -26,7 +33,7 @@ class SignatureIndex:
 
     def write(self, image: str, signatures: Sequence[SignatureFiles]) -> None:
         private_folder(self._folder)
-        document = [signature.to_json() for signature in signatures]
+        document = {source: [each.to_json() for each in signatures if each.medium is medium] for source, medium in _SOURCES.items()}
         write_durably(self._path(image), [json.dumps(document).encode() + b"\n"])
 
     def needed(self, images: Container[str]) -> Iterator[str]:
@@ -54,6 +61,37 @@ def _image(path: Path) -> str:
 
 def _read(path: Path) -> tuple[SignatureFiles, ...]:
     try:
-        return tuple(SignatureFiles.from_json(row) for row in json.loads(read_own(path)))
-    except (OSError, ValueError, TypeError):
+        document = json.loads(read_own(path))
+        return tuple(SignatureFiles.from_json(row, medium=medium) for source, medium in _SOURCES.items() for row in document[source])
+    except (OSError, ValueError, TypeError, KeyError):
         return ()
+
+
+def rows(signatures: Iterable[SignatureFiles]) -> set[tuple[object, ...]]:
+    """What an index has of them, to compare it."""
+    return {(each.medium, *((blob.digest, blob.size) for blob in each.blobs())) for each in signatures}
+
+
+class _Blobs(Protocol):
+    """What is needed of a store here."""
+
+    def has(self, blob: Descriptor) -> bool: ...
+
+    def put(self, blob: Descriptor, data: bytes) -> None: ...
+
+
+def stored(signature: SignatureFiles, documents: Mapping[str, bytes], store: _Blobs) -> SignatureFiles | None:
+    """What is in the store of a signature, with what comes now; None where that says nothing."""
+    manifest, *payloads = (_has_or_put(blob, documents.get(blob.digest), store) for blob in signature.blobs())
+    kept = tuple(blob for blob, is_there in zip(signature.payloads, payloads, strict=True) if is_there)
+    return replace(signature, payloads=kept) if manifest and kept else None
+
+
+def _has_or_put(blob: Descriptor, data: bytes | None, store: _Blobs) -> bool:
+    """Never by a size that only was said: `has` would take a good blob for a damaged one."""
+    if data is None:
+        return store.has(blob)
+    if len(data) != blob.size or not has_digest(data, blob.digest):
+        return False
+    store.put(blob, data)
+    return True

@@ -26,7 +26,7 @@ from kelvin_provision.store.gc.collect import Collector
 from kelvin_provision.store.index_file import IndexFile
 from kelvin_provision.store.layout import Layout, locked
 from kelvin_provision.store.quarantine import Quarantine
-from kelvin_provision.store.signatures import SignatureIndex
+from kelvin_provision.store.signatures import SignatureIndex, rows, stored
 from kelvin_provision.store.space import SpaceRequest
 
 
@@ -145,15 +145,19 @@ class Store:
             self._log.add(blob.digest, fingerprint(path.stat()))
 
     def keep_signatures(self, lock: ImageLock, signatures: Sequence[SignatureFiles], documents: Mapping[str, bytes]) -> None:
-        """In place of those that were kept; `documents` has the new blobs. They stay as long as the image does."""
-        if signatures == self.signatures(lock) and all(self.has(blob) for signature in signatures for blob in signature.blobs()):
+        """In place of those that were kept; `documents` has the new blobs. They stay as long as the image does.
+
+        What is not in the store in the end is left out: the index names nothing else.
+        """
+        before = rows(self.signatures(lock))
+        if rows(signatures) == before and all(self.has(blob) for signature in signatures for blob in signature.blobs()):
             return
-        with self.layout.exclusive():
-            self._signatures.write(lock.source.digest, signatures)  # first: from then on its blobs are needed
-        for signature in signatures:
-            for blob in signature.blobs():
-                if blob.digest in documents:
-                    self.put(blob, documents[blob.digest])
+        self.layout.create()
+        with leases.lease(self.layout.leases, sorted({blob.digest for signature in signatures for blob in signature.blobs()})):
+            there = [kept for signature in signatures if (kept := stored(signature, documents, self))]
+            if rows(there) != before:
+                with self.layout.exclusive():
+                    self._signatures.write(lock.source.digest, there)
 
     @contextmanager
     def partial(self, blob: Descriptor) -> Iterator[Partial]:

@@ -7,6 +7,7 @@ import pytest
 
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.client import Registry
+from kelvin_provision.registry.signatures import PAGES
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
@@ -98,7 +99,8 @@ def test_ten_thousand_signatures_cost_few_requests_and_little_room(box, registry
     listed = cosign.listed(*[{"digest": sha256(str(number).encode()), "size": 900} for number in range(10_000)])
     with Proxy(registry, Faults(path="/referrers/", status=200, body=listed)) as proxy:
         waiting = staged(box, f"{proxy.host}/signed/many:1").waiting
-        assert (waiting.kind, waiting.detail) == (WaitKind.IMAGE_UNSIGNED, f"{proxy.host}/signed/many:1: not signed")
+        why = f"{cosign.tag(image.digest)[:19]}....sig: a manifest of more than 1 MiB; at most 1048576 bytes are read"
+        assert (waiting.kind, waiting.detail) == (WaitKind.IMAGE_UNSIGNED, f"{proxy.host}/signed/many:1: not signed ({why})")
         assert len([asked for asked in proxy.asked if "/manifests/" in asked.path or "/referrers/" in asked.path]) <= MOST + 8
     assert box.ledger.workload("a").staged.locks is not None
 
@@ -115,6 +117,18 @@ def test_a_list_of_referrers_is_asked_for_one_type_and_spares_the_tag(box, regis
         (asked,) = [asked for asked in proxy.asked if "/referrers/" in asked.path]
         assert asked.query == "artifactType=application%2Fvnd.dev.sigstore.bundle.v0.3%2Bjson"
         assert [path for path in (asked.path for asked in proxy.asked) if path.endswith(cosign.tag(image.digest))] == []
+
+
+def test_the_next_pages_of_a_list_are_asked_for_a_few_times_and_of_this_registry_only(box, registry, anna):
+    image = random_image([2000])
+    push(registry, "signed/pages", "1", image)
+    payload = cosign.envelope(anna, cosign.statement(image.digest))
+    cosign.push_bundles(registry, "signed/pages", image.digest, payload)
+    link = {"Link": '<https://evil.example/v2/?n=1&last=x>; rel="next"'}
+    with Proxy(registry, Faults(path="/referrers/", status=200, body=cosign.listed(), answer=link)) as proxy:
+        assert staged(box, f"{proxy.host}/signed/pages:1").download is Download.READY
+        queries = [asked.query for asked in proxy.asked if "/referrers/" in asked.path]
+        assert queries == ["artifactType=application%2Fvnd.dev.sigstore.bundle.v0.3%2Bjson", *["n=1&last=x"] * (PAGES - 1)]
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,7 @@ OURS = {
     "Resolved": "documents",  # verified, and not shown
     "ResourceDemand": "resource",
     "RuntimeInfo": "name version unpacker",
-    "SignatureDocuments": "documents",  # verified, and not shown
+    "SignatureDocuments": "documents remarks",  # verified, and not shown; our words
     "Survey": "always_verified",
     "Unplaceable": "workload object node taints",  # names and labels
 }

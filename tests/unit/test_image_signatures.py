@@ -17,7 +17,7 @@ from kelvin_provision.images import prune
 from kelvin_provision.registry.protocol import SignatureDocuments
 from kelvin_provision.rehearsing.rehearse import RehearseRequest, rehearse
 from kelvin_provision.spec.enums import Download, Method
-from kelvin_provision.staging.signatures import keep
+from kelvin_provision.staging.arrived_signatures import keep
 from kelvin_provision.status import RehearsalOutcome
 from kelvin_provision.trust import computing
 from kelvin_provision.trust.cosign.manifests import MOST_BYTES
@@ -142,6 +142,104 @@ def test_of_many_sources_no_more_is_kept_than_fits_into_memory(box, anna):
     sign(box, anna)
     box.turn()
     assert staged(box).download is Download.READY
+
+
+def others(digest, key, count=32, *, size=0):
+    """Signatures of other images, which refer to this one."""
+    found = SignatureDocuments()
+    for number in range(count):
+        payload = cosign.envelope(key, cosign.statement(f"sha256:{number:064}")) + b" " * size
+        found |= cosign.documents((cosign.referring(digest, payload), [payload]))
+    return found
+
+
+def test_a_registry_that_lists_others_takes_the_room_of_none_that_is_kept(box, anna, ben):
+    """The key comes after them."""
+    box.deploy("a")
+    sign(box, ben)
+    box.turn()
+    (lock,) = staged(box).locks
+    (good,) = box.store.signatures(lock)
+    for size in (0, 100_000):
+        box.source.signed[lock.manifest.digest] = others(lock.manifest.digest, anna, size=size)
+        box.turn()
+        assert good.manifest.digest in {each.manifest.digest for each in box.store.signatures(lock)}
+    box.source.signed = {}
+    trust(box, anna, ben)
+    box.turn()
+    assert staged(box).download is Download.READY
+
+
+def test_what_came_in_a_bundle_has_room_of_its_own(box, anna, ben):
+    box.deploy("a")
+    box.turn()
+    (lock,) = staged(box).locks
+    keep(box.store, lock, others(lock.manifest.digest, anna))
+    signed_by_ben = cosign.signed(ben, lock.manifest.digest)
+    brought = replace(signed_by_ben, files=tuple(replace(each, medium=True) for each in signed_by_ben.files))
+    keep(box.store, lock, brought)
+    keep(box.store, lock, others(lock.manifest.digest, anna, size=100_000))
+    kept = box.store.signatures(lock)
+    assert [each.manifest.digest for each in kept if each.medium] == [each.manifest.digest for each in brought.files]
+    assert sum(blob.size for each in kept for blob in each.blobs()) <= MOST_BYTES
+
+
+def test_a_registry_that_gives_a_part_of_a_signature_takes_nothing_of_the_one_that_is_kept(box, anna, ben):
+    box.deploy("a")
+    box.turn()
+    (lock,) = staged(box).locks
+    payloads = [cosign.simple(lock.manifest.digest), cosign.simple(f"sha256:{0:064}")]
+    manifest = cosign.old(*((payload, ben.sign(payload)) for payload in payloads))
+    keep(box.store, lock, cosign.documents((manifest, payloads)))
+    keep(box.store, lock, cosign.documents((manifest, payloads[1:])))
+    assert len(box.store.signatures(lock)[0].payloads) == 2
+
+
+def test_a_good_signature_counts_also_where_there_is_no_room_for_it(box, anna, ben):
+    trust(box, ben)
+    box.deploy("a")
+    box.turn()
+    (lock,) = staged(box).locks
+    keep(box.store, lock, others(lock.manifest.digest, anna, size=100_000))
+    sign(box, ben)
+    box.turn()
+    assert staged(box).download is Download.READY
+    (good,) = box.source.signed[lock.manifest.digest].files
+    assert good.manifest.digest in {each.manifest.digest for each in box.store.signatures(lock)}
+
+
+def test_what_is_not_what_it_says_is_not_kept_and_stops_nothing(box, anna):
+    """Neither an error, nor a row of the index, nor a blob that is taken for a damaged one."""
+    box.deploy("a")
+    box.turn()
+    (lock,) = staged(box).locks
+    good, bad = cosign.signed(anna, lock.manifest.digest), cosign.signed(anna, lock.manifest.digest)
+    (files,) = bad.files
+    (payload,) = files.payloads
+    wrong = [
+        replace(bad, documents={}),
+        replace(bad, documents={**bad.documents, files.manifest.digest: b"{}"}),
+        replace(bad, files=(replace(files, payloads=(replace(payload, size=payload.size + 1),)),)),
+        replace(bad, documents={**bad.documents, payload.digest: bytes(payload.size)}),
+    ]
+    for each in wrong:
+        keep(box.store, lock, each)
+        assert box.store.signatures(lock) == ()
+    box.source.signed[lock.manifest.digest] = wrong[2] | good
+    box.turn()
+    assert staged(box).download is Download.READY
+    assert [blob.digest for blob in box.store.signatures(lock)[0].blobs()] == [blob.digest for blob in good.files[0].blobs()]
+
+
+def test_why_something_was_not_taken_as_a_signature_is_said_as_long_as_it_is_so(box, anna):
+    box.deploy("a")
+    digest = box.source.images[IMAGE].digest
+    box.source.signed[digest] = SignatureDocuments(remarks=("sha256-1....sig: a manifest of more than 1 MiB",))
+    box.turn()
+    assert staged(box).cause == f"{IMAGE}: not signed (sha256-1....sig: a manifest of more than 1 MiB)"
+    box.source.signed = {}
+    box.turn()
+    assert staged(box).cause == f"{IMAGE}: not signed"
 
 
 def test_a_new_key_is_tried_on_what_is_kept_without_a_network(box, anna, ben):

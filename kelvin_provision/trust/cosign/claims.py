@@ -75,7 +75,9 @@ def _messages(message: dict[str, Any], documents: Mapping[str, bytes], *, certif
     """Over the bytes of the index or the manifest themselves."""
     digest = message.get("messageDigest")
     named = None
-    if isinstance(digest, dict):
+    if digest is not None:
+        if not isinstance(digest, dict):
+            raise NotASignature("a digest of a message that is no object")
         algorithm = digest.get("algorithm")
         if algorithm != "SHA2_256":
             known = _PREHASHED.get(algorithm) if isinstance(algorithm, str) else None
@@ -101,7 +103,8 @@ def refuse_other(claim: Claim, digests: frozenset[str]) -> None:
 
 
 def _stated(statement: dict[str, Any]) -> set[str]:
-    if statement.get("_type") not in _STATEMENTS:
+    kind = statement.get("_type")
+    if not isinstance(kind, str) or kind not in _STATEMENTS:
         raise NotASignature("not an in-toto statement")
     if statement.get("predicateType") != PREDICATE:
         raise NotASignature("a statement about the image that is not its signature")

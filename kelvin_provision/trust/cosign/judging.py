@@ -1,8 +1,9 @@
-"""Who signed an image: all its signatures against all keys, in one process that ends."""
+"""Who signed an image: all its signatures against all keys, in processes that end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.signatures import ImageVerdict, KnownSigner
@@ -12,8 +13,10 @@ from kelvin_provision.trust.cosign.claims import Claim
 from kelvin_provision.trust.cosign.manifests import NotASignature, SignatureManifest, SignedPayload
 from kelvin_provision.trust.public_keys import PublicKey
 
-_REMARKS = 8
+REMARKS = 8
 """That are kept."""
+BATCH, MOST_CLAIMS = 64, 1024
+"""Signatures that one process looks at, and that are looked at of an image."""
 
 
 @dataclass(frozen=True)
@@ -25,49 +28,88 @@ class Signed:
     payloads: Mapping[str, bytes]
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """`counting`: for each signer, the digest of one manifest whose signature is of the image. A copy of it can be in many."""
+
+    verdict: ImageVerdict
+    counting: frozenset[str] = frozenset()
+
+
 def judged(signatures: Sequence[Signed], documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> ImageVerdict:
+    """See `judge`."""
+    return judge(signatures, documents, keys).verdict
+
+
+def judge(signatures: Sequence[Signed], documents: Mapping[str, bytes], keys: Sequence[PublicKey]) -> Judgement:
     """`documents` are the index, if there is one, and the manifest of the image, by digest. No signature may be of anything else.
 
+    All are looked at, a batch for each process, until every key has signed: those of one manifest do not crowd out another one's.
     Raises Locked, ApiMissing, OurBug if nothing could be verified.
     """
     remarks: list[str] = []
-    claimed = list(dict.fromkeys(_claims(signatures, documents, remarks)))[: 2 * manifests.MOST]
-    pairs = [(key, claim) for claim in claimed for key in keys]
-    fits = fitting_each([(key, claim.signature, claim.message) for key, claim in pairs]) if pairs else ()
-    makers: dict[Claim, PublicKey] = {claim: key for (key, claim), fit in zip(pairs, fits, strict=True) if fit}
+    makers: dict[Claim, PublicKey] = {}
     signers: dict[str, KnownSigner] = {}
-    for claim, key in makers.items():
-        try:
-            claims.refuse_other(claim, frozenset(documents))
-        except NotASignature as error:
-            remarks.append(f"a signature of {key.name}: {error}")
-        else:
-            signers.setdefault(key.key_id, KnownSigner(key.key_id, key.name))
+    counting: set[str] = set()
+    claimed = _in_turn(signatures, documents, remarks)
+    if len(claimed) > MOST_CLAIMS:
+        remarks.append(f"of {len(claimed)} signatures only {MOST_CLAIMS} were looked at")
+    looked_at = list(claimed)[:MOST_CLAIMS]
+    for start in range(0, len(looked_at), BATCH):
+        if len(signers) == len(keys):
+            break
+        for claim, key in _made(looked_at[start : start + BATCH], keys).items():
+            makers[claim] = key
+            try:
+                claims.refuse_other(claim, frozenset(documents))
+            except NotASignature as error:
+                remarks.append(f"a signature of {key.name}: {error}")
+            else:
+                if key.key_id not in signers:
+                    signers[key.key_id] = KnownSigner(key.key_id, key.name)
+                    counting.add(claimed[claim])
     signed = {claim.signature for claim in makers}
-    rest = {claim.signature: claim.certified for claim in claimed if claim.signature not in signed}
-    return ImageVerdict(
+    rest = {claim.signature: claim.certified for claim in looked_at if claim.signature not in signed}
+    verdict = ImageVerdict(
         tuple(signers.values()),
         tuple(key.key_id for key in keys),
         tuple(signature.digest for signature in signatures),
         sum(rest.values()),
         len(rest) - sum(rest.values()),
-        tuple(dict.fromkeys(remarks))[:_REMARKS],
+        tuple(dict.fromkeys(remarks))[:REMARKS],
     )
+    return Judgement(verdict, frozenset(counting))
 
 
-def _claims(signatures: Sequence[Signed], documents: Mapping[str, bytes], remarks: list[str]) -> Iterator[Claim]:
-    for signature in signatures:
+def _made(claimed: Sequence[Claim], keys: Sequence[PublicKey]) -> dict[Claim, PublicKey]:
+    """Which of the keys made which signature."""
+    pairs = [(key, claim) for claim in claimed for key in keys]
+    fits = fitting_each([(key, claim.signature, claim.message) for key, claim in pairs]) if pairs else ()
+    return {claim: key for (key, claim), fit in zip(pairs, fits, strict=True) if fit}
+
+
+def _in_turn(signatures: Sequence[Signed], documents: Mapping[str, bytes], remarks: list[str]) -> dict[Claim, str]:
+    """Each claim once, with the first manifest that has it: the first of each manifest, then the second of each, and so on."""
+    rows = [[(claim, signature.digest) for claim in _claims(signature, documents, remarks)] for signature in signatures]
+    claimed: dict[Claim, str] = {}
+    for turn in zip_longest(*rows):
+        for claim, manifest in filter(None, turn):
+            claimed.setdefault(claim, manifest)
+    return claimed
+
+
+def _claims(signature: Signed, documents: Mapping[str, bytes], remarks: list[str]) -> Iterator[Claim]:
+    try:
+        manifest = _manifest(signature, documents)
+    except NotASignature as error:
+        remarks.append(f"{signature.digest[:19]}: {error}")
+        return
+    for payload in manifest.payloads:
         try:
-            manifest = _manifest(signature, documents)
+            data = _payload(signature, payload)
+            yield from claims.of_bundle(data, documents) if manifest.is_bundle else (claims.of_simple(payload, data),)
         except NotASignature as error:
             remarks.append(f"{signature.digest[:19]}: {error}")
-            continue
-        for payload in manifest.payloads:
-            try:
-                data = _payload(signature, payload)
-                yield from claims.of_bundle(data, documents) if manifest.is_bundle else (claims.of_simple(payload, data),)
-            except NotASignature as error:
-                remarks.append(f"{signature.digest[:19]}: {error}")
 
 
 def _manifest(signature: Signed, documents: Mapping[str, bytes]) -> SignatureManifest:

@@ -31,6 +31,10 @@ class NotASignature(ValueError):
     """These bytes are not a signature that is read here; the text says why."""
 
 
+class OfAnotherType(NotASignature):
+    """It does not say that it is one: an attestation, a bill of materials, an image."""
+
+
 @dataclass(frozen=True)
 class SignedPayload:
     """A payload of a signature. In the old form, the manifest has the `signature` in base64, and whether there is a certificate."""
@@ -55,7 +59,7 @@ class SignatureManifest:
 def read(data: bytes) -> SignatureManifest:
     """Raises NotASignature."""
     if len(data) > LARGEST_MANIFEST:
-        raise NotASignature(f"a manifest of {len(data)} bytes; at most {LARGEST_MANIFEST} are read")
+        raise NotASignature(f"a manifest of more than 1 MiB; at most {LARGEST_MANIFEST} bytes are read")
     manifest = strict(data)
     if manifest.get("mediaType", OCI_MANIFEST) != OCI_MANIFEST or not isinstance(manifest.get("layers"), list):
         raise NotASignature("not a manifest with layers")
@@ -63,7 +67,9 @@ def read(data: bytes) -> SignatureManifest:
         return _bundle(manifest)
     payloads = [payload for entry in manifest["layers"][-MOST:] if (payload := _simple(entry))]
     if not payloads:
-        raise NotASignature("of another type than a signature")
+        raise OfAnotherType("of another type than a signature")
+    if len({payload.blob for payload in payloads}) != len({payload.blob.digest for payload in payloads}):
+        raise NotASignature("it contradicts itself: one payload with two sizes")
     return SignatureManifest(tuple(payloads))
 
 
@@ -91,7 +97,7 @@ def _descriptor(entry: dict[str, Any]) -> Descriptor:
     if not isinstance(digest, str) or not is_digest(digest) or type(size) is not int:
         raise NotASignature("a layer without a digest or a size")
     if not 0 < size <= LARGEST_PAYLOAD:
-        raise NotASignature(f"a payload of {size} bytes; at most {LARGEST_PAYLOAD} are read")
+        raise NotASignature(f"a payload of no byte, or of more than {LARGEST_PAYLOAD}")
     return Descriptor(entry["mediaType"], digest, size)
 
 

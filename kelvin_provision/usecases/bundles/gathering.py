@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
+from kelvin_provision.bundles.limits import IMAGE_SIGNATURES
 from kelvin_provision.bundles.model import Extent
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ImageUnsupported, ProvisionError, UsageRefused
+from kelvin_provision.errors import ImageUnsupported, ProvisionError, RegistryUnreachable, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command, system
 from kelvin_provision.refs import Descriptor, Platform, Reference
@@ -19,7 +21,7 @@ from kelvin_provision.registry.protocol import Blobs, SignatureDocuments
 from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.signatures import SignatureFiles
-from kelvin_provision.staging import signatures, space
+from kelvin_provision.staging import arrived_signatures, space
 from kelvin_provision.staging.download import fetch, resolved
 from kelvin_provision.staging.limits.limits import limits_of
 from kelvin_provision.staging.transfer import Transfer
@@ -102,7 +104,8 @@ def _from_registries(ctx: Context, selection: Selection, leave_out: LeaveOut) ->
             return FileSlice(store.path(extent.digest), Descriptor("", extent.digest, extent.size)).open()
 
         for lock in locks:
-            signatures.keep(store, lock, _signed(ctx.source, lock))
+            offered = _signed(ctx.source, lock)
+            arrived_signatures.keep(store, lock, offered, first=[each.manifest.digest for each in offered.files])
         yield Images(locks, bring, opened, signatures_in(store, locks), renew, forget, without)
 
 
@@ -121,12 +124,20 @@ def _signed(source: Blobs, lock: ImageLock) -> SignatureDocuments:
         except ProvisionError as error:
             if error.temporary:
                 raise
+    if not documents.complete:
+        raise RegistryUnreachable(f"{lock.reference}: some of its signatures cannot be read now", evidence=documents.remarks)
     return documents
 
 
 def signatures_in(store: Store, locks: Sequence[ImageLock]) -> Mapping[ImageLock, tuple[SignatureFiles, ...]]:
-    """Those whose blobs are all in the store."""
-    return {lock: tuple(files for files in store.signatures(lock) if all(store.has(blob) for blob in files.blobs())) for lock in locks}
+    """Those whose blobs are all in the store, as many as a bundle may have."""
+    return {lock: _shared([each for each in store.signatures(lock) if all(store.has(blob) for blob in each.blobs())]) for lock in locks}
+
+
+def _shared(signatures: Sequence[SignatureFiles]) -> tuple[SignatureFiles, ...]:
+    """In turn from registries and from bundles: neither may crowd out the other."""
+    sources = [[each for each in signatures if each.medium is medium] for medium in (False, True)]
+    return tuple(filter(None, chain.from_iterable(zip_longest(*sources))))[:IMAGE_SIGNATURES]
 
 
 def _each_once(locks: Iterable[ImageLock]) -> tuple[ImageLock, ...]:
@@ -141,7 +152,7 @@ def _from_layout(ctx: Context, folder: Path, selection: Selection, leave_out: Le
         layout = LayoutFolder(folder)
         locks = _each_once(layout.resolve(reference, platform).lock for reference, platform in selection)
         own = folder == ctx.store.layout.images
-        signed = signatures_in(ctx.store, locks) if own else {lock: _signed(layout, lock).files for lock in locks}
+        signed = signatures_in(ctx.store, locks) if own else {lock: _shared(_signed(layout, lock).files) for lock in locks}
     without = leave_out(locks)
 
     def check() -> None:

@@ -1,10 +1,13 @@
 """Who signed an image: signatures in cosign's formats, made with openssl, against the keys of a box."""
 
 import json
+from contextlib import suppress
 
 import pytest
 
-from kelvin_provision.trust.cosign import manifests
+from kelvin_provision.trust.cosign import judging, manifests
+from kelvin_provision.trust.cosign.claims import Claim, Form, refuse_other
+from kelvin_provision.trust.cosign.claims import of_bundle as of_bundle_bytes
 from kelvin_provision.trust.cosign.judging import Signed, judged
 from kelvin_provision.trust.public_keys import InvalidKey, public_key_of_pem
 from tests.kit import cosign
@@ -159,7 +162,103 @@ def test_of_very_many_signatures_few_are_looked_at(anna):
     answer = cosign.encoded({"schemaVersion": 2, "manifests": entries})
     assert len(manifests.referring(answer, sha256(INDEX))) == manifests.MOST
     many = [of_old((payload, bytes([number, *b"x" * 69]))) for number in range(100)]
-    assert judged(many, OURS, trusted(anna)).others == 2 * manifests.MOST
+    assert judged(many, OURS, trusted(anna)).others == len(many)
+
+
+def test_however_many_others_there_are_a_good_signature_is_looked_at(anna, ed, in_this_process_counted):
+    """Not beside the last that are looked at; and what is looked at has an end."""
+    payload = cosign.simple(sha256(INDEX))
+    junk = [of_old(*((payload, bytes([at, row, *b"x" * 68])) for row in range(manifests.MOST))) for at in range(2 * manifests.MOST)]
+    verdict = judged([*junk, of_old((payload, anna.sign(payload)))], OURS, trusted(anna, ed))
+    assert names(verdict) == ["anna"]
+    assert (verdict.others, f"only {judging.MOST_CLAIMS} were looked at" in " ".join(verdict.remarks)) == (judging.MOST_CLAIMS - 1, True)
+    assert set(in_this_process_counted) == {2 * judging.BATCH}
+
+
+def test_no_more_is_looked_at_once_every_key_has_signed(anna, in_this_process_counted):
+    payload = cosign.simple(sha256(INDEX))
+    junk = [of_old((payload, bytes([at, *b"x" * 69]))) for at in range(2 * judging.BATCH)]
+    assert names(judged([of_old((payload, anna.sign(payload))), *junk], OURS, trusted(anna))) == ["anna"]
+    assert in_this_process_counted == [judging.BATCH]
+
+
+@pytest.fixture
+def in_this_process_counted(monkeypatch):
+    """How many signatures each process was asked about."""
+    asked, real = [], judging.fitting_each
+
+    def counted(checks):
+        asked.append(len(checks))
+        return real(checks)
+
+    monkeypatch.setattr(judging, "fitting_each", counted)
+    return asked
+
+
+VALUES = [None, True, 0, 1.5, "", "x", "\ud800", [], [[]], ["x"], {}, {"x": []}, 10**400]
+"""Of every type that JSON has, in place of the right one."""
+
+
+def places(document, path=()):
+    """The path of everything in a document."""
+    yield path
+    rows = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    for name, value in rows:
+        yield from places(value, (*path, name))
+
+
+def changed(document, path, value):
+    if not path:
+        return value
+    copy = dict(document) if isinstance(document, dict) else list(document)
+    copy[path[0]] = changed(copy[path[0]], path[1:], value)
+    return copy
+
+
+STATEMENT, SIMPLE = json.loads(cosign.statement(sha256(INDEX))), json.loads(cosign.simple(sha256(INDEX)))
+
+
+@pytest.mark.parametrize("form", [Form.STATEMENT, Form.SIMPLE])
+def test_a_signed_document_with_a_field_of_another_type_is_of_no_image_or_of_this_one(form):
+    """What a trusted key has signed may be wrong as well, and stops nothing."""
+    document = STATEMENT if form is Form.STATEMENT else SIMPLE
+    for path in places(document):
+        for value in VALUES:
+            claim = Claim(form, b"", b"", cosign.encoded(changed(document, path, value)))
+            with suppress(manifests.NotASignature):
+                refuse_other(claim, frozenset(OURS))
+
+
+def test_an_unsigned_document_with_a_field_of_another_type_is_no_signature_or_still_one(anna):
+    bundles = [cosign.envelope(anna, cosign.statement(sha256(INDEX))), cosign.message(anna, INDEX)]
+    for bundle in map(json.loads, bundles):
+        for path in places(bundle):
+            for value in VALUES:
+                with suppress(manifests.NotASignature):
+                    of_bundle_bytes(cosign.encoded(changed(bundle, path, value)), OURS)
+    payload = cosign.simple(sha256(INDEX))
+    listed = cosign.listed({"digest": sha256(b"1"), "size": 500, "annotations": {"dev.sigstore.bundle.predicateType": cosign.PREDICATE}})
+    for manifest in map(json.loads, (cosign.old((payload, b"x"), certificate="x"), cosign.referring(sha256(INDEX), payload), listed)):
+        for path in places(manifest):
+            for value in VALUES:
+                data = cosign.encoded(changed(manifest, path, value))
+                manifests.referring(data, sha256(INDEX))
+                with suppress(manifests.NotASignature):
+                    manifests.read(data)
+
+
+def test_a_trusted_signer_who_signed_nonsense_stops_nothing(anna):
+    nonsense = cosign.encoded({"_type": [], "subject": [], "predicateType": cosign.PREDICATE})
+    forms = [of_bundle(cosign.envelope(anna, nonsense)), of_bundle(cosign.envelope(anna, cosign.statement(sha256(INDEX))))]
+    assert names(judged(forms, OURS, trusted(anna))) == ["anna"]
+
+
+def test_a_manifest_that_contradicts_itself_is_none():
+    payload = cosign.simple(sha256(INDEX))
+    manifest = json.loads(cosign.old((payload, b"x"), (payload, b"y")))
+    manifest["layers"][1]["size"] += 1
+    with pytest.raises(manifests.NotASignature, match="contradicts itself"):
+        manifests.read(cosign.encoded(manifest))
 
 
 def test_which_entries_of_a_list_are_asked_for():
