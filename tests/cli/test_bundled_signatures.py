@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.bundles.verify import verify
 from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.staging.arrived_signatures import keep
 from kelvin_provision.trust import computing
 from kelvin_provision.wait_reason import WaitKind
 from tests.kit import cosign
@@ -70,10 +72,16 @@ def box(tmp_path, anna, monkeypatch):
 
 
 def made(at_desk, stick, tmp_path, *words):
+    result = create(at_desk, stick, tmp_path, *words)
+    assert result.exit_code == 0, result
+    return result
+
+
+def create(at_desk, stick, tmp_path, *words):
     path = tmp_path / "pump.json"
     body = {"name": "pump", "app_name": "pump", "app_version": "1.0.0", "staged": True, "instantly_apply": False}
     path.write_text(json.dumps(body))
-    return at_desk.ended("bundle", "create", str(path), "--to", str(stick), "--platform", "linux/amd64", *map(str, words), "--json")
+    return at_desk.run("bundle", "create", str(path), "--to", str(stick), "--platform", "linux/amd64", *map(str, words), "--json")
 
 
 def opened(place):
@@ -119,6 +127,32 @@ def test_a_later_stick_brings_the_missing_signature(at_desk, box, stick, tmp_pat
     box.ended("bundle", "import", str(other), "--yes", "--images-only")
     box.turn()
     assert box.ledger.workload("pump").staged.download is Download.READY
+
+
+def test_a_stick_is_not_made_without_a_signature_that_cannot_be_read_now(at_desk, stick, tmp_path):
+    """It may be the one that a box asks for."""
+    digest = at_desk.source.images[IMAGE].digest
+    at_desk.source.signed[digest] = replace(at_desk.source.signed[digest], complete=False, remarks=("sha256:1: not now",))
+    error = json.loads(create(at_desk, stick, tmp_path).stdout)["error"]
+    assert (error["code"], "some of its signatures cannot be read now" in error["message"]) == ("registry-unreachable", True)
+    assert error["evidence"] == ["sha256:1: not now"]
+    assert list(stick.iterdir()) == []
+
+
+def test_a_stick_carries_as_many_as_it_may_from_registries_and_from_bundles(at_desk, stick, tmp_path, anna):
+    """The room is shared, and what the registry has now comes first of what it had."""
+    image = at_desk.source.images[IMAGE]
+    lock = lock_of(image, IMAGE)
+    for medium in (True, False):
+        for number in range(32):
+            payload = cosign.simple(f"sha256:{number + 100 * medium:064}")
+            documents = cosign.documents((cosign.old((payload, b"x")), [payload]))
+            keep(at_desk.store, lock, replace(documents, files=tuple(replace(each, medium=medium) for each in documents.files)))
+    made(at_desk, stick, tmp_path)
+    carried = {manifest for manifest, *_ in opened(stick).contents.images[0].signatures}
+    media = {each.manifest.digest for each in at_desk.store.signatures(lock) if each.medium}
+    assert (len(carried), len(carried & media)) == (32, 16)
+    assert {each.manifest.digest for each in at_desk.source.signed[image.digest].files} <= carried
 
 
 def test_the_store_and_a_layout_have_them_too(at_desk, stick, tmp_path):

@@ -125,7 +125,8 @@ def _signed(source: Blobs, lock: ImageLock) -> SignatureDocuments:
             if error.temporary:
                 raise
     if not documents.complete:
-        raise RegistryUnreachable(f"{lock.reference}: some of its signatures cannot be read now", evidence=documents.remarks)
+        hint = "a box may ask for any of them: make the bundle again when the registry has less trouble"
+        raise RegistryUnreachable(f"{lock.reference}: some of its signatures cannot be read now", hint=hint, evidence=documents.remarks)
     return documents
 
 
