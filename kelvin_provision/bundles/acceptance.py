@@ -100,14 +100,14 @@ def is_empty(contents: Contents) -> bool:
 
 
 def read_named(files: BundleFiles, digest: str, *, must_be_signed: bool) -> Head:
-    """The head of a bundle that was named by its digest, empty for any: a medium may answer otherwise than when it was looked for.
+    """The head of a bundle that a person named, or that was named by its digest: a medium may answer otherwise than before.
 
-    It is no `expect`, which a person has compared. Where bundles must be signed, nothing is unpacked of a zip that cannot be. Raises
-    ExpectedOther, SignatureMissing, and as `read_head`.
+    It is no `expect`, which a person has compared. Where bundles must be signed, and of what was found on a medium, nothing is unpacked of
+    a zip that cannot be signed. Raises ExpectedOther, SignatureMissing, and as `read_head`.
     """
     if must_be_signed:
         refuse_foreign(files)
-    head = read_head(files)
+    head = read_head(files, named=not must_be_signed and not digest)
     if digest:
         refuse_other(digest, head.digest)
     return head

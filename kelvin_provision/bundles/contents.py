@@ -21,7 +21,7 @@ from kelvin_provision.bundles.model import (
     Extent,
 )
 from kelvin_provision.bundles.rules import check, wrong
-from kelvin_provision.bundles.strict import Strict
+from kelvin_provision.bundles.strict import Strict, is_dense
 from kelvin_provision.errors import BundleInvalid, ReferenceInvalid
 from kelvin_provision.refs import Reference
 
@@ -97,6 +97,8 @@ def _image_document(image: BundledImage) -> dict[str, Any]:
 
 def decode(data: bytes) -> Contents:
     """Only for bytes whose signature is verified, or where unsigned bundles are allowed. Raises BundleInvalid."""
+    if is_dense(data):
+        raise wrong("more values than a table of its size has")
     document = _READ.parsed(data, limits.CONTENTS)
     if document.get("schema") != SCHEMA:
         raise BundleInvalid(f"the bundle has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")

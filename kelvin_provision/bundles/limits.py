@@ -47,6 +47,18 @@ RATIO = 200
 """How many times its size what is in a zip may unpack to."""
 UNCHECKED_RATIO = 1 << 20
 """Bytes that may unpack from any number of them."""
+UNCHECKED_TOTAL = 64 << 20
+"""The same of all entries of a zip together."""
+ARCHIVE_HEADERS = 128 << 20
+"""Bytes of the headers of all archives in a zip: parsing them costs a hundred times what unpacking them does."""
+DOCUMENTS = 128 << 20
+"""Bytes of all documents that are read for the table of contents of a zip of another program."""
+PASSES = 3
+"""How often a zip of another program is unpacked for its table of contents: for what is where, for the documents, and once more."""
+DENSITY = 16
+"""Bytes for each value of a table, at least: with fewer it takes up to 35 times its size in memory. A row has 19 and more."""
+SPARSE = 8192
+"""Values that are not counted."""
 FAT_PART = 1023 * CHUNK
 """4092 MiB: the largest part below what FAT32 can hold."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ DEEPEST = 3
 """Levels below a folder of the site: /run/media/USER/STICK/bundles."""
 MOST_FOLDERS, MOST = 1024, 256
 """Folders that are looked at, and bundles that are listed."""
+MOST_NAMES = 1 << 18
+"""Names that are looked at in all folders together, once for folders and once for bundles."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,14 @@ class BundleOnMedium:
 
 
 def on_media(folders: Iterable[Path]) -> tuple[BundleOnMedium, ...]:
-    """All of them, by place. Nothing is believed of them; of each the head is read."""
+    """All of them, by place. Nothing is believed of them; of each the head is read, and of a zip of another program nothing."""
     bundles: list[BundleOnMedium] = []
+    names = iter(range(MOST_NAMES))
     for folder in sorted(_below(folders)):
+        if len(bundles) == MOST:
+            break
         with suppress(ProvisionError):
-            bundles += [_looked_at(files) for files in candidates(folder)[: MOST - len(bundles)]]
+            bundles += [_looked_at(files) for files in candidates(folder, MOST - len(bundles), names)]
     return tuple(bundles)
 
 
@@ -75,19 +81,23 @@ def _looked_at(files: BundleFiles) -> BundleOnMedium:
 
 def _below(folders: Iterable[Path]) -> set[Path]:
     """These folders and those in them, breadth first, so that a deep one does not keep others out."""
-    seen: dict[Path, None] = {}
-    level = list(folders)
+    return set(islice(dict.fromkeys(_level_by_level(folders)), MOST_FOLDERS))
+
+
+def _level_by_level(folders: Iterable[Path]) -> Iterator[Path]:
+    """As many as are looked at; one that is given twice counts twice."""
+    level = list(islice(folders, MOST_FOLDERS))
+    names = iter(range(MOST_NAMES))
+    left = MOST_FOLDERS
     for _ in range(DEEPEST + 1):
-        seen |= dict.fromkeys(level)
-        if len(seen) >= MOST_FOLDERS:
-            break
-        level = [inner for folder in level for inner in _folders_in(folder)]
-    return set(list(seen)[:MOST_FOLDERS])
+        yield from level
+        left -= len(level)
+        level = list(islice((inner for folder in level for inner in _folders_in(folder, names)), left))
 
 
-def _folders_in(folder: Path) -> Iterator[Path]:
+def _folders_in(folder: Path, names: Iterator[int]) -> Iterator[Path]:
     with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
+        for _, entry in zip(names, entries, strict=False):
             if not entry.name.startswith(".") and is_text(entry.name) and entry.is_dir(follow_symlinks=False):
                 yield Path(entry.path)
 

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
@@ -28,6 +28,7 @@ from kelvin_provision.files.tar_members import BLOCK, name_and_size, whole
 
 _FILE = re.compile(r"(?P<name>[^.].*)\.kpb(?:\.(?P<number>[0-9]{3}))?")
 """A name that begins with a dot is what another system left beside the file."""
+_MAY_BE = re.compile(r"\.kpb|\.zip\Z")
 _ZIP = re.compile(r"[^.].*\.zip")
 _ZIPS = 64
 """Zips of a folder that are looked into."""
@@ -55,9 +56,12 @@ def find(place: Path, *others: Path) -> BundleFiles:
     return files
 
 
-def candidates(folder: Path) -> tuple[BundleFiles, ...]:
-    """All bundles in a folder whose names are text, by their files' names. Raises MediumGone, FileUnreadable."""
-    return tuple(files for files in _all_in(folder) if is_text(files.name))
+def candidates(folder: Path, most: int | None = None, names: Iterator[int] | None = None) -> tuple[BundleFiles, ...]:
+    """The bundles in a folder whose names are text, by their files' names: at most so many, of as many names as `names` are left.
+
+    Raises MediumGone, FileUnreadable.
+    """
+    return tuple(islice((files for files in _all_in(folder, names) if is_text(files.name)), most))
 
 
 def is_text(name: str) -> bool:
@@ -79,21 +83,27 @@ def _refuse_unnameable(files: BundleFiles) -> BundleFiles:
     return files
 
 
-def _all_in(folder: Path) -> tuple[BundleFiles, ...]:
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in islice(entries, _ENTRIES) if not entry.is_dir(follow_symlinks=False)]
-    except OSError as error:
-        raise trouble(error, folder) from error
-    alone: list[BundleFiles] = []
+def _all_in(folder: Path, left: Iterator[int] | None = None) -> Iterator[BundleFiles]:
+    names = sorted(_names_in(folder, left))
     parts: dict[str, dict[int, Path]] = {}
-    for match in filter(None, map(_FILE.fullmatch, sorted(names))):
+    for match in filter(None, map(_FILE.fullmatch, names)):
         name, number = match["name"], match["number"]
         if number is None:
-            alone.append(BundleFiles(name, {1: folder / match[0]}, whole=True))
+            yield BundleFiles(name, {1: folder / match[0]}, whole=True)
         elif int(number):
             parts.setdefault(name, {})[int(number)] = folder / match[0]
-    return (*alone, *(BundleFiles(name, paths) for name, paths in parts.items()), *_packages(folder, sorted(names)))
+    yield from (BundleFiles(name, paths) for name, paths in parts.items())
+    yield from _packages(folder, names)
+
+
+def _names_in(folder: Path, left: Iterator[int] | None) -> list[str]:
+    """Of files that may be bundles."""
+    try:
+        with os.scandir(folder) as entries:
+            looked_at = (entry for _, entry in zip(left or repeat(0), islice(entries, _ENTRIES), strict=False))
+            return [entry.name for entry in looked_at if _MAY_BE.search(entry.name) and not entry.is_dir(follow_symlinks=False)]
+    except OSError as error:
+        raise trouble(error, folder) from error
 
 
 def _packages(folder: Path, names: list[str]) -> Iterator[BundleFiles]:
@@ -132,12 +142,15 @@ def _only(folder: Path, bundles: list[BundleFiles]) -> BundleFiles:
 # --- the first bytes ------------------------------------------------------------------------------------
 
 
-def read_head(files: BundleFiles) -> Head:
-    """Raises BundleInvalid, BundleDamaged; MediumGone if the part with it is not here."""
+def read_head(files: BundleFiles, *, named: bool = False) -> Head:
+    """Only where a person `named` the files, they may be a zip of another program: its table of contents is made of what it unpacks to.
+
+    Raises BundleInvalid, BundleDamaged; MediumGone if the part with it is not here.
+    """
     if 1 not in files.paths:
         hint = "insert the medium with part 1; what was copied is kept"
         raise MediumGone(f"part 1 of the bundle {files.name}, which has the table of contents, is not here", hint=hint)
-    if files.whole and (zipped := head_of_zip(files)):
+    if files.whole and (zipped := head_of_zip(files, named=named)):
         return zipped
     with _first_parts(files) as parts:
         start = _exactly(parts, 0, CONTENTS_AT)

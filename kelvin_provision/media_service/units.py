@@ -23,8 +23,10 @@ Type=oneshot
 # Explicit, so that HOME is set.
 User=root
 ExecStart={command} /dev/%i
-{environment}# It ends when everything is copied. A medium that is gone is no failure (75): it is waited for.
-TimeoutStartSec=infinity
+{environment}# It ends when everything is copied; a medium that is gone is no failure (75). 100 GB take a slow stick half a day:
+# what a hostile medium meets first are the limits of memory and processor time. What was copied is kept, and the next arrival continues.
+TimeoutStartSec=1d
+LimitCPU=4h
 TimeoutStopSec=60
 SuccessExitStatus=75
 
@@ -35,6 +37,8 @@ IOWeight=20
 IOSchedulingClass=best-effort
 IOSchedulingPriority=7
 OOMScoreAdjust=200
+# The largest table of contents takes half of it; the cache of what is copied counts, and makes room.
+MemoryMax=512M
 TasksMax=64
 UMask=0077
 

@@ -92,7 +92,7 @@ def outcome(folder: Path, data: bytes) -> str:
 
 def _read_all(path: Path) -> None:
     files = find(path)
-    head = read_head(files)
+    head = read_head(files, named=True)
     contents = inspect(BundlePlace((path,)), Trust(TrustSettings())).contents
     most = limits.RATIO * path.stat().st_size + limits.UNCHECKED_RATIO * len(head.contents)
     assert contents.total <= most if contents.form == FOREIGN else contents.total == path.stat().st_size

@@ -118,7 +118,9 @@ def _signed(signatures: list[list[str]]) -> Callable[[], bytes]:
 
 TABLES = (
     Hostile("a table over its limit", _large_table, "no table of contents of at most"),
-    Hostile("nested deep", lambda: b"[" * 1_000_000, "nested too deep"),
+    Hostile("nested deep", lambda: b"[" * 8_000, "nested too deep"),
+    Hostile("nested deep and large", lambda: b"[" * 1_000_000, "more values than"),
+    Hostile("empty values", lambda: b'{"a":[' + b"{}," * 20_000 + b"{}]}", "more values than"),
     Hostile("nested a little", changed("annotations", to={"a": [[[[[[[[[1]]]]]]]]]}), "annotation is not a short printable text"),
     Hostile("a key twice", lambda: BASE.table[:-1] + b',"name":"other"}', "a key stands twice"),
     Hostile("an unknown key", lambda: BASE.table[:-1] + b',"run":"rm"}', "other keys"),

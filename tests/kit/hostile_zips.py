@@ -88,6 +88,22 @@ def _bomb(size: int) -> bytes:
     return zipped(("zeros", bytes(size)), method=zipfile.ZIP_DEFLATED)
 
 
+def _small_bombs() -> bytes:
+    """Each is below what may unpack from any number of bytes."""
+    return zipped(*((f"{number}", bytes(1 << 20)) for number in range(120)), method=zipfile.ZIP_DEFLATED)
+
+
+def _second_name() -> bytes:
+    """A Unicode path in the header alone."""
+    data = zipped(("a", b"first"))
+    field = struct.pack("<2HBL", records.OTHER_NAME, 9, 1, zlib.crc32(b"a")) + b"evil"
+    place = central(data)
+    result = bytearray(data[:31] + field + data[31:])
+    struct.pack_into("<H", result, 28, len(field))
+    struct.pack_into("<L", result, len(result) - 6, place + len(field))
+    return bytes(result)
+
+
 def _same_place() -> bytes:
     """Both records lead to the first entry, which is what makes the known bombs of overlapping entries."""
     first = records.Entry("a", 0, 31, 5, 5, zlib.crc32(b"first"))
@@ -155,6 +171,8 @@ ZIPS = [
     HostileZip("LZMA", _method(14), "compression method 14"),
     HostileZip("AES", _method(99), "compression method 99"),
     HostileZip("a bomb", lambda: _bomb(8 << 20), "more than 200 times"),
+    HostileZip("many small bombs", _small_bombs, "it unpacks to more than 200 times"),
+    HostileZip("a second name in the header alone", _second_name, "has a second name"),
     HostileZip("overlapping entries", _same_place, "overlaps another entry"),
     HostileZip("an entry in another one", _nested, "overlaps another entry"),
     HostileZip("the same name twice", _twice, "two entries have the same name"),

@@ -17,11 +17,12 @@ from kelvin_provision.media import devices
 from kelvin_provision.media.arrivals import Arrival, ArrivedBundle, fact_of, offers, present
 from kelvin_provision.media.mounts import Mounts
 from kelvin_provision.settings.load import load
+from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.bundles.media.arriving import ArrivalRequest, arrived
-from tests.kit import bundles
+from tests.kit import bundles, foreign_zips
 from tests.kit.bundle_box import offline
-from tests.kit.images import random_image
+from tests.kit.images import make_image, random_image
 from tests.kit.requests import stored_request as body
 from tests.kit.signing import key_pair, signatures, trusting
 
@@ -244,3 +245,14 @@ def test_a_device_is_mounted_read_only_for_the_block_and_never_longer(tmp_path):
         devices.mounted(Path(device), places=tmp_path / "places"),
     ):
         pass
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_zip_of_another_program_is_refused_before_anything_of_it_is_unpacked(box, stick, signed):
+    """Under the name of a bundle, and also where bundles need no signature: nobody named it."""
+    box.settings = box.settings if signed else replace(box.settings, trust=TrustSettings())
+    image = make_image([b"layer " * 900], compress=False)
+    (stick / "evil.kpb").write_bytes(foreign_zips.zipped({"a.tar": foreign_zips.saved({f"{REGISTRY}/pump:1.0.0": image})}))
+    found = arrived(box.ctx, ArrivalRequest("/dev/sdx1", stick, imports=False, patience=0.0))
+    (one,) = found.bundles
+    assert (one.digest, one.seen, one.reason) == ("", "refused", "evil is a zip of another program, which is read only where it is named")

@@ -19,8 +19,6 @@ from kelvin_provision.errors import BundleInvalid
 from kelvin_provision.fast_dataclass import dataclass
 
 _REFUSED_FLAGS = {1 << 0: "is encrypted", 1 << 5: "is a patch", 1 << 6: "is encrypted", 1 << 13: "is encrypted"}
-_OTHER_NAME = 0x7075
-"""An extra field with a second name."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SHOWN = 100
 
@@ -38,6 +36,8 @@ def entries_of(file: PartFile) -> tuple[Entry, ...]:
     """In the order of their bytes, folders among them. Raises BundleInvalid, MediumGone."""
     end = _end_of(file)
     described = [_checked(each, file.size) for each in _described(file.read(end.at, end.size), end.count)]
+    if sum(each.size for each in described) > limits.RATIO * file.size + limits.UNCHECKED_TOTAL:
+        raise wrong(f"it unpacks to more than {limits.RATIO} times its size")
     names = {each.name for each in described}
     if len(names) != len(described):
         raise wrong("two entries have the same name")
@@ -149,7 +149,7 @@ def _large(extra: bytes, numbers: tuple[int, ...], name: str) -> tuple[int, ...]
         fields = list(records.extras(extra))
     except ValueError as error:
         raise wrong(f"{_shown(name)} has extra fields of another length") from error
-    if any(kind == _OTHER_NAME for kind, _ in fields):
+    if any(kind == records.OTHER_NAME for kind, _ in fields):
         raise wrong(f"{_shown(name)} has a second name")
     given = [data for kind, data in fields if kind == records.ZIP64]
     needed = numbers.count(MOST32)
@@ -217,11 +217,14 @@ def _with_header(file: PartFile, each: _Described, end: int) -> Entry:
 
 def _same_numbers(each: _Described, sizes: tuple[int, int], crc: int, extra: bytes) -> bool:
     """Sizes and checksum; where a descriptor behind the content has them, each may be zero here."""
+    try:
+        fields = list(records.extras(extra))
+    except ValueError:
+        return False
+    if any(kind == records.OTHER_NAME for kind, _ in fields):  # a program reads this one, or that of the directory
+        raise wrong(f"{_shown(each.name)} has a second name")
     if MOST32 in sizes:
-        try:
-            given = [data for kind, data in records.extras(extra) if kind == records.ZIP64]
-        except ValueError:
-            return False
+        given = [data for kind, data in fields if kind == records.ZIP64]
         if len(given) != 1 or len(given[0]) != 16 or sizes != (MOST32, MOST32):
             return False
         sizes = struct.unpack("<2Q", given[0])

@@ -17,47 +17,52 @@ from kelvin_provision.bundles.contents import NAME, encode
 from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.model import FOREIGN, IN_BOX, BundledRequest, Contents, Extent
 from kelvin_provision.bundles.parts import BundleFiles
+from kelvin_provision.bundles.strict import is_dense
 from kelvin_provision.bundles.writing.layout import UNKNOWN
 from kelvin_provision.bundles.zips.directory import wrong
-from kelvin_provision.bundles.zips.images import Gathered, add_archive, add_layout
-from kelvin_provision.bundles.zips.tars import archive_in
+from kelvin_provision.bundles.zips.images import Gathered, add_layout
+from kelvin_provision.bundles.zips.saved import add_archive
+from kelvin_provision.bundles.zips.tars import Allowance, archive_in
 from kelvin_provision.bundles.zips.unpacked import Unpacked
 from kelvin_provision.files.hashing import digest_of
 
 _REQUESTS = frozenset({"workload.json", "workload.yaml", "workload.yml"})
 _PAIR = frozenset({"images", "manifests"})
 _NOT_PAIRS = frozenset({"index.json", "manifest.json", *_REQUESTS})
-_ARCHIVES = 256
+_ARCHIVES = _DOCUMENTS = 256
 _MADE_BY = "another program"
 
 
 def head_of(files: BundleFiles) -> Head:
     """Raises BundleInvalid, BundleDamaged, ManifestInvalid, ImageUnsupported, MediumGone."""
-    with Unpacked(files) as unpacked:
+    with Unpacked(files, passes=limits.PASSES) as unpacked:
         contents, _ = _read(unpacked)
         data = encode(contents)
         return Head(b"", data, digest_of(data), FOREIGN)
 
 
-def derived(unpacked: Unpacked) -> bytes:
+def derived(files: BundleFiles) -> bytes:
     """The documents that are made of the zip, which lie behind it."""
-    return _read(unpacked)[1]
+    with Unpacked(files, passes=limits.PASSES) as unpacked:
+        return _read(unpacked)[1]
 
 
 def _read(unpacked: Unpacked) -> tuple[Contents, bytes]:
     gathered = Gathered(unpacked)
     names = {entry.name: Extent("", unpacked.start_of(entry), entry.size) for entry in unpacked.entries}
     requests = {name: _request(gathered, names[name]) for name in sorted(_REQUESTS & names.keys())}
-    for prefix in sorted(name.removesuffix("oci-layout") for name in names if name == "oci-layout" or name.endswith("/oci-layout")):
+    layouts = sorted(name.removesuffix("oci-layout") for name in names if name == "oci-layout" or name.endswith("/oci-layout"))
+    for prefix in layouts[: _ARCHIVES + 1]:
         if f"{prefix}index.json" in names:
             add_layout(gathered, names, prefix)
     archives = sorted(name for name in names if name.endswith(".tar"))
+    allowance = Allowance()
     for name in archives[: _ARCHIVES + 1]:
-        add_archive(gathered, archive_in(unpacked, names[name].offset, names[name].size, name), name)
+        add_archive(gathered, archive_in(unpacked, names[name].offset, names[name].size, name, allowance), name)
     for document in _pairs(gathered, names):
         requests |= _manifests(gathered, document)
-    if len(archives) > _ARCHIVES or len(requests) > limits.REQUESTS:
-        raise wrong(f"more than {_ARCHIVES} archives, or {limits.REQUESTS} requests")
+    if max(len(archives), len(layouts)) > _ARCHIVES or len(requests) > limits.REQUESTS:
+        raise wrong(f"more than {_ARCHIVES} archives or layouts, or {limits.REQUESTS} requests")
     if not gathered.images and not requests:
         raise wrong("it is no package, and has no OCI image layout with complete names, no archive of docker save and no request")
     return _contents(gathered, requests), bytes(gathered.documents)
@@ -68,15 +73,20 @@ def _request(gathered: Gathered, extent: Extent) -> Extent:
 
 
 def _pairs(gathered: Gathered, names: dict[str, Extent]) -> Iterator[dict[str, Any]]:
-    """At the top of the zip."""
-    for name in sorted(names):
-        if "/" not in name and name.endswith(".json") and name not in _NOT_PAIRS:
-            try:
-                document = json.loads(gathered.read(names[name], limits.ALL_REQUESTS))
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(document, dict) and document.keys() >= _PAIR:
-                yield document
+    """At the top of the zip. A document that is too dense is none: it would fill the memory with empty values."""
+    found = sorted(name for name in names if "/" not in name and name.endswith(".json") and name not in _NOT_PAIRS)
+    if len(found) > _DOCUMENTS:
+        raise wrong(f"more than {_DOCUMENTS} JSON files beside its folders")
+    for name in found:
+        data = gathered.read(names[name], limits.ALL_REQUESTS)
+        if is_dense(data):
+            continue
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(document, dict) and document.keys() >= _PAIR:
+            yield document
 
 
 def _manifests(gathered: Gathered, document: dict[str, Any]) -> dict[str, Extent]:

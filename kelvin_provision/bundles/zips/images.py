@@ -1,19 +1,16 @@
-"""The images of a zip of another program: an OCI image layout, or archives as `docker save` writes them."""
+"""What is gathered of a zip of another program, and the images of an OCI image layout in it. For archives see `saved.py`."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeGuard
+from typing import Any
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import BundledImage, Extent
 from kelvin_provision.bundles.writing.from_locks import bundled
 from kelvin_provision.bundles.zips.directory import wrong
-from kelvin_provision.bundles.zips.tars import Archive
 from kelvin_provision.bundles.zips.unpacked import Unpacked
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.files.hashing import digest_of
@@ -21,12 +18,8 @@ from kelvin_provision.files.tar_members import blob_path
 from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.registry import manifests
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.media_types import OCI_MANIFEST
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
-_CONFIG, _LAYER = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar"
-_MAGIC = {b"\x1f\x8b": "+gzip", b"\x28\xb5": "+zstd"}
-_BLOB = re.compile(r"(?:.*/)?blobs/(sha256)/([0-9a-f]{64})")
 
 Place = Callable[[str], Extent | None]
 """Where the blob with this digest is; None for one that is not in the zip."""
@@ -40,12 +33,20 @@ class Gathered:
     images: list[BundledImage] = field(default_factory=list)
     blobs: dict[str, Extent] = field(default_factory=dict)
     documents: bytearray = field(default_factory=bytearray)
+    left: int = limits.DOCUMENTS
 
     def read(self, extent: Extent, most: int) -> bytes:
         """A document of at most this many bytes. Raises BundleInvalid."""
         if extent.size > most:
             raise wrong(f"a document of {extent.size} bytes, the limit is {most}")
+        self.take(extent.size)
         return b"".join(self.unpacked.read(extent.offset, extent.size))
+
+    def take(self, size: int) -> None:
+        """Another document of so many bytes is read; a large one may be named by a thousand rows. Raises BundleInvalid."""
+        self.left -= size
+        if self.left < 0:
+            raise wrong(f"more than {limits.DOCUMENTS} bytes of documents")
 
     def made(self, data: bytes) -> Extent:
         """A document behind the zip."""
@@ -134,85 +135,3 @@ def _document(gathered: Gathered, place: Place, blob: Descriptor) -> bytes:
     if len(data) != blob.size or digest_of(data, blob.digest.partition(":")[0]) != blob.digest:
         raise wrong(f"{blob.digest} has other content")
     return data
-
-
-# --- archives of docker save ----------------------------------------------------------------------------
-
-
-def add_archive(gathered: Gathered, archive: Archive, name: str) -> None:
-    """Every image with a tag. It has no manifest of the registry: one is made, the same one each time."""
-    rows = _list(gathered.read(_extent(archive, "manifest.json"), limits.MANIFEST), name)
-    for row in rows:
-        tags = row.get("RepoTags") or []
-        config, paths = row.get("Config"), row.get("Layers")
-        if not isinstance(config, str) or not _texts(tags) or not _texts(paths):
-            raise wrong(f"{name}: manifest.json has an image without config, tags or layers")
-        if tags:
-            _add_saved(gathered, archive, config, paths, tags)
-
-
-def _texts(value: Any) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and len(value) <= limits.LAYERS and all(isinstance(text, str) for text in value)
-
-
-def _add_saved(gathered: Gathered, archive: Archive, config_path: str, paths: list[str], tags: list[str]) -> None:
-    data = gathered.read(_extent(archive, config_path), limits.MANIFEST)
-    platform, diff_ids = manifests.platform_and_diff_ids(data, tags[0])
-    if len(diff_ids) != len(paths):
-        raise wrong(f"{tags[0]}: {len(paths)} layers, but {len(diff_ids)} diff ids in the config")
-    extents = {digest_of(data): _extent(archive, config_path)}
-    config = Descriptor(_CONFIG, digest_of(data), len(data))
-    layers = []
-    for path, diff_id in zip(paths, diff_ids, strict=True):
-        extent = _extent(archive, path)
-        compression, digest = _layer(archive, path, diff_id)
-        layers.append(Descriptor(f"{_LAYER}{compression}", digest, extent.size))
-        extents[digest] = extent
-    manifest = gathered.made(_manifest(config, layers))
-    extents[manifest.digest] = manifest
-    described = Descriptor(OCI_MANIFEST, manifest.digest, manifest.size)
-
-    def place(digest: str) -> Extent | None:
-        extent = extents.get(digest)
-        return extent and Extent(digest, extent.offset, extent.size)
-
-    for tag in tags:
-        try:
-            reference = replace(Reference.parse(tag), digest=manifest.digest)
-        except ReferenceInvalid as error:
-            raise wrong(f"{tag[:100]!r} is no name of an image") from error
-        gathered.add(ImageLock(reference, platform, described, config, tuple(layers), diff_ids), place)
-
-
-def _layer(archive: Archive, path: str, diff_id: str) -> tuple[str, str]:
-    """How it is compressed, and its digest: that of what is unpacked where it is not, else the one in its name."""
-    compression = _MAGIC.get(archive.member(path).start, "")
-    if not compression:
-        return "", diff_id
-    match = _BLOB.fullmatch(path)
-    if match is None:
-        raise wrong(f"{path[:100]} is a compressed layer without its digest")
-    return compression, f"{match[1]}:{match[2]}"
-
-
-def _extent(archive: Archive, path: str) -> Extent:
-    member = archive.member(path)
-    return Extent("", member.offset, member.size)
-
-
-def _manifest(config: Descriptor, layers: list[Descriptor]) -> bytes:
-    def described(blob: Descriptor) -> dict[str, Any]:
-        return {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
-
-    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": described(config), "layers": list(map(described, layers))}
-    return json.dumps(document, separators=(",", ":")).encode()
-
-
-def _list(data: bytes, name: str) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise wrong(f"{name}: manifest.json is not JSON") from error
-    if not isinstance(rows, list) or len(rows) > limits.IMAGES or not all(isinstance(row, dict) for row in rows):
-        raise wrong(f"{name}: manifest.json is no list of images, or too long")
-    return rows

@@ -20,6 +20,8 @@ ENCRYPTED, DESCRIPTOR, UTF8 = 1 << 0, 1 << 3, 1 << 11
 MOST16, MOST32 = 0xFFFF, 0xFFFF_FFFF
 ZIP64 = 1
 """The number of the extra field with large numbers."""
+OTHER_NAME = 0x7075
+"""The number of the extra field with a second name."""
 _VERSION, _VERSION64 = 20, 45
 _UNIX = 3 << 8
 _MODE = 0o100444 << 16

@@ -13,6 +13,7 @@ from itertools import accumulate
 from threading import Lock
 from typing import Self
 
+from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.part_file import BLOCK, PartFile
 from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.zips.directory import entries_of, wrong
@@ -24,11 +25,14 @@ _PACKED = 64 << 10
 
 
 class Unpacked:
-    """Reads as `Parts` does. `derive` makes the documents; it is called when one of them is read. Any thread may read."""
+    """Reads as `Parts` does. `derive` makes the documents; it is called when one of them is read. Any thread may read.
+
+    With `passes`, no more is unpacked than all of it so many times: where a stranger's documents say what is read.
+    """
 
     missing: tuple[int, ...] = ()
 
-    def __init__(self, files: BundleFiles, derive: Callable[[Unpacked], bytes] | None = None) -> None:
+    def __init__(self, files: BundleFiles, derive: Callable[[BundleFiles], bytes] | None = None, passes: int = 0) -> None:
         self.files = files
         self._derive = derive
         self._lock = Lock()
@@ -38,6 +42,9 @@ class Unpacked:
         self._places: dict[str, int] = {}
         self._documents: bytes | None = None
         self._cursor: _Cursor | None = None
+        self._passes = passes
+        self.inflated = 0
+        """Bytes that were unpacked, also those that were passed over."""
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +108,7 @@ class Unpacked:
 
     def _derived(self) -> bytes:
         if self._documents is None:
-            self._documents = self._derive(self) if self._derive else b""
+            self._documents = self._derive(self.files) if self._derive else b""
         return self._documents
 
     def _inflated(self, file: PartFile, entry: Entry, at: int, size: int) -> Iterator[bytes]:
@@ -110,13 +117,19 @@ class Unpacked:
         if cursor is None or cursor.entry != entry or cursor.position > at:
             cursor = _Cursor(file, entry)
         while cursor.position < at:
-            cursor.read(min(BLOCK, at - cursor.position))
+            self._counted(cursor.read(min(BLOCK, at - cursor.position)))
         while size:
-            data = cursor.read(min(BLOCK, size))
+            data = self._counted(cursor.read(min(BLOCK, size)))
             size -= len(data)
             yield data
         with self._lock:
             self._cursor = cursor
+
+    def _counted(self, data: bytes) -> bytes:
+        self.inflated += len(data)
+        if self._passes and self.inflated > self._passes * self._starts[-1] + limits.DOCUMENTS:
+            raise wrong(f"to find its images it would have to be unpacked more than {self._passes} times")
+        return data
 
 
 def _stored(file: PartFile, entry: Entry, at: int, size: int) -> Iterator[bytes]:

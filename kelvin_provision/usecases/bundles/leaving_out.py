@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelvin_provision.bundles.acceptance import accept
+from kelvin_provision.bundles.acceptance import accept, read_named
 from kelvin_provision.bundles.inventories.inventory import Inventory
 from kelvin_provision.bundles.inventories.reading import read
 from kelvin_provision.bundles.model import IN_BOX, Contents
-from kelvin_provision.bundles.opening import find, read_head
+from kelvin_provision.bundles.opening import find
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command
 from kelvin_provision.refs import Platform
@@ -49,7 +49,7 @@ def known_of(inventories: Iterable[Path], since: Path | None, trust: Trust) -> K
     platforms = tuple(inventory.platform for inventory in read_ones)
     if since is None:
         return Known(read_ones, boxes=names, platforms=tuple(dict.fromkeys(platforms)))
-    contents = accept(read_head(find(since)), trust).contents
+    contents = accept(read_named(find(since), "", must_be_signed=trust.required("bundle")), trust).contents
     layers = frozenset(layer.digest for image in contents.images for layer in image.layers)
     return Known(read_ones, layers, names or contents.boxes, tuple(dict.fromkeys(platforms)) or contents.platforms)
 

@@ -55,7 +55,7 @@ def add(place: Path, signer: Signer) -> SignResult:
     Raises what finding, reading and decoding a bundle raises, what `trust.signing.sign` raises, CannotWrite, PermissionRefused.
     """
     files = find(place)
-    head = read_head(files)
+    head = read_head(files, named=True)
     decode(head.contents)  # nothing is signed that no box can read
     before = _entries(head.signatures.rstrip(b" "))
     data = signatures_with(head.contents, head.signatures.rstrip(b" "), signer)

@@ -310,7 +310,7 @@ def test_a_head_that_is_none_is_refused(tmp_path, record):
 def test_another_file_is_no_bundle(tmp_path, data):
     (tmp_path / "x.kpb").write_bytes(data)
     with pytest.raises(BundleInvalid, match=r"is not a bundle|the zip is not valid"):
-        read_head(find(tmp_path))
+        read_head(find(tmp_path), named=True)
 
 
 def test_members_in_the_table_itself_are_refused(tmp_path):
