@@ -74,10 +74,10 @@ def _request(gathered: Gathered, extent: Extent) -> Extent:
 
 def _pairs(gathered: Gathered, names: dict[str, Extent]) -> Iterator[dict[str, Any]]:
     """At the top of the zip. A document that is too dense is none: it would fill the memory with empty values."""
-    found = sorted(name for name in names if "/" not in name and name.endswith(".json") and name not in _NOT_PAIRS)
-    if len(found) > _DOCUMENTS:
+    beside = sorted(name for name in names if "/" not in name and name.endswith(".json") and name not in _NOT_PAIRS)
+    if len(beside) > _DOCUMENTS:
         raise wrong(f"more than {_DOCUMENTS} JSON files beside its folders")
-    for name in found:
+    for name in beside:
         data = gathered.read(names[name], limits.ALL_REQUESTS)
         if is_dense(data):
             continue
