@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from kelvin_provision.applying import trial
@@ -16,8 +16,10 @@ from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Blobs, Resolved, SignatureDocuments, Stream
 from kelvin_provision.rehearsing.orders import order_of
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging import revocation, stage
+from kelvin_provision.staging.image_names import names_here
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.signatures import counted, may_count_now
 from kelvin_provision.staging.stage import StagingTools
@@ -50,7 +52,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             backoff=ctx.timings.staging,
             trust=ctx.trust,
             outcome=lambda complete: _outcome(complete, ctx),
-            refuse_revoked=lambda known, locks: revocation.refuse(known.spec, revocation.why_revoked(ctx.trust, known, locks)),
+            refuse_revoked=lambda known, locks: _refuse_revoked(known, locks, ctx),
         )
         with system_errors():
             done = stage.run(revision, tools)
@@ -72,6 +74,13 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
     if state != revision.cause:
         ctx.progress(Note(f"staging {revision.workload}: {state}"))
     return current.waiting if current else None
+
+
+def _refuse_revoked(revision: Revision, locks: Sequence[ImageLock], ctx: Context) -> None:
+    """The documents of the images are in the store by now. Raises VersionRevoked."""
+    trust = ctx.trust
+    names = names_here(trust, lambda: ctx.store, ctx.ledger)
+    revocation.refuse(revision.spec, revocation.why_revoked(trust, revision, locks, names))
 
 
 def _outcome(revision: Revision, ctx: Context) -> Ready:

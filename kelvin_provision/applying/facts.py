@@ -19,6 +19,7 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging import stage
+from kelvin_provision.staging.image_names import AS_SAID, names_here
 from kelvin_provision.staging.revocation import why_revoked
 from kelvin_provision.staging.signatures import counted, current
 from kelvin_provision.trust.documents.model import Role
@@ -74,12 +75,13 @@ def revoked_versions(ctx: Context, targets: Sequence[Target]) -> Iterator[Revoke
 
     Where the trust document is damaged, by what the ledger noted when it was accepted: a bad file must not end every apply.
     """
-    trust = None
+    trust, names = None, AS_SAID
     with suppress(StateDamaged):
         trust = ctx.trust
+        names = names_here(trust, lambda: ctx.store, ctx.ledger)
     for target in targets:
         running, revision = target.workload.running, target.revision
-        reason = revision.revoked or (why_revoked(trust, revision) if trust else "")
+        reason = revision.revoked or (why_revoked(trust, revision, names=names) if trust else "")
         if reason and (running is None or running.number != revision.number):
             yield RevokedVersion(target.name, revision.spec.app_version, reason)
 

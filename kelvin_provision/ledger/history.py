@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.hashing import sha256_hex
@@ -16,6 +17,7 @@ from kelvin_provision.ledger.model import Ending, Entry, Revision
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import sealed
 from kelvin_provision.ledger.rows.damage import Row, is_time, printable
+from kelvin_provision.masking.controls import harmless
 
 _COLUMNS = ("time", "who", "action", "workload", "revision", "outcome", "detail", "version", "digest")
 _FIRST_SCHEMA = _COLUMNS.index("version")
@@ -40,7 +42,7 @@ def record_refused(ledger: Ledger, revisions: Sequence[Revision], action: str, d
     with ledger.writing() as db:
         now = ledger.clock()
         for revision in revisions:
-            entry = Entry(now, actor, action, revision.workload, revision.number, REFUSED, detail, evidence=lines)
+            entry = _printable(Entry(now, actor, action, revision.workload, revision.number, REFUSED, detail, evidence=lines))
             if not _is_newest(db, entry):
                 append(db, entry)
 
@@ -123,7 +125,11 @@ def head(ledger: Ledger) -> str:
 
 
 def append(db: sqlite3.Connection, entry: Entry) -> None:
-    """Append a line within a transaction. Its evidence is stored beside it; the hashes cover the lines only."""
+    """Append a line within a transaction. Its evidence is stored beside it; the hashes cover the lines only.
+
+    Every line comes by here: what would control the terminal of who reads it, such as the name of a file on a medium, is made visible.
+    """
+    entry = _printable(entry)
     if not entry.version and entry.revision is not None:
         query = "SELECT * FROM revisions WHERE workload = ? AND number = ?"
         row = db.execute(query, (entry.workload, entry.revision)).fetchone()
@@ -134,6 +140,15 @@ def append(db: sqlite3.Connection, entry: Entry) -> None:
     line = db.execute(f"INSERT INTO history ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  (constants)
     if entry.evidence and line.lastrowid:
         attempts.store(db, line.lastrowid, entry.workload, entry.evidence)
+
+
+def _printable(entry: Entry) -> Entry:
+    texts: dict[str, Any] = {name: _one_line(value) for name in _COLUMNS if isinstance(value := getattr(entry, name), str)}
+    return replace(entry, **texts, evidence=tuple(map(harmless, entry.evidence)))
+
+
+def _one_line(text: str) -> str:
+    return harmless(text).replace("\n", "\\x0a")
 
 
 def line_of(row: sqlite3.Row) -> Entry:

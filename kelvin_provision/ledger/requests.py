@@ -12,7 +12,7 @@ from kelvin_provision.errors import Locked
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry, Order, Revision, Signers
-from kelvin_provision.ledger.reading.bundles import ImportedBundle
+from kelvin_provision.ledger.reading.bundles import ImportedBundle, KnownMedium
 from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import orders as order_rows
@@ -21,6 +21,8 @@ from kelvin_provision.spec.workload import Spec
 
 IMPORTED = "imported "
 """Before the digest of a bundle: the fact that it was imported once, which is remembered when the bundle is forgotten."""
+PLACES = 16
+"""Of one bundle that are kept, besides two for each of its parts."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Brought:
     """What a bundle brings: requests, and the locks of their images by workload, as far as it has them.
 
     `signers` are those whose serials it counts up, by the id of the key, or `name:NAME` for an unsigned bundle. `older`: what it
-    was imported in spite of, for the history.
+    was imported in spite of, for the history. `parts`: into how many it was cut.
     """
 
     bundle: ImportedBundle
@@ -44,6 +46,7 @@ class Brought:
     locks: Mapping[str, tuple[ImageLock, ...]] = field(default_factory=dict)
     signers: tuple[str, ...] = ()
     older: str = ""
+    parts: int = 1
 
     @property
     def origin(self) -> str:
@@ -97,7 +100,7 @@ def import_bundle(
 ) -> Accepted:
     """Store what a bundle brings, and the bundle and its media, all or nothing. One that is known keeps what it brought before."""
     with ledger.writing() as db:
-        _store(db, brought.bundle)
+        _store(db, brought)
         _count(db, brought)
         if brought.bundle.images:
             count = len(brought.bundle.images)
@@ -106,20 +109,35 @@ def import_bundle(
         return accept(ledger, brought.specs, batch, actor=actor, brought=brought, signed=signed, signers=signers)
 
 
-def _store(db: sqlite3.Connection, bundle: ImportedBundle) -> None:
+def add_places(ledger: Ledger, digest: str, media: Sequence[KnownMedium], *, parts: int) -> None:
+    """Where further parts of a bundle are. Nothing else of it is touched: they are not signed. Nothing where it is forgotten by now."""
+    with ledger.writing() as db:
+        if db.execute("SELECT 1 FROM bundles WHERE digest = ?", (digest,)).fetchone():
+            _add_places(db, digest, media, parts)
+
+
+def _add_places(db: sqlite3.Connection, digest: str, media: Sequence[KnownMedium], parts: int) -> None:
+    """A place that is seen again is the newest; those that were not seen for longest make room."""
+    for medium in media:
+        values = (digest, medium.place, medium.filesystem, medium.path)
+        db.execute("INSERT OR REPLACE INTO media (bundle, place, filesystem, path) VALUES (?, ?, ?, ?)", values)
+    query = "DELETE FROM media WHERE bundle = ?1 AND rowid NOT IN (SELECT rowid FROM media WHERE bundle = ?1 ORDER BY rowid DESC LIMIT ?2)"
+    db.execute(query, (digest, PLACES + 2 * parts))
+
+
+def _store(db: sqlite3.Connection, brought: Brought) -> None:
+    """One that is known keeps its place in the order: whatever is brought again must not become what a tag means."""
+    bundle = brought.bundle
     db.execute(
         "INSERT INTO bundles (digest, name, serial, signers, imported, actor) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (digest) DO UPDATE SET rowid = (SELECT max(rowid) + 1 FROM bundles),"
-        " signers = excluded.signers, imported = excluded.imported, actor = excluded.actor",
+        " ON CONFLICT (digest) DO UPDATE SET signers = excluded.signers, imported = excluded.imported, actor = excluded.actor",
         (bundle.digest, bundle.name, bundle.serial, json.dumps(list(bundle.signers)), bundle.imported, bundle.actor),
     )
     if bundle.images:
         images = json.dumps([lock.to_json() for lock in bundle.images])
         db.execute("UPDATE bundles SET images = ? WHERE digest = ?", (images, bundle.digest))
     db.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (IMPORTED + bundle.digest, bundle.imported))
-    for medium in bundle.media:
-        values = (bundle.digest, medium.place, medium.filesystem, medium.path)
-        db.execute("INSERT OR REPLACE INTO media (bundle, place, filesystem, path) VALUES (?, ?, ?, ?)", values)
+    _add_places(db, bundle.digest, bundle.media, brought.parts)
 
 
 def _count(db: sqlite3.Connection, brought: Brought) -> None:

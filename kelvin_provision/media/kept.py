@@ -1,4 +1,4 @@
-"""Tables of contents that are kept on the box, so that the parts of a bundle may come on several media, in any order."""
+"""Tables of contents, and hashes of chunks, kept on the box, so that the parts of a bundle may come on several media, in any order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.model import Contents
 from kelvin_provision.errors import BundleInvalid
 from kelvin_provision.files.durable import private_folder, read_own, write_durably
-from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.files.hashing import digest_of, has_digest
 
 
 def folder(state_dir: Path) -> Path:
@@ -27,6 +27,24 @@ def keep(state_dir: Path, digest: str, contents: bytes) -> None:
     private_folder(folder(state_dir))
     if _read(state_dir, digest) != contents:
         write_durably(path(state_dir, digest), [contents])
+
+
+def keep_hashes(state_dir: Path, digest: str, hashes: bytes) -> None:
+    """Of the chunks of a bundle in parts. Durable when it returns."""
+    private_folder(folder(state_dir))
+    write_durably(_hashes_path(state_dir, digest), [hashes])
+
+
+def hashes(state_dir: Path, digest: str, contents: Contents) -> bytes | None:
+    """None if the file is missing or was changed."""
+    with suppress(OSError):
+        data = read_own(_hashes_path(state_dir, digest))
+        return data if has_digest(data, contents.chunks.digest) else None
+    return None
+
+
+def _hashes_path(state_dir: Path, digest: str) -> Path:
+    return path(state_dir, digest).with_suffix(".chunks")
 
 
 def load(state_dir: Path, digest: str) -> Contents | None:
@@ -47,8 +65,8 @@ def _read(state_dir: Path, digest: str) -> bytes | None:
 
 def forget_others(state_dir: Path, needed: Collection[str]) -> None:
     """Remove what belongs to no bundle of these digests, and what a power cut left of a write."""
-    names = {path(state_dir, digest).name for digest in needed}
+    names = {each.name for digest in needed for each in (path(state_dir, digest), _hashes_path(state_dir, digest))}
     with suppress(OSError):
         for file in folder(state_dir).iterdir():
-            if file.name not in names and re.fullmatch(r"[0-9a-f]{64}\.json|\.[0-9a-f]{64}\.json\..*", file.name):
+            if file.name not in names and re.fullmatch(r"[0-9a-f]{64}\.(json|chunks)|\.[0-9a-f]{64}\.(json|chunks)\..*", file.name):
                 file.unlink(missing_ok=True)

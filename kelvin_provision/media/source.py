@@ -42,7 +42,7 @@ class BundleSource:
             only, table = self._only(bundle)
             return resolve_bundled(table, partial(self._document, only, table), reference, platform, support)
         last: ProvisionError = ImageNotFound(f"{reference}: no bundle has it")
-        for known in self._ledger.bundles():
+        for known in sorted(self._ledger.bundles(), key=lambda known: -known.serial):  # of one serial, the one that came last
             contents = None if known.revoked else self._tables.contents(known)
             if contents and images_of(contents, reference):
                 try:

@@ -10,28 +10,30 @@ from kelvin_provision.refs import Reference
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging.image_names import AS_SAID, ImageNames
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.revocation import Provenance, why
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 
-def why_revoked(trust: Trust, revision: Revision, locks: Sequence[ImageLock] = ()) -> str:
+def why_revoked(trust: Trust, revision: Revision, locks: Sequence[ImageLock] = (), names: ImageNames = AS_SAID) -> str:
     """Empty if it is not. `locks` where the revision does not have them yet."""
     if trust.document is None:
         return ""
-    return why(trust, provenance_of(revision.spec, revision.signers, revision.bundle or "", revision.locks or locks))
+    return why(trust, provenance_of(revision.spec, revision.signers, revision.bundle or "", revision.locks or locks, names))
 
 
-def provenance_of(spec: Spec, signers: Signers, bundle: str = "", locks: Sequence[ImageLock] = ()) -> Provenance:
+def provenance_of(
+    spec: Spec, signers: Signers, bundle: str = "", locks: Sequence[ImageLock] = (), names: ImageNames = AS_SAID
+) -> Provenance:
     """Of images that are not resolved yet, the digest that their reference says."""
-    named = tuple((text, (digest,)) for text in images_of(spec) if (digest := Reference.parse(text).digest))
-    return Provenance(signers.request, signers.bundle, bundle, (*named, *map(image_of, locks)))
+    named = tuple((text, names.of(digest)) for text in images_of(spec) if (digest := Reference.parse(text).digest))
+    return Provenance(signers.request, signers.bundle, bundle, (*named, *(image_of(lock, names) for lock in locks)))
 
 
-def image_of(lock: ImageLock) -> tuple[str, tuple[str, ...]]:
-    """Its name and its digests, either of which may be revoked."""
-    digests = (lock.reference.digest, lock.index.digest if lock.index else None, lock.manifest.digest)
-    return str(lock.reference), tuple(dict.fromkeys(filter(None, digests)))
+def image_of(lock: ImageLock, names: ImageNames = AS_SAID) -> tuple[str, tuple[str, ...]]:
+    """Its name and its digests, any of which may be revoked."""
+    return str(lock.reference), names.of(lock.reference.digest, lock.index.digest if lock.index else None, lock.manifest.digest)
 
 
 def refuse(spec: Spec, reason: str) -> None:

@@ -33,10 +33,14 @@ class RequestFile:
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """Who signed a request: for the history, with the digest of exactly what was signed, and the ids of the keys."""
+    """Who signed a request: for the history, with the digest of exactly what was signed, and the ids of the keys.
+
+    `trust` is the number of the trust document by which it was verified.
+    """
 
     note: str
     keys: tuple[str, ...]
+    trust: int
 
 
 def signature_path(path: Path) -> Path:
@@ -61,7 +65,8 @@ def _checked(trust: Trust, file: RequestFile) -> SignedRequest | None:
     from kelvin_provision.trust.verifying import verify  # most requests have no signature
 
     verified = verify(REQUEST, file.content, file.signatures, trust)
-    return SignedRequest(note_of(verified.text, sha256_hex(file.content)), tuple(signer.key_id for signer in verified.signers))
+    keys = tuple(signer.key_id for signer in verified.signers)
+    return SignedRequest(note_of(verified.text, sha256_hex(file.content)), keys, trust.number)
 
 
 def note_of(text: str, digest: str) -> str:

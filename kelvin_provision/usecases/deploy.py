@@ -19,6 +19,7 @@ from kelvin_provision.spec.read.documents import read_all
 from kelvin_provision.spec.read.findings import Document
 from kelvin_provision.spec.request.accept import Accepted, Defaults, accept
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging.image_names import AS_SAID, names_here
 from kelvin_provision.staging.revocation import provenance_of, refuse
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.requests import RequestFile, SignedRequest, refuse_unsigned, signers
@@ -54,7 +55,7 @@ def read_signed(trust: Trust, files: Sequence[RequestFile]) -> tuple[tuple[Docum
 def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
     """Accept all requests or none; they replace what was staged for the same workloads.
 
-    Raises RequestRefused, SecretMissing, SignatureMissing, VersionRevoked, AgentSilent (the requests are stored then).
+    Raises RequestRefused, SecretMissing, SignatureMissing, VersionRevoked, Locked, AgentSilent (the requests are stored then).
     """
     checked = accepted(ctx.settings, request)
     return deploy_accepted(ctx, [checked], _signers(request, checked.specs))
@@ -64,7 +65,7 @@ def considered(ctx: Context, request: DeployRequest) -> Accepted:
     """What `deploy` would accept: nothing is stored. Raises what it raises before it stores anything."""
     checked = accepted(ctx.settings, request)
     refuse_unsupported(ctx.cluster, checked.specs)
-    refuse_untrusted(ctx.trust, checked.specs, _signers(request, checked.specs))
+    refuse_untrusted(ctx, checked.specs, _signers(request, checked.specs))
     return checked
 
 
@@ -115,12 +116,19 @@ def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
         raise RequestRefused(f"{len(findings)} finding{'s' if len(findings) > 1 else ''} for this box", evidence=findings)
 
 
-def refuse_untrusted(trust: Trust, specs: Sequence[Spec], signed: Mapping[str, SignedRequest]) -> None:
-    """Raises SignatureMissing, VersionRevoked; images whose digest is not known yet are looked at again when they are resolved."""
+def refuse_untrusted(ctx: Context, specs: Sequence[Spec], signed: Mapping[str, SignedRequest]) -> None:
+    """Raises SignatureMissing, VersionRevoked; Locked where a trust document came after a signature was verified.
+
+    Images whose digest is not known yet are looked at again when they are resolved.
+    """
+    trust = ctx.trust
     refuse_unsigned(trust, [spec.name for spec in specs], signed)
+    names = names_here(trust, lambda: ctx.store, ctx.ledger) if trust.document else AS_SAID
     for spec in specs if trust.document else ():
         keys = signed[spec.name].keys if spec.name in signed else ()
-        refuse(spec, why(trust, provenance_of(spec, Signers(keys))))
+        refuse(spec, why(trust, provenance_of(spec, Signers(keys), names=names)))
+    for number in {each.trust for each in signed.values()}:
+        requests.refuse_moved(ctx.ledger, number)
 
 
 def notes_of(signed: Mapping[str, SignedRequest]) -> Mapping[str, str]:
@@ -133,10 +141,10 @@ def store(
 ) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
     """Store all requests as one group, or none. Returns the revisions, and a message for each order that this cancels.
 
-    `signed` has who signed each workload. Raises SignatureMissing, VersionRevoked.
+    `signed` has who signed each workload. Raises SignatureMissing, VersionRevoked, Locked.
     """
     with ctx.ledger.writing():  # so that no trust document is accepted in between
-        refuse_untrusted(ctx.trust, specs, signed)
+        refuse_untrusted(ctx, specs, signed)
         notes, signers = notes_of(signed), {name: Signers(each.keys) for name, each in signed.items()}
         stored = requests.accept(ctx.ledger, specs, uuid.uuid4().hex, actor=ctx.actor, signed=notes, signers=signers)
     return stored.revisions, requests.cancellations(stored.cancelled)

@@ -56,6 +56,13 @@ def made(file, *words, by=()):
     signed(file, *by)
 
 
+def test_who_revokes_an_image_is_told_to_revoke_index_and_manifests():
+    result = run("trust", "create", "new.json", "--root-key", "anna.pub", "--revoke-image", f"sha256:{'a' * 64}")
+    assert "revoke the index and each of its manifests" in result.stderr
+    assert result.exit_code == 0
+    assert "revoke" not in run("trust", "create", "other.json", "--root-key", "anna.pub").stderr
+
+
 def test_keys_are_handed_over_and_revoked_as_a_person_types_it(box):
     assert box.run("trust", "show").stdout.startswith("number    0 (trust.keys)\nroot      1 of 1 must sign\n          anna  ed25519")
     made(

@@ -13,12 +13,15 @@ from kelvin_provision.bundles.model import PAYLOAD_TYPE
 from kelvin_provision.errors import MediumGone, RuntimeUnreachable, SettingsInvalid, UsageRefused
 from kelvin_provision.events import Advanced
 from kelvin_provision.ledger.history import history
-from kelvin_provision.media import devices
+from kelvin_provision.ledger.requests import PLACES
+from kelvin_provision.media import devices, kept
 from kelvin_provision.media.arrivals import Arrival, ArrivedBundle, fact_of, offers, present
 from kelvin_provision.media.mounts import Mounts
+from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 from kelvin_provision.usecases.bundles.media.arriving import ArrivalRequest, arrived
 from tests.kit import bundles, foreign_zips
 from tests.kit.bundle_box import offline
@@ -180,6 +183,94 @@ def test_a_name_that_is_no_text_for_people_spoils_no_line(box, stick):
     (stick / "pump.kpb").rename(stick / "a\x1b[31m.kpb")
     assert arrive(box, stick, imports=False) == [("pump", "shown", "")]
     assert ArrivedBundle("x", "y").to_json()["digest"] is None
+
+
+def in_parts(serial, *names, file):
+    """9 MB in two parts, for requests of these names."""
+    images = {f"{REGISTRY}/pump:1.0.0": random_image([9_000_000]), **IMAGES["fan"]}
+    return bundles.make(images, [body(name) for name in names], name=file, serial=serial, part_size=8 << 20)
+
+
+def imported_in_parts(box, folder, bundle, first=2):
+    """Also its second part, unless only the `first` ones are to be here."""
+    folder.mkdir(exist_ok=True)
+    paths = bundle.write(folder, signatures(KEY, bundle.table, PAYLOAD_TYPE))
+    data = [path.read_bytes() for path in paths]
+    for path in paths[first:]:
+        path.unlink()
+    carry_out(box.ctx, plan(box.ctx, ImportRequest((folder,))))
+    return data
+
+
+def sparse(path, size):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+def test_an_unsigned_file_changes_neither_the_order_of_bundles_nor_what_a_tag_means(box, stick, tmp_path):
+    older, newer = in_parts(1, "fan", file="old"), in_parts(2, "pump", file="new")
+    data = imported_in_parts(box, tmp_path / "one", older, first=1)
+    imported_in_parts(box, tmp_path / "two", newer)
+    before = [replace(known, media=()) for known in box.ledger.bundles()]
+    sparse(stick / "old.kpb.002", older.contents.parts[1])
+    ((_, seen, reason),) = arrive(box, stick)
+    assert (seen, reason.endswith("is not that part of the bundle old: its content is another")) == ("refused", True)
+    (stick / "old.kpb.002").write_bytes(data[1])  # the right one brings a place, and nothing else
+    assert [seen for _, seen, _ in arrive(box, stick)] == ["imported"]
+    assert [replace(known, media=()) for known in box.ledger.bundles()] == before
+    assert {len(known.media) for known in box.ledger.bundles()} == {2}
+    resolved = box.ctx.media.resolve(Reference.parse(f"{REGISTRY}/pump:1.0.0"), Platform("linux", "amd64"))
+    assert resolved.lock.manifest.digest in {image.manifest for image in newer.contents.images}
+
+
+def test_a_tag_means_that_of_the_highest_serial_also_when_an_older_bundle_is_brought_later(box, tmp_path):
+    newer, older = in_parts(2, "pump", file="new"), in_parts(1, "fan", file="old")
+    imported_in_parts(box, tmp_path / "one", newer)
+    older.write(tmp_path / "two", signatures(KEY, older.table, PAYLOAD_TYPE))
+    carry_out(box.ctx, plan(box.ctx, ImportRequest((tmp_path / "two",), allow_older=True)))
+    resolved = box.ctx.media.resolve(Reference.parse(f"{REGISTRY}/pump:1.0.0"), Platform("linux", "amd64"))
+    assert resolved.lock.manifest.digest in {image.manifest for image in newer.contents.images}
+
+
+def test_unsigned_sticks_store_no_places_and_those_of_right_parts_are_bounded(box, stick, tmp_path):
+    bundle = in_parts(1, "pump", file="pump")
+    data = imported_in_parts(box, tmp_path / "one", bundle)
+    for number in range(PLACES):
+        sparse(stick / f"d{number}" / "pump.kpb.002", bundle.contents.parts[1])
+    assert {seen for _, seen, _ in arrive(box, stick)} == {"refused"}
+    assert len(box.ledger.bundles()[0].media) == 2
+    for number in range(PLACES + 8):
+        (stick / f"d{number}").mkdir(exist_ok=True)
+        (stick / f"d{number}" / "pump.kpb.002").write_bytes(data[1])
+    arrive(box, stick)
+    assert len(box.ledger.bundles()[0].media) == PLACES + 2 * len(bundle.contents.parts)
+
+
+def test_a_further_part_needs_the_hashes_that_the_first_one_has(box, stick, tmp_path):
+    """A bundle of which the box did not keep them: they are read again where the first part is, and waited for where it is not."""
+    bundle = in_parts(1, "pump", file="pump")
+    data = imported_in_parts(box, tmp_path / "one", bundle, first=1)
+    (hashes,) = kept.folder(box.settings.state_dir).glob("*.chunks")
+    hashes.write_bytes(b"damaged")
+    (stick / "pump.kpb.002").write_bytes(data[1])
+    (tmp_path / "one").rename(tmp_path / "away")
+    ((_, seen, reason),) = arrive(box, stick)
+    assert (seen, reason) == ("waits", "the hashes of the bundle pump, which are in its first part, are not here")
+    (tmp_path / "away").rename(tmp_path / "one")
+    assert [seen for _, seen, _ in arrive(box, stick)] == ["imported"]
+
+
+def test_no_name_of_a_file_controls_the_terminal_of_who_reads_the_history(box, stick):
+    (stick / "\x1b[2Jpump\nfan.kpb").write_bytes(b"x" * 70_000)
+    os.mkfifo(stick / "\x1b[31mfifo.kpb")
+    for _, _, reason in arrive(box, stick):
+        assert "\x1b" not in reason
+    (line,) = history(box.ledger)
+    assert line.detail.isprintable()
+    assert box.ctx.ledger.fact("arrival sdx1").count("\\u001b") == 0
+    arrive(box, stick)
+    assert len(history(box.ledger)) == 1  # the same is not said twice
 
 
 def test_import_without_keys_is_a_setting_that_cannot_be(tmp_path):

@@ -71,10 +71,10 @@ def test_a_second_medium_of_a_bundle_is_another_place_for_it(ledger):
     assert [found.media for found in ledger.bundles()] == [(other, STICK)]
 
 
-def test_the_newest_import_comes_first_whatever_the_clock_says(ledger):
+def test_what_was_imported_first_last_comes_first_whatever_the_clock_says_and_whatever_is_brought_again(ledger):
     for number, year in ((1, 2031), (2, 2026), (3, 1970), (2, 1970)):
         brought(ledger, Brought(bundle(number, imported=f"{year}-11-28T09:00:00Z")))
-    assert [found.digest for found in ledger.bundles()] == [digest(2), digest(3), digest(1)]
+    assert [found.digest for found in ledger.bundles()] == [digest(3), digest(2), digest(1)]
 
 
 def test_images_without_a_revision_are_kept_until_they_are_pruned(ledger):

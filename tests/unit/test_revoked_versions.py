@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.applying.facts import render_staged
-from kelvin_provision.errors import ApplyFailed, BundleRevoked, ProvisionError, SignerRevoked, VersionRevoked
+from kelvin_provision.errors import ApplyFailed, BundleRevoked, Locked, ProvisionError, SignerRevoked, VersionRevoked
+from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.history import history
 from kelvin_provision.ledger.model import Outcome, Signers
@@ -17,6 +18,7 @@ from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.preview.preview import preview
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
+from kelvin_provision.staging.image_names import ImageNames
 from kelvin_provision.status import Trouble
 from kelvin_provision.support import state
 from kelvin_provision.trust.documents import kept
@@ -264,10 +266,82 @@ def test_a_request_of_a_revoked_key_is_refused_also_when_it_was_read_before(box,
     assert box.ledger.names() == []
 
 
+def test_a_trust_document_that_came_after_a_signature_was_verified_is_not_passed_over(box, tmp_path):
+    """Also one that revokes nothing: other keys may count by it, or more of them."""
+    request = body("pump")
+    documents, by = deploy.read_signed(box.ctx.trust, [RequestFile("pump.json", request, signatures(OTHER, request))])
+    revoke(box, tmp_path / "stick", signed(trust_document(1, ROOT, bundles=(DESK,)), ROOT))
+    with pytest.raises(Locked, match="the trusted keys of this box changed meanwhile"):
+        deploy.deploy(box.ctx, deploy.DeployRequest(documents, signed=by))
+    assert box.ledger.names() == []
+
+
+def other(digest, data):
+    """The same document by its other algorithm."""
+    return digest_of(data, "sha512" if digest.startswith("sha256") else "sha256")
+
+
+def spec_of(reference):
+    return Spec(name="fan", title="", app_name="p", app_version="1", cluster_name="c", method=Method.STAGED, image=reference)
+
+
+@pytest.mark.parametrize("kind", ["index", "index by sha512", "manifest by sha512"])
+def test_a_revoked_index_ends_its_manifests_and_one_digest_of_a_document_the_other(box, stick, tmp_path, kind):
+    image = staged(box, stick, "pump").contents.images[0]
+    deploy.store(box.ctx, [spec_of(f"{REGISTRY}/pump:1.0.0@{image.manifest}")])
+    box.turn()
+    revoked = image.manifest if kind.startswith("manifest") else image.index
+    if kind.endswith("sha512"):
+        revoked = other(revoked, box.store.path(revoked).read_bytes())
+    revoke(box, tmp_path / "second", revocation(images=[revoked]))
+    assert box.ledger.workload("pump").staged.revoked
+    if kind == "index by sha512":
+        return  # nothing on the box has it under this name, so that nobody knows what it leads to
+    assert f"({revoked})" in box.ledger.workload("fan").staged.revoked
+    with pytest.raises(VersionRevoked):
+        box.command_apply("fan")
+    with pytest.raises(VersionRevoked):
+        deploy.store(box.ctx, [spec_of(f"{REGISTRY}/pump:1.0.0@{image.manifest}")])
+    with box.ledger.writing() as db:
+        db.execute("UPDATE revisions SET waiting = NULL, blocked = 0")
+    with pytest.raises(VersionRevoked):
+        box.command_apply("fan")
+
+
+def test_a_revoked_index_that_is_only_named_by_a_lock_ends_its_manifest(box, stick, tmp_path):
+    image = staged(box, stick, "pump").contents.images[0]
+    deploy.store(box.ctx, [spec_of(f"{REGISTRY}/pump:1.0.0@{image.manifest}")])
+    box.turn()
+    box.store.path(image.index).unlink()
+    revoke(box, tmp_path / "second", revocation(images=[image.index]))
+    assert box.ledger.workload("fan").staged.revoked
+
+
+def test_what_a_bundle_brings_is_known_by_every_digest_of_its_documents(box, stick, tmp_path):
+    bundle = bundle_of(stick, "pump")
+    for number, digest in enumerate((bundle.contents.images[0].index, bundle.contents.images[0].manifest), 1):
+        revoke(box, tmp_path / str(number), revocation(number, images=[other(digest, bundle.blobs[digest])]))
+        with pytest.raises(VersionRevoked):
+            plan(box.ctx, ImportRequest((stick,)))
+        with pytest.raises(BundleRevoked, match="the bundle north: image"):
+            plan(box.ctx, ImportRequest((stick,), images_only=True))
+
+
+def test_a_hostile_index_leads_to_so_many_documents_and_no_further():
+    loop, other_one = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    documents = {
+        loop: json.dumps({"manifests": [{"digest": other_one}, {"digest": 7}, {"digest": "sha256:" + "c" * 64}]}).encode(),
+        other_one: json.dumps({"manifests": [{"digest": loop}]}).encode(),
+    }
+    assert ImageNames([loop], documents.get).of(other_one)[-1] == loop
+    for data in (b"", b"[]", b'{"manifests": 7}', b"[" * 100_000, b"\xff", json.dumps({"manifests": [{"digest": other_one}] * 3}).encode()):
+        assert ImageNames([loop], {loop: data}.get).of("sha256:" + "d" * 64) == ("sha256:" + "d" * 64,)
+
+
 def test_of_several_signers_enough_others_must_be_left(box, tmp_path):
     """As when it was verified."""
     spec = Spec(name="pump", title="", app_name="pump", app_version="1", cluster_name="c", method=Method.STAGED, image="r.io/p:1")
-    both = SignedRequest("signed by both", (DESK[1].key_id, OTHER[1].key_id))
+    both = SignedRequest("signed by both", (DESK[1].key_id, OTHER[1].key_id), 0)
     ((revision,), _) = deploy.store(box.ctx, [spec], {"pump": both})
     assert revision.signers == Signers(both.keys)
     revoke(box, tmp_path / "one", revocation(keys=(OTHER,)))

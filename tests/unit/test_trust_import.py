@@ -28,10 +28,10 @@ from kelvin_provision.ledger.history import history
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.trust import computing
 from kelvin_provision.trust.documents import kept
-from kelvin_provision.trust.documents.model import MOST, Role
+from kelvin_provision.trust.documents.model import MOST, Role, SignedDocument
 from kelvin_provision.trust.dsse import BUNDLE, REQUEST, Entry, document
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
-from kelvin_provision.usecases.bundles.trust.importing import ImportTrustRequest, import_documents
+from kelvin_provision.usecases.bundles.trust.importing import ImportTrustRequest, accept_documents, import_documents
 from tests.kit import bundles
 from tests.kit.bundle_box import offline
 from tests.kit.crash import dying_at, killed
@@ -268,6 +268,22 @@ def test_a_damaged_document_stops_what_needs_a_signature_until_it_is_brought_aga
             _ = box.ctx.trust
         imported(box, folder)
         assert believes(box)[0] == 1
+
+
+def test_signatures_that_do_not_fit_never_take_the_place_of_those_that_were_verified(box, tmp_path):
+    chain = [rotation(1), rotation(2)]
+    imported(box, stick(tmp_path / "stick", chain))
+    for number, good in enumerate(chain, 1):
+        content, by = kept.paths(box.settings.state_dir, number)
+        by.unlink()
+        for wrong in (b"JUNK", b"[]", chain[2 - number].signatures):
+            accept_documents(box.ctx, [*chain[: number - 1], SignedDocument(good.content, wrong), *chain[number:]], origin="x")
+            assert not by.exists()
+        content.write_bytes(b"damaged")
+        accept_documents(box.ctx, [*chain[: number - 1], SignedDocument(good.content, b"JUNK"), *chain[number:]], origin="x")
+        assert (content.read_bytes(), by.exists()) == (good.content, False)  # which has its digest
+        accept_documents(box.ctx, chain, origin="x")
+        assert kept.signed_document(box.settings.state_dir, number) == good
 
 
 def test_a_ledger_of_the_schema_before_believes_its_site_file_and_accepts_the_first_document(tmp_path):

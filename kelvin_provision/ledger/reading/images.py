@@ -50,6 +50,12 @@ class ImageReads(BundleReads):
         with self.reading() as db:
             return rows.distinct_locks(db, query, {}, sound_only=True)
 
+    def manifests_of(self, index: str) -> tuple[str, ...]:
+        """Those that the locks of this box say came from this index."""
+        with self.reading() as db:
+            locks = (*rows.images(db, index), *self.bundled_images(sound_only=True))
+        return tuple({lock.manifest.digest: None for lock in locks if lock.index and lock.index.digest == index})
+
     def has_images(self) -> bool:
         """Whether this program has ever resolved an image that is not forgotten."""
         with self.reading() as db:

@@ -211,10 +211,10 @@ def slots(db: sqlite3.Connection, names: Collection[str]) -> dict[str, tuple[int
     return {name: (running, staged) for name, (running, staged) in known}
 
 
-def images(db: sqlite3.Connection) -> tuple[ImageLock, ...]:
-    """Those that were remembered; one that cannot be read stays in the runtime."""
+def images(db: sqlite3.Connection, having: str = "") -> tuple[ImageLock, ...]:
+    """Those that were remembered, or of them those whose locks have this text; one that cannot be read stays in the runtime."""
     locks = []
-    for row in db.execute("SELECT name, lock FROM images ORDER BY name"):
+    for row in db.execute("SELECT name, lock FROM images WHERE instr(lock, ?) ORDER BY name", (having,)):
         with suppress(StateDamaged):
             locks.append(Row(row, "images", "name").json("lock", ImageLock.from_json))
     return tuple(locks)

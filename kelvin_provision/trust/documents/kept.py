@@ -35,6 +35,14 @@ def keep(state_dir: Path, number: int, signed: SignedDocument) -> None:
             write_durably(path, [data])
 
 
+def mend(state_dir: Path, number: int, content: bytes) -> None:
+    """The document alone: its digest is known, and what its signatures were is not."""
+    private_folder(folder(state_dir))
+    path, _ = paths(state_dir, number)
+    if _read(path) != content:
+        write_durably(path, [content])
+
+
 def load(state_dir: Path, number: int, digest: str, offered: Sequence[SignedDocument] = ()) -> TrustDocument:
     """The accepted document; where its file is damaged, the same bytes from among `offered`. Raises StateDamaged."""
     path, _ = paths(state_dir, number)

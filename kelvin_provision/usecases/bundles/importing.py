@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.opening import open_bundle
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ProvisionError, TransferStopped
+from kelvin_provision.errors import BundleDamaged, MediumGone, ProvisionError, TransferStopped
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ledger.reading.bundles import ImportedBundle
+from kelvin_provision.ledger.reading.bundles import ImportedBundle, KnownMedium
 from kelvin_provision.ledger.requests import Accepted, Brought
 from kelvin_provision.media import kept
 from kelvin_provision.media.mounts import Mounts
@@ -59,32 +61,50 @@ def carry_out(ctx: Context, plan: ImportPlan) -> ImportResult:
     """
     plan.refuse_older()
     locks = tuple(dict.fromkeys((*plan.kept, *(lock for some in plan.locks.values() for lock in some))))
-    with ctx.sanitizer.errors():
-        brought = _brought(ctx, plan)
-        with ctx.store.lease(locks):
-            _store_documents(ctx, plan, locks)
-            stored = _stored(ctx, plan, brought)
-            if plan.kept:
-                _copy(ctx, plan.kept)
+    with ctx.sanitizer.errors(), ctx.store.lease(locks):
+        _store_documents(ctx, plan, locks)
+        stored = _stored(ctx, plan, plan.head) if plan.head else _further_parts_stored(ctx, plan)
+        if plan.kept:
+            _copy(ctx, plan.kept)
     woken = wake(ctx) if stored.revisions or plan.head is None else ()
     reboot = () if not stored.revisions or ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)
     warnings = (*plan.warnings, *requests.cancellations(stored.cancelled), *woken, *reboot)
     return ImportResult(plan, stored.revisions, plan.kept, warnings, leave_receipt(ctx, plan, stored.revisions))
 
 
-def _stored(ctx: Context, plan: ImportPlan, brought: Brought) -> Accepted:
+def _stored(ctx: Context, plan: ImportPlan, head: Head) -> Accepted:
     """The table of contents is written within the transaction: who removes those of forgotten bundles holds one, too."""
+    brought, hashes = _brought(ctx, plan), _hashes_of_chunks(plan, head)
     with ctx.ledger.writing():
-        if plan.head is not None:
-            replace(plan, older=older(ctx.ledger, plan.accepted)).refuse_older()  # a newer one may have come since it was planned
-            trusting.accept(ctx, plan.accepted.before, plan.accepted.steps, plan.head.trust, origin=brought.bundle.source)
-            kept.keep(ctx.settings.state_dir, plan.digest, plan.head.contents)
+        replace(plan, older=older(ctx.ledger, plan.accepted)).refuse_older()  # a newer one may have come since it was planned
+        trusting.accept(ctx, plan.accepted.before, plan.accepted.steps, head.trust, origin=brought.bundle.source)
+        kept.keep(ctx.settings.state_dir, plan.digest, head.contents)
+        if hashes:
+            kept.keep_hashes(ctx.settings.state_dir, plan.digest, hashes)
         signed, signers = notes_of(plan.requests.signed), revoked.signers_of(plan.accepted, plan.requests)
         return requests.import_bundle(ctx.ledger, brought, uuid.uuid4().hex, actor=ctx.actor, signed=signed, signers=signers)
 
 
-def _brought(ctx: Context, plan: ImportPlan) -> Brought:
+def _further_parts_stored(ctx: Context, plan: ImportPlan) -> Accepted:
+    """They bring nothing but another place: what the bundle is, and when and by whom it came, was said by the first."""
+    requests.add_places(ctx.ledger, plan.digest, _media_of(plan), parts=len(plan.contents.parts))
+    return Accepted(())
+
+
+def _hashes_of_chunks(plan: ImportPlan, head: Head) -> bytes:
+    """By which further parts are told; empty where there are none, or they cannot be read now."""
+    if len(plan.contents.parts) > 1:
+        with suppress(MediumGone, BundleDamaged), open_bundle(plan.files, head, plan.contents) as bundle:
+            return bundle.content(plan.contents.chunks)
+    return b""
+
+
+def _media_of(plan: ImportPlan) -> tuple[KnownMedium, ...]:
     mounts = Mounts()
+    return tuple(mounts.medium_of(path) for path in plan.files.paths.values())
+
+
+def _brought(ctx: Context, plan: ImportPlan) -> Brought:
     bundle = ImportedBundle(
         digest=plan.digest,
         name=plan.contents.name,
@@ -92,15 +112,11 @@ def _brought(ctx: Context, plan: ImportPlan) -> Brought:
         signers=tuple(signer.text for signer in plan.accepted.signers),
         imported=ctx.ledger.clock(),
         actor=ctx.actor,
-        media=tuple(mounts.medium_of(path) for path in plan.files.paths.values()),
+        media=_media_of(plan),
         images=plan.kept,
     )
-    if plan.head is None:
-        (known,) = ctx.ledger.bundles([plan.digest])
-        bundle = replace(known, media=bundle.media, images=())
-        return Brought(bundle)
     note = plan.older.note if plan.older else ""
-    return Brought(bundle, plan.requests.specs, plan.locks, signers_of(plan.accepted), note)
+    return Brought(bundle, plan.requests.specs, plan.locks, signers_of(plan.accepted), note, parts=len(plan.contents.parts))
 
 
 def _store_documents(ctx: Context, plan: ImportPlan, locks: tuple[ImageLock, ...]) -> None:

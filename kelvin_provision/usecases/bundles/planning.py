@@ -10,20 +10,20 @@ from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.inspection import InspectResult, warnings_of
 from kelvin_provision.bundles.model import IN_BOX, Contents
 from kelvin_provision.bundles.opening import find, open_bundle
-from kelvin_provision.bundles.part_file import size_of
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.context import Context
 from kelvin_provision.errors import BundleRevoked, BundleUnsuitable, RuntimeUnreachable
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
-from kelvin_provision.media import kept
+from kelvin_provision.media import further
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.runtimes.protocol import ImageStorage
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import space
+from kelvin_provision.staging.image_names import names_here
 from kelvin_provision.store.space import shortages
 from kelvin_provision.trust.requests import refuse_unsigned
 from kelvin_provision.trust.verifying import refuse_other
@@ -47,7 +47,7 @@ def plan(ctx: Context, request: ImportRequest, shown: InspectResult | None = Non
         if shown is not None:
             return _of(ctx, request, shown.files, shown.head, shown.accepted)
         files = find(*request.places)
-        if 1 not in files.paths and (known := _known(ctx, files)):
+        if 1 not in files.paths and (known := further.bundle_of(ctx.ledger, ctx.settings.state_dir, files)):
             return _further_parts(request, files, *known)
         head = read_named(files, request.digest, must_be_signed=ctx.must_be_signed("bundle"))
         return _of(ctx, request, files, head, accept(head, ctx.believed(head.trust), request.expect))
@@ -67,8 +67,11 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
         refuse_unsupported(ctx.cluster, requests.specs)
     locks, others = locks_of(bundle, _references(request, requests, contents, box), box)
     images = tuple(dict.fromkeys(locks.values()))
+    documents = {blob.digest for lock in images for blob in (lock.index, lock.manifest) if blob}
     by_workload = locks_by_workload(requests.specs, locks, box.info)
-    revoked.refuse_revoked(trust, accepted, requests, {spec.name: _locks_of(spec, locks) for spec in requests.specs}, images)
+    names = names_here(trust, lambda: ctx.store, ctx.ledger, lambda digest: bundle.document(digest) if digest in documents else None)
+    of_each = {spec.name: _locks_of(spec, locks) for spec in requests.specs}
+    revoked.refuse_revoked(trust, names, accepted, requests, of_each, images=images)
     _refuse_lacking(ctx, contents, images, box)
     _refuse_space(ctx, contents, images, box)
     missing = tuple(sorted({part for lock in images for blob in lock.blobs() for part in _missing_parts(ctx, bundle, blob.digest)}))
@@ -179,20 +182,6 @@ def _workloads(ctx: Context, requests: Requests, locks: dict[Reference, ImageLoc
             )
         )
     return planned
-
-
-# --- further parts --------------------------------------------------------------------------------------
-
-
-def _known(ctx: Context, files: BundleFiles) -> tuple[ImportedBundle, Contents] | None:
-    """The imported bundle that these files are parts of, by name and size: what is in them is hashed when it is read."""
-    for known in ctx.ledger.bundles():
-        contents = kept.load(ctx.settings.state_dir, known.digest) if files.name in known.file_names else None
-        if contents and all(
-            number <= len(contents.parts) and size_of(path) == contents.parts[number - 1] for number, path in files.paths.items()
-        ):
-            return known, contents
-    return None
 
 
 def _further_parts(request: ImportRequest, files: BundleFiles, known: ImportedBundle, contents: Contents) -> ImportPlan:

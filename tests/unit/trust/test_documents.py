@@ -213,6 +213,17 @@ def test_bytes_that_were_changed_are_refused_before_they_are_parsed(site, anna):
         renewed(site, [SignedDocument(b"[" * 5000, one.signatures)])
 
 
+@pytest.mark.parametrize("end", [b"", b"[" * 5000, b', "root": {"keys": 7}}'])
+def test_of_what_too_few_have_signed_nothing_is_parsed_but_its_number(site, anna, end):
+    believing = Trust(site.settings, trust_document(1, anna))
+    for number, message in ((1, "trust document 1 is older"), (3, "3 does not follow number 1"), (2, "0 of the root keys after number 1")):
+        with pytest.raises(TrustDocumentRefused, match=message):
+            renewed(believing, [SignedDocument(b'{\n "number": %d,' % number + end, b"[]")])
+    for content in (b"", end, b'{"number": %s,' % (b"9" * 4000), b'{"number": "3",'):
+        with pytest.raises(TrustDocumentRefused, match="0 of the root keys after number 1"):
+            renewed(believing, [SignedDocument(content, b"[]")])
+
+
 @pytest.mark.parametrize("count", [33, 10_000])
 def test_thousands_of_signatures_are_refused_at_once(site, anna, count):
     one = signed(trust_document(1, anna), anna)

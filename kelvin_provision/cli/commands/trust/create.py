@@ -29,7 +29,10 @@ _ROOT, _BUNDLE, _REQUEST, _IMAGE = map(_keys, ("root", "bundle", "request", "ima
 _ROOT_OF, _BUNDLE_OF, _REQUEST_OF, _IMAGE_OF = map(_threshold, ("root", "bundle", "request", "image"))
 _REVOKE_KEY = Option("--revoke-key", metavar="KEY", help="A public key, or its id, that counts no more; may be repeated.")
 _REVOKE_BUNDLE = Option("--revoke-bundle", metavar="DIGEST", help="A bundle that no box takes any more; may be repeated.")
-_REVOKE_IMAGE = Option("--revoke-image", metavar="DIGEST", help="An image, by index or manifest, that no box applies; may be repeated.")
+_REVOKE_IMAGE = Option(
+    "--revoke-image", metavar="DIGEST", help="An image that no box applies: its index and each manifest; may be repeated."
+)
+_BOTH = "a box that does not have a revoked index does not know its manifests: revoke the index and each of its manifests"
 
 
 def command(
@@ -53,7 +56,8 @@ def command(
 
     Done at a desk. It counts on a box once as many root keys of the document before, and as many of its own, have signed it. In the first
     one, root keys also sign bundles and requests unless others are given; any of a box's trust.keys signs it. A revoked key leaves every
-    role, and stays revoked. Look at it before you sign: `trust show FILE`.
+    role, and stays revoked. Look at it before you sign: `trust show FILE`. Of an image, revoke the digest of its index and those of its
+    manifests: a box that does not have the index cannot know them.
     """
     from kelvin_provision.trust.documents.making import Changes
     from kelvin_provision.trust.documents.model import Revoked
@@ -70,7 +74,8 @@ def command(
     made = create(CreateTrustRequest(file, changes, after))
     item = Item("trust document", str(made.path), "made", f"number {made.document.number}, {made.digest}; not signed yet")
     more = {"trust": {"number": made.document.number, "digest": made.digest, "path": str(made.path)}}
-    return Report("trust create", (item,), more=more, names=(made.digest,))
+    warnings = (_BOTH,) if revoke_image else ()
+    return Report("trust create", (item,), warnings=warnings, more=more, names=(made.digest,))
 
 
 def _role(paths: list[Path] | None, threshold: int | None) -> RoleChange:

@@ -73,7 +73,7 @@ def _one(ctx: Context, request: ArrivalRequest, bundle: BundleOnMedium, silent: 
     shown = ArrivedBundle(_printable(bundle.files.name), _printable(str(first.relative_to(request.place))), bundle.digest)
     try:
         if bundle.error:
-            return replace(shown, seen=Seen.REFUSED, reason=bundle.error)
+            return replace(shown, seen=Seen.REFUSED, reason=ctx.sanitizer.text(bundle.error))
         shown = _looked_at(ctx, shown, bundle)
         if request.imports and silent:
             return replace(shown, seen=Seen.WAITS, reason=silent)
@@ -82,7 +82,7 @@ def _one(ctx: Context, request: ArrivalRequest, bundle: BundleOnMedium, silent: 
         raise
     except ProvisionError as error:
         waits = isinstance(error, MediumGone) or (isinstance(error, NoSpace) and _is_known(ctx, shown))
-        return replace(shown, seen=Seen.WAITS if waits else Seen.REFUSED, reason=str(error))
+        return replace(shown, seen=Seen.WAITS if waits else Seen.REFUSED, reason=ctx.sanitizer.text(str(error)))
 
 
 def _silent_runtime(ctx: Context, patience: float) -> str:
@@ -118,7 +118,8 @@ def _imported(ctx: Context, shown: ArrivedBundle, first: Path) -> ArrivedBundle:
     digest = shown.digest
     if not known:
         planned = plan(ctx, ImportRequest((first,), digest=digest))
-        if planned.head is not None and not _is_vouched_for(planned.accepted):  # as it was read for the plan
+        # As it was read for the plan. For a further part, the bundle's hashes have vouched there.
+        if planned.head is not None and not _is_vouched_for(planned.accepted):
             raise SignatureMissing("it is not signed by a key that this box trusts, and is not imported by itself")
         digest = planned.digest
         with _agent_may_be_silent(ctx):

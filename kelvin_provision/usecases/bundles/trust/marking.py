@@ -6,6 +6,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.model import Entry, Revision
 from kelvin_provision.ledger.staging_state import Revoked, Unrevoked
+from kelvin_provision.staging.image_names import names_here
 from kelvin_provision.staging.revocation import why_revoked
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.revocation import Provenance, why
@@ -18,8 +19,9 @@ def mark(ctx: Context, trust: Trust) -> None:
         ctx.ledger.revoke_bundles(
             [each.digest for each in known if why(trust, Provenance(bundle_signers=each.key_ids, bundle=each.digest))]
         )
+        names = names_here(trust, lambda: ctx.store, ctx.ledger)
         for revision in ctx.ledger.each_revision():
-            _mark(ctx, revision, why_revoked(trust, revision))
+            _mark(ctx, revision, why_revoked(trust, revision, names=names))
 
 
 def _mark(ctx: Context, revision: Revision, reason: str) -> None:

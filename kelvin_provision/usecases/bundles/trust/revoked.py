@@ -8,6 +8,7 @@ from kelvin_provision.bundles.acceptance import Accepted
 from kelvin_provision.errors import BundleRevoked
 from kelvin_provision.ledger.model import Signers
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.staging.image_names import ImageNames
 from kelvin_provision.staging.revocation import image_of, provenance_of, refuse
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.revocation import Provenance, why
@@ -22,12 +23,18 @@ def signers_of(accepted: Accepted, requests: Requests) -> Mapping[str, Signers]:
 
 
 def refuse_revoked(
-    trust: Trust, accepted: Accepted, requests: Requests, locks: Mapping[str, Sequence[ImageLock]], images: Sequence[ImageLock]
+    trust: Trust,
+    names: ImageNames,
+    accepted: Accepted,
+    requests: Requests,
+    locks: Mapping[str, Sequence[ImageLock]],
+    *,
+    images: Sequence[ImageLock],
 ) -> None:
     """`locks` are those of each workload, `images` are all. Raises VersionRevoked, BundleRevoked."""
     signers = signers_of(accepted, requests)
     for spec in requests.specs:
-        refuse(spec, why(trust, provenance_of(spec, signers[spec.name], accepted.digest, locks[spec.name])))
-    reason = why(trust, Provenance(images=tuple(map(image_of, images))))
+        refuse(spec, why(trust, provenance_of(spec, signers[spec.name], accepted.digest, locks[spec.name], names)))
+    reason = why(trust, Provenance(images=tuple(image_of(lock, names) for lock in images)))
     if reason:
         raise BundleRevoked(f"the bundle {accepted.contents.name}: {reason}")
