@@ -11,9 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # What the suite and the demo drive. Installed by us where we are root and there is apt; else the suites say what they miss.
 DISK_PACKAGES := e2fsprogs xfsprogs btrfs-progs
-MEDIA_PACKAGES := fusefat dosfstools
+MEDIA_PACKAGES := fusefat dosfstools mtools
+# A virtual machine, only where the processor can run one: it has a hundred megabytes.
+MACHINE_PACKAGES := $(if $(and $(wildcard /dev/kvm),$(wildcard /sys/module/kvm_intel /sys/module/kvm_amd)),qemu-system-x86)
 PACKAGE_PACKAGES := debootstrap qemu-user-static lintian xz-utils
-TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl chromium $(DISK_PACKAGES) $(MEDIA_PACKAGES) $(PACKAGE_PACKAGES)
+TEST_PACKAGES := docker-registry containerd runc docker.io skopeo busybox-static iproute2 iptables openssl chromium $(DISK_PACKAGES) $(MEDIA_PACKAGES) $(MACHINE_PACKAGES) $(PACKAGE_PACKAGES)
 DEMO_PACKAGES := docker.io docker-registry busybox-static iproute2 iptables
 
 QUICK := tests/unit tests/cli tests/api tests/contract/test_cluster_fake.py tests/contract/test_runtime_fake.py

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import struct
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,16 @@ class Stick:
     def cut(self, mebibytes: int) -> None:
         """It has less than its filesystem says, as sticks do that lie about their size."""
         os.truncate(self._image, mebibytes << 20)
+
+
+def write_stick(image: Path, paths: Iterable[Path], mebibytes: int = 64) -> Path:
+    """What a stick has that was bought: a table with one partition, and FAT32 with these files in it. Needs mtools."""
+    first, sectors = 2048, mebibytes << 11
+    entry = struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0x0C, b"\xfe\xff\xff", first, sectors - first)
+    with image.open("wb") as file:
+        file.truncate(sectors << 9)
+        file.write(entry.rjust(446 + len(entry), b"\0").ljust(510, b"\0") + b"\x55\xaa")
+    words = ["mkfs.vfat", "-F", "32", "-n", "KELVIN", "--offset", str(first), str(image), str((sectors - first) // 2)]
+    subprocess.run(words, check=True, capture_output=True)
+    subprocess.run(["mcopy", "-i", f"{image}@@{first << 9}", *paths, "::"], check=True, env={**os.environ, "MTOOLS_SKIP_CHECK": "1"})
+    return image

@@ -19,6 +19,8 @@ _GIVEN = os.environ.get("KELVIN_PROVISION_TEST_SYSTEMD")
 _SCRIPT = Path(_GIVEN) if _GIVEN else ROOT.parent / "shared" / "systemd" / "box.sh"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 _DIR = _CACHE / "kelvin-provision-box"
+TREE = _DIR / "base-bookworm" / "root"
+"""What boxes start from."""
 ENVIRONMENT = {**os.environ, "BOX_DIR": str(_DIR), "PACKAGES": "python3"}
 PROJECT, LIBRARIES = "/opt/kelvin-provision", "/opt/libraries"
 PYTHON = (3, 11)
@@ -31,7 +33,7 @@ def why_not() -> str:
         return "a box with systemd needs root"
     if not os.access(_SCRIPT, os.X_OK):
         return f"there is no box with systemd: {_SCRIPT}, or set KELVIN_PROVISION_TEST_SYSTEMD"
-    if not (_DIR / "base-bookworm" / "complete").exists():
+    if not (TREE.parent / "complete").exists():
         return f"the box with systemd is not built: python -m tests.kit.servers.systemd (with {_SCRIPT})"
     return "" if sys.version_info[:2] == PYTHON else f"the box with systemd has Python {'.'.join(map(str, PYTHON))}"
 
