@@ -109,7 +109,7 @@ def test_a_download_goes_on_when_the_terminal_is_gone_and_after_the_agent_was_ki
         os.killpg(deployed.pid, signal.SIGHUP)
     assert Path(f"/proc/{agent}").exists()
     os.kill(agent, signal.SIGKILL)
-    assert box.agent()["alive"] is False
+    until(lambda: not box.agent()["alive"])
     _, err = box.run("workloads", "list")
     assert "no agent is running" in err
     port = int(box.environment["KELVIN_PROVISION_REGISTRY"].rpartition(":")[2])
