@@ -15,7 +15,7 @@ SUFFIX = "-rehearsal"
 
 NAME_VARIABLE = "KELVIN_WORKLOAD_NAME"
 
-DEVICE_FOLDER = "/dev"
+DEVICE_FOLDER, SHARED_MEMORY = "/dev", "/dev/shm"  # noqa: S108  (a path is compared with it)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ def shortage(resource: str, requested: float, available: float) -> str:
 
 
 def is_device(path: str) -> bool:
-    return path == DEVICE_FOLDER or path.startswith(f"{DEVICE_FOLDER}/")
+    """Shared memory is a folder like others."""
+    plain = posixpath.normpath(path)
+    return plain == DEVICE_FOLDER or (plain.startswith(f"{DEVICE_FOLDER}/") and not f"{plain}/".startswith(f"{SHARED_MEMORY}/"))
 
 
 def leads_to_sockets(path: str) -> bool:

@@ -5,7 +5,6 @@ The network of the suite's cluster enforces no policy, so a few rules of the sui
 
 import contextlib
 import subprocess
-import tempfile
 import threading
 import urllib.request
 
@@ -114,14 +113,13 @@ def test_where_no_policy_is_enforced_nothing_of_it_is_started(bench):
     assert (started, traces(bench)) == ([], [])
 
 
-def test_a_host_port_and_a_folder_of_the_host_are_left_to_the_running_one(bench):
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # those of pytest are below /dev, where a path stands for a device
-        bound = {
-            "ports": (Port("web", 8080, host_port=free_port()),),
-            "volumes": (Volume("site", VolumeKind.HOST, "/site", source=folder),),
-        }
-        bench.up("bound", bench.cluster.render(bench.spec("bound", system=System(readiness=READY, **bound)), (), 1))
-        with answering(bench, "bound"):
-            result = rehearse(bench, "bound", staged(bench, "bound", **bound), allow_network=True)
-        assert (result.outcome, result.reason) == (RehearsalOutcome.OK, "")
-        assert traces(bench) == []
+def test_a_host_port_and_a_folder_of_the_host_are_left_to_the_running_one(bench, tmp_path):
+    bound = {
+        "ports": (Port("web", 8080, host_port=free_port()),),
+        "volumes": (Volume("site", VolumeKind.HOST, "/site", source=str(tmp_path)),),
+    }
+    bench.up("bound", bench.cluster.render(bench.spec("bound", system=System(readiness=READY, **bound)), (), 1))
+    with answering(bench, "bound"):
+        result = rehearse(bench, "bound", staged(bench, "bound", **bound), allow_network=True)
+    assert (result.outcome, result.reason) == (RehearsalOutcome.OK, "")
+    assert traces(bench) == []

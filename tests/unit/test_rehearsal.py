@@ -10,7 +10,7 @@ import pytest
 
 from kelvin_provision.checks.admission import rehearsed
 from kelvin_provision.cluster.plan import Finding
-from kelvin_provision.cluster.rehearsal import Rehearsed
+from kelvin_provision.cluster.rehearsal import Rehearsed, is_device
 from kelvin_provision.context import separate, silent
 from kelvin_provision.errors import ClusterUnreachable, Interrupted, NotReady, RehearsalEnded
 from kelvin_provision.files.lock import exclusive
@@ -261,3 +261,21 @@ def test_a_ledger_of_the_schema_before_gets_the_table(tmp_path):
     raw.close()
     with Ledger(tmp_path / "ledger.db") as opened, opened.reading() as db:
         assert db.execute("SELECT count(*) FROM rehearsals").fetchone()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "device"),
+    [
+        ("/dev", True),
+        ("/dev/", True),
+        ("/dev/ttyS0", True),
+        ("/dev/shm/../mem", True),
+        ("/dev/shmem", True),
+        ("/dev/shm", False),
+        ("/dev/shm/a", False),
+        ("/developer", False),
+        ("", False),
+    ],
+)
+def test_what_lies_below_dev_is_a_device_but_for_shared_memory(path, device):
+    assert is_device(path) is device
