@@ -32,7 +32,17 @@ def test_who_may_only_look_may_not_rehearse_and_what_is_not_staged_is_refused(bo
 
 @pytest.mark.parametrize(
     "body",
-    [{"seconds": 0}, {"seconds": "7"}, {"seconds": 1e300}, {"real_volumes": "rw"}, {"jobs": 1}, {"allow_network": "true"}, {"x": 1}, [1]],
+    [
+        {"seconds": 0},
+        {"seconds": "7"},
+        {"seconds": 1e300},
+        {"real_volumes": "rw"},
+        {"real_volumes": {}},
+        {"jobs": 1},
+        {"allow_network": "true"},
+        {"x": 1},
+        [1],
+    ],
 )
 def test_a_body_that_is_none_is_refused(box, api, body):
     assert api.post(f"{PUMP}/rehearse", body, Level.OPERATE).status == 400

@@ -69,6 +69,13 @@ def only_by_state(ctx, response, case):
 
 
 @schemathesis.check
+def unavailable_while_locked(ctx, response, case):
+    """A request waits a second for one of the same kind that is under way; the agent answers everything else."""
+    if response.status_code == 503:
+        assert _name_of(response) == "locked", response.content[:300]
+
+
+@schemathesis.check
 def still_logged_in(ctx, response, case):
     """Once its token has ended, every answer is 401, and the fuzzer finds nothing more."""
     if response.status_code == 401 and _name_of(response) == "login-required":

@@ -131,7 +131,12 @@ UPLOAD = record(
 _DIGEST: Schema = {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "description": "the digest that the bundle must have"}
 EXPECT = record({"expect": nullable(_DIGEST)})
 IMPORT = record({"expect": nullable(_DIGEST), "images_only": nullable(FLAG), "allow_older": nullable(FLAG)})
-_BASE64: Schema = {"type": "string", "contentEncoding": "base64", "maxLength": 4 * LARGEST_DOCUMENT // 3 + 4}
+_BASE64: Schema = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "maxLength": 4 * LARGEST_DOCUMENT // 3 + 4,
+    "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+}
 TRUST_DOCUMENTS = record(documents=items(record(content=_BASE64, signatures=_BASE64), minItems=1, maxItems=MOST_DOCUMENTS))
 BYTES: Schema = {"type": "string", "format": "binary"}
 PRUNE = record({"orphans": nullable(FLAG)})

@@ -102,7 +102,7 @@ async def rehearse(call: Call) -> Response:
     seconds = whole_number(given.get("seconds"), MOST_SECONDS)
     if given.get("seconds") is not None and seconds is None:
         raise Refusal("bad-body", f"seconds is not a number up to {MOST_SECONDS}", "leave it out for apply.settle")
-    if given.get("real_volumes") not in {None, "ro"}:
+    if given.get("real_volumes") not in (None, "ro"):  # a list, as it may be an object
         raise Refusal("bad-body", "real_volumes is not ro", "a rehearsal never writes to real data")
     flags = {name: true_or_false(given, name) for name in ("allow_network", "jobs")}
     arguments = {"seconds": seconds, "real_volumes": given.get("real_volumes") == "ro", **flags}
