@@ -22,7 +22,7 @@ WORDS = frozenset(
         updated made failed error warning hint reading writing reads wants waits waiting asked answers sends redirects comes goes
         received read written sent seen found given taken kept set reset removed added answered accepted rejected closed opened lost used
         needed left put pulled downloaded imported verified checked scheduled staged deployed rolled running failing pending ready done
-        one two three first last next same new old also only waiting taking took needs uses keeps stays remains belongs contains
+        some one two three first last next same new old also only waiting taking took needs uses keeps stays remains belongs contains
         gives holds says line lines bytes text list mapping number short long larger smaller because after before content
         true false yes null default
         """,

@@ -189,5 +189,5 @@ def test_who_stores_requests_looks_at_their_signatures_first():
     )
     plan = "kelvin_provision/usecases/bundles/planning.py"
     assert doors == {ledger, direct, planned}
-    for path, call in ((direct, "refuse_untrusted(ctx.trust,"), (direct, "refuse_unsigned(trust,"), (plan, "refuse_unsigned(trust,")):
+    for path, call in ((direct, "refuse_untrusted(ctx, "), (direct, "refuse_unsigned(trust,"), (plan, "refuse_unsigned(trust,")):
         assert call in Path(path).read_text()
