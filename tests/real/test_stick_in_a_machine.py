@@ -1,4 +1,4 @@
-"""A stick with FAT32 in a virtual machine: its kernel finds it, and udev starts the unit."""
+"""A stick with FAT32 in a virtual machine: its kernel finds it, udev starts the unit, and it is pulled out while it is read."""
 
 import json
 import re
@@ -27,6 +27,7 @@ pytestmark = [
 ]
 KEY = key_pair()
 PROGRAMS = "/opt/programs"
+STATE = "/var/lib/kelvin-provision"
 SETTINGS = """\
 registry: registry.example:5000
 cluster: {type: kubernetes}
@@ -34,6 +35,10 @@ runtime: {type: containerd, address: /run/containerd/containerd.sock}
 trust: {keys: [/etc/kelvin-provision/anna.pub]}
 media: {auto: import}
 """
+SIZE = 24 << 20
+SLOW = 1 << 20
+SLACK = 4 << 20
+"""What the kernel reads of a stick besides the bytes that somebody wants: tables, and ahead."""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +83,10 @@ def said(machine, name, times=1):
     return until(sentences, 300, pause=1, why=lambda: machine.out("journalctl", "--no-pager", "-n", "60"))[-1]
 
 
+def stored(machine):
+    return {re.split("[/:]", image["reference"])[2]: image["in_store"] for image in shown(machine, "images", "list")["images"]}
+
+
 def test_udev_starts_the_unit_which_imports_what_is_signed_and_nothing_else(machine, tmp_path):
     machine.plug("both", write_stick(tmp_path / "stick.img", [bundle(tmp_path, "pump", 50_000), bundle(tmp_path, "fan", 50_000, None)]))
     assert re.match(r"imported, on /dev/sd[a-z]1; signed by anna", said(machine, "pump"))
@@ -86,3 +95,31 @@ def test_udev_starts_the_unit_which_imports_what_is_signed_and_nothing_else(mach
     assert {found["name"]: found["outcome"] for found in medium["bundles"]} == {"fan": "refused", "pump": "imported"}
     machine.pull("both")
     until(lambda: "sd" not in machine.out("cat", "/proc/partitions"), 120, pause=1)
+
+
+def copied(machine):
+    """Bytes of a layer that is not whole yet."""
+    sizes = machine.run("sh", "-c", f"stat -c %s {STATE}/partial/*").stdout.split()
+    return max(map(int, sizes), default=0)
+
+
+def test_pulled_out_while_it_is_copied_it_is_waited_for_and_goes_on_where_it_ended(machine, tmp_path):
+    image = write_stick(tmp_path / "stick.img", [bundle(tmp_path, "valve", SIZE)])
+    machine.plug("valve", image, speed=SLOW)
+    everything = ("sh", "-c", "cat /proc/[0-9]*/mountinfo | grep vfat")
+    mounted = until(lambda: machine.run(*everything).stdout, 300, pause=1)
+    assert re.search(r"/run/kelvin-provision/media/sd[a-z]1 ro,nosuid,nodev,noexec\S* .* vfat /dev/sd", mounted)
+    until(lambda: copied(machine) > SIZE // 2, 300, pause=0.5, why=lambda: machine.out("journalctl", "--no-pager", "-n", "60"))
+    machine.pull("valve")
+    assert re.match(r"waits, on /dev/sd[a-z]1; .*the stick valve is not there", said(machine, "valve"))
+    kept = copied(machine)
+    assert SIZE // 2 < kept < SIZE
+    variables = ["--setenv", f"PYTHONPATH={PROJECT}:{LIBRARIES}"]
+    machine.out("systemd-run", "--unit=agent", *variables, "python3", "-P", "-m", "kelvin_provision", "agent", "run")
+    until(lambda: "waits for the stick valve" in tool(machine, "workloads", "list", "--json", "--staged"), 300, pause=2)
+
+    machine.plug("valve", image)
+    assert re.match(r"known, on /dev/sd[a-z]1; signed by anna", said(machine, "valve", 2))
+    assert machine.pull("valve") < SIZE - kept + SLACK
+    assert stored(machine) == {"pump": True, "valve": True}
+    assert "vfat" not in machine.run(*everything).stdout
