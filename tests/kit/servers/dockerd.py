@@ -81,6 +81,7 @@ class Dockerd:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        remove_bridges(self.network)  # of a network that was being made when the power was cut
 
     def cut_power(self) -> None:
         """Kill engine, containerd, shims and containers at once, by pid; forget what a reboot forgets."""
@@ -95,6 +96,7 @@ class Dockerd:
         for mount in sorted(mounts_below(self.folder), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False)
         shutil.rmtree(self.folder / "exec", ignore_errors=True)
+        remove_bridges(self.network)
 
 
 def remove_bridges(network: str) -> None:
