@@ -12,12 +12,13 @@ from kelvin_provision.bundles.parts import BundleFiles
 from kelvin_provision.bundles.zips.opening import refuse_foreign
 from kelvin_provision.errors import BundleRevoked, SignatureMissing, SignersTooFew, SignerUnknown
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.spec.signatures import Signer
 from kelvin_provision.trust.believed import Trust, role_name
 from kelvin_provision.trust.documents.accepting import Beside, Followed
 from kelvin_provision.trust.documents.model import Step
 from kelvin_provision.trust.documents.renewing import renewed_beside
 from kelvin_provision.trust.dsse import entries_of
-from kelvin_provision.trust.verifying import Signer, Verified, refuse_other, verify
+from kelvin_provision.trust.verifying import Verified, refuse_other, verify
 
 _EMPTY = 4096
 """Bytes of a table of contents that an unsigned bundle of trust documents has at most."""

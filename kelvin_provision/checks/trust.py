@@ -67,7 +67,7 @@ def trust(state: TrustState) -> Iterator[CheckFinding]:
         elif key.key is not None and first.setdefault(key.key.key_id, key) is not key:
             yield warning(f"trusted key {key.path} is the same as {first[key.key.key_id].path}, and counts once")
     if all(key.error is None for key in state.keys):
-        names = ", ".join(f"{key.key.name} ({key.key.key_id[:12]})" for key in first.values() if key.key)
+        names = ", ".join(key.key.text for key in first.values() if key.key)
         yield ok(f"trusted: {names}; must be signed: {must_be_signed(state.settings)}")
 
 
@@ -91,7 +91,7 @@ def _role(document: TrustDocument, name: str) -> str:
     role = document.role(name)
     if role is None:
         return "none"
-    names = ", ".join(f"{key.name} ({key.key_id[:12]})" for key in role.keys)
+    names = ", ".join(key.text for key in role.keys)
     return names if role.threshold == 1 else f"{role.threshold} of {names}"
 
 

@@ -1,4 +1,4 @@
-"""Signatures of images as values: the files of one, and what is known of those of an image. Pure."""
+"""Signatures as values: who signed, the files of a signature of an image, and what is known of those of one image. Pure."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _blob(digest: Any, size: Any) -> Descriptor:
 
 
 @dataclass(frozen=True)
-class KnownSigner:
-    """A key that signed an image, and the name that it had here at that time."""
+class Signer:
+    """A key that has signed, and its name here at that time, as people call it."""
 
     key_id: str
     name: str
@@ -60,7 +60,7 @@ class ImageVerdict:
     neither counts. `remarks` say why further ones do not; `unread` why something that was found at the last look was not taken as one.
     """
 
-    signers: tuple[KnownSigner, ...] = ()
+    signers: tuple[Signer, ...] = ()
     tried: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     keyless: int = 0
@@ -83,7 +83,7 @@ class ImageVerdict:
     def from_json(cls, document: dict[str, Any]) -> Self:
         """The inverse of `to_json`. Raises ValueError, TypeError, KeyError for a document that is damaged."""
         return cls(
-            tuple(KnownSigner(*map(_text, signer)) for signer in document["signers"]),
+            tuple(Signer(*map(_text, signer)) for signer in document["signers"]),
             tuple(map(_text, document["tried"])),
             tuple(map(_text, document["seen"])),
             int(document["keyless"]),

@@ -13,7 +13,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.reading.images import ImageReads
 from kelvin_provision.registry.protocol import Blobs, Media, SignatureDocuments
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.signatures import ImageVerdict, KnownSigner, SignatureFiles
+from kelvin_provision.spec.signatures import ImageVerdict, SignatureFiles, Signer
 from kelvin_provision.staging.arrived_signatures import documents_of, judged_and_kept
 from kelvin_provision.store import Store
 from kelvin_provision.trust.believed import Trust
@@ -31,7 +31,7 @@ class ImageSigners:
     """Who signed an image, as this box counts it now: `state`, the signers that count, and a text for people."""
 
     state: str
-    signers: tuple[KnownSigner, ...] = ()
+    signers: tuple[Signer, ...] = ()
     text: str = ""
 
     @property
@@ -94,7 +94,7 @@ def counted(verdict: ImageVerdict | None, role: Role) -> ImageSigners:
     if verdict is None:
         return ImageSigners(UNKNOWN, text="its signatures were not looked for")
     names = {key.key_id: key.name for key in role.keys}
-    signers = tuple(KnownSigner(signer.key_id, names[signer.key_id]) for signer in verdict.signers if signer.key_id in names)
+    signers = tuple(Signer(signer.key_id, names[signer.key_id]) for signer in verdict.signers if signer.key_id in names)
     by = f"signed by {', '.join(signer.text for signer in signers)}"
     if len(signers) >= role.threshold:
         return ImageSigners(SIGNED, signers, by)

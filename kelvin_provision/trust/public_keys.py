@@ -11,6 +11,7 @@ import hashlib
 import re
 
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.spec.signatures import Signer
 
 ED25519, P256 = "ed25519", "p256"
 PREFIXES = {ED25519: bytes.fromhex("302a300506032b6570032100"), P256: bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")}
@@ -53,6 +54,11 @@ class PublicKey:
     @property
     def key_id(self) -> str:
         return hashlib.sha256(self.der).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """For people: `anna (3f2a0c1d9b7e)`."""
+        return Signer(self.key_id, self.name).text
 
     @property
     def pem(self) -> bytes:

@@ -84,7 +84,7 @@ def _by_command(payload_type: str, payload: bytes, by: SignCommand) -> Entry:
     (fits,) = fitting(payload_type, payload, [(by.public, signature)])
     if not fits:
         hint = command("key show", "FILE", instruction="--key must be the public key of the command; look at it")
-        raise SigningFailed(f"what {by.words[0]} answered is not a signature by {by.public.name} ({by.public.key_id[:12]})", hint=hint)
+        raise SigningFailed(f"what {by.words[0]} answered is not a signature by {by.public.text}", hint=hint)
     return Entry(by.public.key_id, signature)
 
 

@@ -16,25 +16,13 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command
+from kelvin_provision.spec.signatures import Signer
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.computing import fitting
 from kelvin_provision.trust.documents.accepting import Fitting
 from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.dsse import Entry, entries_of
 from kelvin_provision.trust.public_keys import PublicKey
-
-
-@dataclass(frozen=True)
-class Signer:
-    """`name` is the key's file name, as people call it."""
-
-    key_id: str
-    name: str
-
-    @property
-    def text(self) -> str:
-        """For people: `anna (3f2a0c1d9b7e)`."""
-        return f"{self.name} ({self.key_id[:12]})"
 
 
 @dataclass(frozen=True)
@@ -81,7 +69,7 @@ def _verified(
     pairs = [(known[entry.key_id], entry.signature) for entry in entries if entry.key_id in known]
     for (key, _), is_right in zip(pairs, fits(payload_type, payload, pairs) if pairs else (), strict=True):
         if not is_right:
-            raise SignatureInvalid(f"the signature of {key.name} ({key.key_id[:12]}) does not belong to this content")
+            raise SignatureInvalid(f"the signature of {key.text} does not belong to this content")
     signers = tuple(dict.fromkeys(Signer(key.key_id, key.name) for key, _ in pairs))
     return Verified(signers, len(entries) - len(pairs)), entries
 

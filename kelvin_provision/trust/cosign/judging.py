@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.spec.signatures import ImageVerdict, KnownSigner
+from kelvin_provision.spec.signatures import ImageVerdict, Signer
 from kelvin_provision.trust.computing import fitting_each
 from kelvin_provision.trust.cosign import claims, manifests
 from kelvin_provision.trust.cosign.claims import Claim
@@ -49,7 +49,7 @@ def judge(signatures: Sequence[Signed], documents: Mapping[str, bytes], keys: Se
     """
     remarks: list[str] = []
     makers: dict[Claim, PublicKey] = {}
-    signers: dict[str, KnownSigner] = {}
+    signers: dict[str, Signer] = {}
     counting: set[str] = set()
     claimed = _in_turn(signatures, documents, remarks)
     if len(claimed) > MOST_CLAIMS:
@@ -66,7 +66,7 @@ def judge(signatures: Sequence[Signed], documents: Mapping[str, bytes], keys: Se
                 remarks.append(f"a signature of {key.name}: {error}")
             else:
                 if key.key_id not in signers:
-                    signers[key.key_id] = KnownSigner(key.key_id, key.name)
+                    signers[key.key_id] = Signer(key.key_id, key.name)
                     counting.add(claimed[claim])
     signed = {claim.signature for claim in makers}
     rest = {claim.signature: claim.certified for claim in looked_at if claim.signature not in signed}

@@ -80,7 +80,7 @@ def _refuse_number(before: int, number: int) -> None:
 
 
 def _unmet(whose: str, role: Role, signers: Sequence[PublicKey]) -> TrustDocumentRefused:
-    by = f" by {', '.join(f'{key.name} ({key.key_id[:12]})' for key in signers)}" if signers else ""
+    by = f" by {', '.join(key.text for key in signers)}" if signers else ""
     text = f"the trust document is signed{by} with {len(signers)} of the root keys {whose}, and {role.threshold} must have signed it"
     return TrustDocumentRefused(text, hint=UNSIGNED)
 
@@ -91,7 +91,7 @@ def _signers(role: Role, signed: SignedDocument, fits: Fits) -> tuple[PublicKey,
     pairs = [(known[entry.key_id], entry.signature) for entry in _entries(signed.signatures) if entry.key_id in known]
     for (key, _), right in zip(pairs, fits(signed.content, pairs) if pairs else (), strict=True):
         if not right:
-            raise TrustDocumentInvalid(f"the signature of {key.name} ({key.key_id[:12]}) does not belong to this trust document")
+            raise TrustDocumentInvalid(f"the signature of {key.text} does not belong to this trust document")
     return tuple({key.key_id: key for key, _ in pairs}.values())
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.spec.signatures import Signer
 from kelvin_provision.trust.public_keys import PublicKey
 
 LARGEST = 8 * 1024
@@ -71,4 +72,4 @@ class Step:
     @property
     def signed_by(self) -> tuple[str, ...]:
         """For people: `anna (3f2a0c1d9b7e)`."""
-        return tuple(f"{name} ({key_id[:12]})" for key_id, name in self.signers)
+        return tuple(Signer(*signer).text for signer in self.signers)

@@ -14,11 +14,12 @@ from kelvin_provision.errors import (
     SignerUnknown,
 )
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.spec.signatures import Signer
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.dsse import BUNDLE, REQUEST, Entry, document, entries_of, joined, pae
 from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.signing import sign
-from kelvin_provision.trust.verifying import Signer, refuse_other, verify
+from kelvin_provision.trust.verifying import refuse_other, verify
 from tests.kit.signing import key_pair, signature
 
 CONTENT = b'{"name": "pump"}'
