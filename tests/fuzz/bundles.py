@@ -3,33 +3,24 @@
 Changed are bytes of the archive (most often of its first members), and values of the table of contents, which then stays JSON.
 """
 
-import argparse
 import json
 import random
-import sys
-import tempfile
-import time
-from collections import Counter
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
-from kelvin_provision.bundles.inspection import BundlePlace, inspect, verified
+from kelvin_provision.bundles.acceptance import Accepted
+from kelvin_provision.bundles.inspection import BundlePlace, inspect
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT
-from kelvin_provision.errors import ProvisionError
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.believed import Trust
+from tests.fuzz.archives import Fuzzer
 from tests.kit import bundles
 from tests.kit.hostile_bundles import BASE, DIGEST, document, headed
 from tests.kit.images import make_image
 from tests.kit.signing import key_pair
 from tests.kit.trusting import signed, trust_document
 
-REFUSED = {65, 66, 75}
-_LONGEST = 1000
-"""Characters of a reason."""
-SECONDS = 5.0
-"""Of processor time for one, ten times what the largest takes."""
 VALUES = (
     None, True, 0, -1, 1, 511, 512, (1 << 53) - 1, 1 << 53, 1 << 64, 1.5, "", "x", "..", "a/b", "\x1b", "\ud800", DIGEST, "sha512:00", [], {}, [[]], [1],
     {"a": 1}, "x" * 2000, [DIGEST, 0, 1], "linux/amd64", "r.io/x:1", f"r.io/x@{DIGEST}",
@@ -112,25 +103,6 @@ def changed_bytes(source: random.Random, data: bytes, end: int | None = None) ->
     return bytes(changed)
 
 
-def outcome(folder: Path, data: bytes) -> str:
-    """What became of it. Raises AssertionError for what must not happen."""
-    path = folder / "fuzzed.kpb"
-    path.write_bytes(data)
-    began = time.process_time()
-    try:
-        accepted = inspect(BundlePlace((path,)), Trust(TrustSettings())).accepted
-        bad = verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).result.bad
-        _read_all(path)
-    except ProvisionError as error:
-        if error.exit_code not in REFUSED or not 0 < len(str(error)) < _LONGEST + 2 * len(str(folder)):
-            raise AssertionError((error.code, str(error))) from error
-        return error.code
-    finally:
-        assert time.process_time() - began < SECONDS
-    assert accepted.contents.total == len(data)
-    return "damaged" if bad else "whole"
-
-
 def _read_all(path: Path) -> None:
     """What is accepted is read to its end, and each document has its digest or is damaged."""
     files = find(path)
@@ -144,27 +116,12 @@ def _read_all(path: Path) -> None:
             assert len(bundle.document(image.config)) <= limits.CONFIG
 
 
-def run(folder: Path, seed: int, *, count: int = sys.maxsize, seconds: float = 1e9) -> Counter[str]:
-    """How many came to what."""
-    outcomes: Counter[str] = Counter()
-    ends = time.monotonic() + seconds
-    for number in range(count):
-        if time.monotonic() > ends:
-            break
-        data = mutated(random.Random(f"{seed} {number}"))  # noqa: S311  (no secret)
-        try:
-            outcomes[outcome(folder, data)] += 1
-        except Exception as error:
-            kept = Path(tempfile.gettempdir()) / f"fuzzed-{seed}-{number}.kpb"
-            kept.write_bytes(data)
-            raise AssertionError(f"seed {seed}, number {number}, kept as {kept}: {error!r}") from error
-    return outcomes
+def _word(accepted: Accepted, bad: bool, data: bytes) -> str:
+    assert accepted.contents.total == len(data)
+    return "damaged" if bad else "whole"
 
+
+FUZZER = Fuzzer(".kpb", mutated, _read_all, _word)
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))  # noqa: S311  (no secret)
-    words, _ = parser.parse_known_args()
-    with tempfile.TemporaryDirectory() as place:
-        sys.stdout.write(f"{dict(run(Path(place), words.seed, seconds=words.seconds))}\nseed {words.seed}\n")
+    FUZZER.main(__doc__)

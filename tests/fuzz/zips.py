@@ -3,28 +3,23 @@
 Changed are bytes of the zip, most often of its headers and its directory, or what is in an entry of a zip that is right otherwise.
 """
 
-import argparse
 import json
 import random
-import sys
-import tempfile
-import time
 import zipfile
-from collections import Counter
 from pathlib import Path
 
 from kelvin_provision.bundles import limits
-from kelvin_provision.bundles.inspection import BundlePlace, inspect, verified
+from kelvin_provision.bundles.acceptance import Accepted
+from kelvin_provision.bundles.inspection import BundlePlace, inspect
 from kelvin_provision.bundles.model import FOREIGN
 from kelvin_provision.bundles.opening import find, open_bundle, read_head
-from kelvin_provision.errors import ProvisionError
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.believed import Trust
-from tests.fuzz.bundles import REFUSED, SECONDS, changed_bytes, changed_values
+from tests.fuzz.archives import Fuzzer
+from tests.fuzz.bundles import changed_bytes, changed_values
 from tests.kit import foreign_zips, packages
 from tests.kit.images import make_image
 
-_LONGEST = 1000
 _IMAGE = make_image([b"layer " * 500, b"other"], compress=False)
 _NAMES = {"r.io/pump:1": _IMAGE, "r.io/side:2": make_image([b"side" * 90])}
 _FILES = (
@@ -72,24 +67,6 @@ def _at_records(source: random.Random, whole: bytes) -> bytes:
     return bytes(changed)
 
 
-def outcome(folder: Path, data: bytes) -> str:
-    """What became of it. Raises AssertionError for what must not happen."""
-    path = folder / "fuzzed.zip"
-    path.write_bytes(data)
-    began = time.process_time()
-    try:
-        accepted = inspect(BundlePlace((path,)), Trust(TrustSettings())).accepted
-        bad = verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).result.bad
-        _read_all(path)
-    except ProvisionError as error:
-        if error.exit_code not in REFUSED or not 0 < len(str(error)) < _LONGEST + 2 * len(str(folder)):
-            raise AssertionError((error.code, str(error))) from error
-        return error.code
-    finally:
-        assert time.process_time() - began < SECONDS
-    return f"{'damaged' if bad else 'whole'} {accepted.contents.form}"
-
-
 def _read_all(path: Path) -> None:
     files = find(path)
     head = read_head(files, named=True)
@@ -104,27 +81,11 @@ def _read_all(path: Path) -> None:
             assert len(bundle.document(image.config)) <= limits.CONFIG
 
 
-def run(folder: Path, seed: int, *, count: int = sys.maxsize, seconds: float = 1e9) -> Counter[str]:
-    """How many came to what."""
-    outcomes: Counter[str] = Counter()
-    ends = time.monotonic() + seconds
-    for number in range(count):
-        if time.monotonic() > ends:
-            break
-        data = mutated(random.Random(f"{seed} {number}"))  # noqa: S311  (no secret)
-        try:
-            outcomes[outcome(folder, data)] += 1
-        except Exception as error:
-            kept = Path(tempfile.gettempdir()) / f"fuzzed-{seed}-{number}.zip"
-            kept.write_bytes(data)
-            raise AssertionError(f"seed {seed}, number {number}, kept as {kept}: {error!r}") from error
-    return outcomes
+def _word(accepted: Accepted, bad: bool, _: bytes) -> str:
+    return f"{'damaged' if bad else 'whole'} {accepted.contents.form}"
 
+
+FUZZER = Fuzzer(".zip", mutated, _read_all, _word)
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))  # noqa: S311  (no secret)
-    words, _ = parser.parse_known_args()
-    with tempfile.TemporaryDirectory() as place:
-        sys.stdout.write(f"{dict(run(Path(place), words.seed, seconds=words.seconds))}\nseed {words.seed}\n")
+    FUZZER.main(__doc__)

@@ -78,7 +78,7 @@ def test_a_bundle_at_its_limits_is_read(tmp_path):
 
 def test_what_was_changed_at_random_is_read_as_it_says_or_refused(tmp_path):
     """The short form of `make fuzz`: the same thousand each time."""
-    outcomes = fuzz.run(tmp_path, seed=14, count=1000)
+    outcomes = fuzz.FUZZER.run(tmp_path, seed=14, count=1000)
     assert sum(outcomes.values()) == 1000
     assert outcomes.keys() >= {"bundle-invalid", "bundle-damaged", "signature-invalid", "damaged", "whole"}
 
@@ -86,5 +86,5 @@ def test_what_was_changed_at_random_is_read_as_it_says_or_refused(tmp_path):
 @pytest.mark.slow
 def test_no_zip_that_was_changed_at_random_does_harm(tmp_path):
     """The same thousand each time."""
-    outcomes = fuzz_zips.run(tmp_path, seed=15, count=1000)
+    outcomes = fuzz_zips.FUZZER.run(tmp_path, seed=15, count=1000)
     assert {"bundle-invalid", "bundle-damaged", "whole zip", "damaged package"} <= outcomes.keys(), outcomes
