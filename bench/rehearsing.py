@@ -7,7 +7,6 @@ import json
 import os
 import statistics
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from bench.applying import end_agent
 from bench.measure import Row, program, run
 from tests.kit.images import SERVE, push
 from tests.kit.images import program as image_of
+from tests.kit.meanwhile import repeated
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.registry import docker_registry
 
@@ -74,23 +74,16 @@ def _measured(environment: dict[str, str], address: str) -> Iterator[Row]:
 @contextlib.contextmanager
 def _requests(address: str, taken: list[float]) -> Iterator[None]:
     """Fifty a second, and every one is answered."""
-    over = threading.Event()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def ask() -> None:
-        while not over.wait(0.02):
-            began = time.perf_counter()
-            with opener.open(f"http://{address}:8080/", timeout=10) as answer:
-                assert answer.read() == b"one\n"  # noqa: S101
-            taken.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        with opener.open(f"http://{address}:8080/", timeout=10) as answer:
+            assert answer.read() == b"one\n"  # noqa: S101
+        taken.append(time.perf_counter() - began)
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with repeated(ask, pause=0.02):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _stage(environment: dict[str, str], version: str) -> None:

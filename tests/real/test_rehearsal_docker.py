@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import threading
 
 import docker
 import pytest
@@ -17,6 +16,7 @@ from kelvin_provision.status import RehearsalOutcome
 from tests.contract.cluster_contract import never, no_secrets, spec
 from tests.kit.docker_bench import DockerBench, bench, docker_bench
 from tests.kit.images import SERVE, make_image, program, tar_of
+from tests.kit.meanwhile import repeated
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.reserved import free_port
 from tests.kit.waiting import until
@@ -78,20 +78,10 @@ def traces(client):
 @contextlib.contextmanager
 def answering(box):
     """The running version answers every request in the block."""
-    answers, over = [], threading.Event()
-
-    def ask():
-        while not over.is_set():
-            answers.append(box.answer(NAME))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    answers = []
+    with repeated(lambda: answers.append(box.answer(NAME)), pause=0.0):
         yield
         until(lambda: len(answers) > 1)
-    finally:
-        over.set()
-        thread.join()
     assert set(answers) == {"one"}
 
 

@@ -5,7 +5,6 @@ The network of the suite's cluster enforces no policy, so a few rules of the sui
 
 import contextlib
 import subprocess
-import threading
 import urllib.request
 
 import pytest
@@ -19,6 +18,7 @@ from kelvin_provision.spec.enums import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, System, Volume
 from kelvin_provision.status import RehearsalOutcome
 from tests.kit.kubernetes_bench import bench, never, no_secrets, shared_bench
+from tests.kit.meanwhile import repeated
 from tests.kit.servers.reserved import free_port
 from tests.kit.waiting import until
 
@@ -45,21 +45,15 @@ def traces(bench):
 def answering(bench, name):
     """The pod that ran before answers every request in the block."""
     (pod,) = bench.api.list_objects("v1", "Pod", bench.namespace, f"{OWNER}={name}")
-    opener, answers, over = urllib.request.build_opener(urllib.request.ProxyHandler({})), [], threading.Event()
+    opener, answers = urllib.request.build_opener(urllib.request.ProxyHandler({})), []
 
     def ask():
-        while not over.wait(0.05):
-            with opener.open(f"http://{pod['status']['podIP']}:8080/", timeout=5) as answer:
-                answers.append(answer.read())
+        with opener.open(f"http://{pod['status']['podIP']}:8080/", timeout=5) as answer:
+            answers.append(answer.read())
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with repeated(ask):
         yield
         until(lambda: len(answers) > 1)
-    finally:
-        over.set()
-        thread.join()
     assert set(answers) == {b"one\n"}
     (after,) = bench.api.list_objects("v1", "Pod", bench.namespace, f"{OWNER}={name}")
     assert after["metadata"]["uid"] == pod["metadata"]["uid"]
@@ -68,7 +62,7 @@ def answering(bench, name):
 @contextlib.contextmanager
 def enforcing(bench):
     """What a network plugin does for a policy that denies everything: nothing new leaves the pods that it selects."""
-    over, rules = threading.Event(), []
+    rules = []
 
     def add(address):
         for chain in ("INPUT", "FORWARD"):
@@ -78,20 +72,16 @@ def enforcing(bench):
                 rules.append(rule)
 
     def follow():
-        while not over.wait(0.1):
-            for policy in bench.api.list_objects("networking.k8s.io/v1", "NetworkPolicy", bench.namespace, REHEARSAL):
-                ((label, value),) = policy["spec"]["podSelector"]["matchLabels"].items()
-                for pod in bench.api.list_objects("v1", "Pod", bench.namespace, f"{label}={value}"):
-                    if address := (pod.get("status") or {}).get("podIP"):
-                        add(address)
+        for policy in bench.api.list_objects("networking.k8s.io/v1", "NetworkPolicy", bench.namespace, REHEARSAL):
+            ((label, value),) = policy["spec"]["podSelector"]["matchLabels"].items()
+            for pod in bench.api.list_objects("v1", "Pod", bench.namespace, f"{label}={value}"):
+                if address := (pod.get("status") or {}).get("podIP"):
+                    add(address)
 
-    thread = threading.Thread(target=follow)
-    thread.start()
     try:
-        yield
+        with repeated(follow, pause=0.1):
+            yield
     finally:
-        over.set()
-        thread.join()
         for rule in rules:
             subprocess.run(["iptables", "-w", "-D", *rule], check=True)
 

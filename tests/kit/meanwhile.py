@@ -1,0 +1,23 @@
+"""What is done again and again beside a block."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def repeated(action: Callable[[], object], pause: float = 0.05) -> Iterator[None]:
+    """In a thread, with so many seconds between two times, until the block has ended. An error in it fails the test, as in every thread."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(pause):
+            action()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
