@@ -23,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m package")
     parser.add_argument("what", nargs="?", choices=("all", "lock"), default="all")
     parser.add_argument("--arch", action="append", choices=lock.ARCHITECTURES, help="default: every one")
-    parser.add_argument("--fresh", action="store_true", help="make the trees anew, and take none from the cache")
+    parser.add_argument("--fresh", action="store_true", help="build the trees again instead of taking them from the cache")
     parser.add_argument("--project", type=Path, default=PROJECT, help="the repository whose HEAD is packaged")
     parser.add_argument("--form", action="append", choices=FORMS, help="default: both")
     parser.add_argument("--dist", type=Path, help="default: dist in the repository")

@@ -49,7 +49,7 @@ def _built(kind: str, work: Path, source: Source) -> Path:
 
 
 def _normalised(sdist: Path, target: Path, epoch: int) -> None:
-    """The same files, sorted, of nobody, at the time of the commit: setuptools writes who and when."""
+    """The same files, sorted, owned by root, with the time of the commit: setuptools records the user and the time of the build."""
     data = io.BytesIO()
     with tarfile.open(sdist) as old, tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as new:
         for member in sorted(old, key=lambda each: each.name):
