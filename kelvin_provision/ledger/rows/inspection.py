@@ -13,6 +13,7 @@ from kelvin_provision.ledger.local_names import local_name
 from kelvin_provision.ledger.reading.bundles import bundle_of, medium_of
 from kelvin_provision.ledger.reading.trust import trust_of
 from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.damage import Row, damaged, strings
 from kelvin_provision.ledger.rows.listing import stale
 from kelvin_provision.spec.lock import ImageLock
@@ -30,6 +31,8 @@ _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "bundles": bundle_of,
     "media": medium_of,
     "trust": trust_of,
+    "following": following.publication_of,
+    "followed": following.workload_of,
     "holds": lambda row: Row(row, "holds", "workload").text("reason"),
 }
 

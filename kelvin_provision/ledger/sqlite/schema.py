@@ -258,7 +258,34 @@ UPDATE revisions SET signers = json_object('request', json('[]'), 'bundle', json
 UPDATE revisions SET signers = json_set(coalesce(signers, '{{"request":[],"bundle":[]}}'), '$.request', json({_REQUEST_SIGNERS}))
     WHERE {_REQUEST_SIGNERS} IS NOT NULL
 """  # noqa: S608  (constants)
-_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH, SIXTEENTH)
+# `digest` is that of the manifest that was taken in last. `serials` of publications are apart from those of bundles: another series.
+SEVENTEENTH = """
+CREATE TABLE following (
+    reference TEXT PRIMARY KEY,              -- as in the setting follow.publications
+    digest    TEXT NOT NULL DEFAULT '',
+    serial    INTEGER NOT NULL DEFAULT 0,
+    signers   TEXT NOT NULL DEFAULT '[]',
+    created   TEXT NOT NULL DEFAULT '',      -- by the clock of the publisher, for people
+    taken     TEXT,
+    failed    TEXT,                          -- since when this error
+    error     TEXT                           -- its code, message and hint
+) STRICT;
+CREATE TABLE published (
+    reference TEXT NOT NULL,
+    signer    TEXT NOT NULL,                 -- id of a key
+    serial    INTEGER NOT NULL,              -- the highest that was taken in
+    PRIMARY KEY (reference, signer)
+) STRICT;
+CREATE TABLE followed (
+    workload  TEXT PRIMARY KEY,
+    reference TEXT NOT NULL,
+    digest    TEXT NOT NULL,                 -- of the request that was staged last
+    serial    INTEGER NOT NULL,              -- of the publication that had it first
+    revision  INTEGER NOT NULL,
+    withdrawn INTEGER                        -- the serial of the publication that withdrew it
+) STRICT
+"""
+_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH, SIXTEENTH, SEVENTEENTH)
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, *_LATER)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)

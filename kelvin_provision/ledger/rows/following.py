@@ -1,0 +1,147 @@
+"""Publications that this box follows, and the workloads that they brought. A row that cannot be read is named by `doctor`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.ledger.rows.common import LISTED, listed
+from kelvin_provision.ledger.rows.damage import Row, strings
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps this box from what is published, since when. `text` is masked."""
+
+    since: str
+    code: str
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A publication, as it was taken in last: `digest` is that of its manifest, empty before the first one."""
+
+    reference: str
+    digest: str = ""
+    serial: int = 0
+    signers: tuple[str, ...] = ()
+    created: str = ""
+    taken: str | None = None
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True)
+class FollowedWorkload:
+    """A workload that a publication brought. `digest` is that of the request that was staged last, as `revision`.
+
+    `withdrawn` is the serial of the publication that withdrew it.
+    """
+
+    workload: str
+    reference: str
+    digest: str
+    serial: int
+    revision: int
+    withdrawn: int | None = None
+
+
+def publications(db: sqlite3.Connection) -> dict[str, Followed]:
+    """By reference. Raises StateDamaged."""
+    return {each.reference: each for each in map(publication_of, db.execute("SELECT * FROM following ORDER BY reference"))}
+
+
+def publication_of(row: sqlite3.Row) -> Followed:
+    """A row of `following`. Raises StateDamaged."""
+    cells = Row(row, "following", "reference")
+    error = cells.json_or_none("error", _error)
+    return Followed(
+        reference=cells.text("reference"),
+        digest=cells.text("digest"),
+        serial=cells.number("serial"),
+        signers=cells.json("signers", strings),
+        created=cells.text("created"),
+        taken=cells.time_or_none("taken"),
+        trouble=Trouble(cells.time("failed"), *error) if error else None,
+    )
+
+
+def _error(value: Any) -> tuple[str, str, str]:
+    code, text, hint = strings(value)
+    return code, text, hint
+
+
+def workloads(db: sqlite3.Connection) -> dict[str, FollowedWorkload]:
+    """By name. Raises StateDamaged."""
+    return {each.workload: each for each in map(workload_of, db.execute("SELECT * FROM followed ORDER BY workload"))}
+
+
+def workload_of(row: sqlite3.Row) -> FollowedWorkload:
+    """A row of `followed`. Raises StateDamaged."""
+    cells = Row(row, "followed", "workload")
+    return FollowedWorkload(
+        workload=cells.text("workload"),
+        reference=cells.text("reference"),
+        digest=cells.text("digest"),
+        serial=cells.number("serial"),
+        revision=cells.number("revision"),
+        withdrawn=cells.number_or_none("withdrawn"),
+    )
+
+
+def highest_serial(db: sqlite3.Connection, reference: str, signers: Collection[str]) -> int:
+    """That any of these keys has counted up to at this reference; 0 for none."""
+    query = f"SELECT max(serial) FROM published WHERE reference = ? AND signer {LISTED}"  # noqa: S608  (constants)
+    return int(db.execute(query, (reference, *listed(signers))).fetchone()[0] or 0)
+
+
+def count(db: sqlite3.Connection, reference: str, signers: Iterable[str], serial: int) -> None:
+    db.executemany(
+        "INSERT INTO published (reference, signer, serial) VALUES (?, ?, ?) ON CONFLICT (reference, signer) DO UPDATE SET"
+        " serial = excluded.serial WHERE excluded.serial > serial",
+        [(reference, signer, serial) for signer in signers],
+    )
+
+
+def take(db: sqlite3.Connection, followed: Followed) -> None:
+    """It was taken in; what was wrong before is over."""
+    signers = json.dumps(list(followed.signers))
+    values = (followed.reference, followed.digest, followed.serial, signers, followed.created, followed.taken)
+    db.execute(
+        "INSERT OR REPLACE INTO following (reference, digest, serial, signers, created, taken) VALUES (?, ?, ?, ?, ?, ?)",
+        values,
+    )
+
+
+def trouble(db: sqlite3.Connection, reference: str, error: Trouble | None) -> None:
+    """What is wrong now, or that nothing is."""
+    text = json.dumps([error.code, error.text, error.hint]) if error else None
+    db.execute(
+        "INSERT INTO following (reference, failed, error) VALUES (?, ?, ?)"
+        " ON CONFLICT (reference) DO UPDATE SET failed = excluded.failed, error = excluded.error",
+        (reference, error.since if error else None, text),
+    )
+
+
+def bring(db: sqlite3.Connection, workload: FollowedWorkload) -> None:
+    """In place of what was known of it."""
+    db.execute(
+        "INSERT OR REPLACE INTO followed (workload, reference, digest, serial, revision) VALUES (?, ?, ?, ?, ?)",
+        (workload.workload, workload.reference, workload.digest, workload.serial, workload.revision),
+    )
+
+
+def withdraw(db: sqlite3.Connection, names: Iterable[str], serial: int | None) -> None:
+    """These are withdrawn by the publication with this serial; None: they are not any more."""
+    db.executemany("UPDATE followed SET withdrawn = ? WHERE workload = ?", [(serial, name) for name in names])
+
+
+def forget(db: sqlite3.Connection, references: Collection[str]) -> None:
+    """All but these, and workloads that are gone. Serials stay: an older publication is refused also when it is followed again."""
+    db.execute(f"DELETE FROM following WHERE NOT reference {LISTED}", listed(references))  # noqa: S608  (constants)
+    db.execute(f"DELETE FROM followed WHERE NOT reference {LISTED}", listed(references))  # noqa: S608  (constants)
+    db.execute("DELETE FROM followed WHERE workload NOT IN (SELECT name FROM workloads)")
