@@ -67,6 +67,7 @@ from kelvin_provision.errors.changes import (
     VersionRefused,
     WorkloadHeld,
 )
+from kelvin_provision.errors.deltas import DeltaBaseDamaged, DeltaBaseMissing, DeltaInvalid
 from kelvin_provision.errors.images import (
     BudgetTooSmall,
     DigestMismatch,
@@ -152,6 +153,9 @@ __all__ = [
     "ClusterUnreachable",
     "ConfirmationNeeded",
     "CursorInvalid",
+    "DeltaBaseDamaged",
+    "DeltaBaseMissing",
+    "DeltaInvalid",
     "DigestMismatch",
     "DownloadWaits",
     "ExpectedOther",

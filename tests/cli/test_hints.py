@@ -390,6 +390,9 @@ ELSEWHERE = {
     "key-invalid": "tests/cli/test_keys.py",
     "trusted-key-invalid": "tests/cli/test_keys.py",
     "signing-failed": "tests/cli/test_keys.py",
+    "delta-invalid": "tests/unit/deltas/test_artifact.py",
+    "delta-base-missing": "tests/unit/deltas/test_rebuilding.py",
+    "delta-base-damaged": "tests/unit/deltas/test_rebuilding.py",
     "release-invalid": "tests/unit/trust/test_release_files.py",
     "release-missing": "tests/unit/test_installation.py",
 }

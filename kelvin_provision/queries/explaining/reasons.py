@@ -55,6 +55,11 @@ REASONS: dict[str, Reason] = {
     ),
     "confirmation-needed": Reason("A script runs undeploy, stop or another command that removes or interrupts something."),
     "cursor-invalid": Reason("The next_page value was truncated, changed, or made by another version."),
+    "delta-base-damaged": Reason("A failing disk, or another program that writes into the store or into the runtime's own files."),
+    "delta-base-missing": Reason(
+        "The version that the delta is made from was never on this box, or garbage collection has freed its layers."
+    ),
+    "delta-invalid": Reason("A delta that was made by another program, for another image, or changed on its way."),
     "denied": Reason("The version violates a PodSecurity level, a quota, a policy or the rule of a webhook."),
     "digest-mismatch": Reason("A proxy, a broken registry or a failing disk alters the content."),
     "download-waits": Reason("It is outside download.window, or today's download.budget is used up."),

@@ -1,0 +1,1 @@
+"""Deltas: one layer made out of another."""

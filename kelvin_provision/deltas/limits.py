@@ -1,0 +1,22 @@
+"""What the reader of deltas refuses. Its memory is bounded by these numbers (ADR 0063)."""
+
+from __future__ import annotations
+
+HEADER = 16 << 20
+"""Bytes of a header before its compression; its columns take as many again."""
+SOURCES = 16
+BLOCK = 4 << 20
+FRAME = BLOCK + (64 << 10)
+"""What zstd makes of a block that cannot be compressed has some bytes more."""
+DICTIONARY = 8 << 20
+HELD = 16 << 20
+"""Bytes of dictionaries at once."""
+WINDOW_LOG = 24
+SIZE = 1 << 40
+"""Bytes of a layer."""
+
+LAYERS = 256
+"""Deltas of one image."""
+MANIFEST = 4 << 20
+WORTH = 0.7
+"""The largest share of the bytes of a compressed layer at which its delta is of use."""
