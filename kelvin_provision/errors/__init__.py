@@ -84,6 +84,7 @@ from kelvin_provision.errors.images import (
     RegistryUnreachable,
     TransferStopped,
 )
+from kelvin_provision.errors.publications import PublicationInvalid, ReportInvalid
 from kelvin_provision.errors.releases import ReleaseInvalid, ReleaseMissing
 from kelvin_provision.errors.requests import (
     AnswersMissing,
@@ -193,6 +194,7 @@ __all__ = [
     "PlanRefused",
     "PlatformMissing",
     "ProvisionError",
+    "PublicationInvalid",
     "ReferenceInvalid",
     "RegistryBusy",
     "RegistryDenied",
@@ -203,6 +205,7 @@ __all__ = [
     "ReleaseInvalid",
     "ReleaseMissing",
     "RemovalUnfinished",
+    "ReportInvalid",
     "RequestRefused",
     "RevisionUnknown",
     "RuntimeFailed",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.documents.model import Revoked, Role, TrustDocument
-from kelvin_provision.trust.dsse import BUNDLE, RELEASE, REQUEST
+from kelvin_provision.trust.dsse import BUNDLE, PUBLICATION, RELEASE, REQUEST
 from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.trusted import trusted_keys
 
-_ROLES = {BUNDLE: "bundles", REQUEST: "requests", RELEASE: "root"}
-"""By the type of what is signed. Who may say whom a box believes may also bring the program that does."""
+_ROLES = {BUNDLE: "bundles", REQUEST: "requests", PUBLICATION: "requests", RELEASE: "root"}
+"""By the type of what is signed. Publications are requests. Who may say whom a box believes may also bring the program that does."""
 
 
 def role_name(payload_type: str) -> str:

@@ -19,6 +19,8 @@ BUNDLE = "application/vnd.kelvin-provision.bundle.v1+json"
 REQUEST = "application/vnd.kelvin-provision.request.v1+json"
 TRUST = "application/vnd.kelvin-provision.trust.v1+json"
 RELEASE = "application/vnd.kelvin-provision.release.v1+json"
+PUBLICATION = "application/vnd.kelvin-provision.publication.v1+json"
+REPORT = "application/vnd.kelvin-provision.report.v1+json"
 LARGEST_DOCUMENT, MOST = 16 * 1024, 32
 """Bytes of a document with signatures, and entries in it."""
 LARGEST_SIGNATURE = 128

@@ -116,6 +116,7 @@ REASONS: dict[str, Reason] = {
     "plan-refused": Reason("Findings of several kinds; each has its own code in the evidence."),
     "platform-missing": Reason("The image was built for amd64 only and the box is arm64, or the other way round."),
     "port-taken": Reason("Another workload, another container or another program on the host listens on the port."),
+    "publication-invalid": Reason("The tag is that of an image or of something else, or the publisher's program is newer than this one."),
     "reference-invalid": Reason("Upper-case letters in the repository, a scheme in front, or a truncated digest."),
     "registry-busy": Reason("Too many requests, or a registry that is starting or overloaded."),
     "registry-denied": Reason("No login on this box, an expired one, or one without access to this repository."),
@@ -132,6 +133,7 @@ REASONS: dict[str, Reason] = {
     "release-invalid": Reason("The file was cut or damaged while it was copied, is for another architecture, or is something else."),
     "release-missing": Reason("Only one version was ever installed, or the program was installed by pip or as a Debian package."),
     "removal-unfinished": Reason("A finalizer waits for a controller that is missing or broken, or a pod does not end."),
+    "report-invalid": Reason("The box has another version of this program, or something else wrote to the repository of the reports."),
     "request-refused": Reason("A field is missing, misspelt, of the wrong type, or not supported on this cluster."),
     "revision-unknown": Reason("It never came up, or newer revisions have replaced it (keep_revisions)."),
     "runtime-failed": Reason(

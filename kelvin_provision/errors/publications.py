@@ -1,0 +1,21 @@
+"""Publications and reports at a registry."""
+
+from __future__ import annotations
+
+import os
+
+from kelvin_provision.errors.base import ProvisionError
+
+
+class PublicationInvalid(ProvisionError):
+    """What is at the registry is not a publication, or one that breaks a rule of the format; nothing of it was stored."""
+
+    code, exit_code = "publication-invalid", os.EX_DATAERR
+    hint_default = "publish it again at the desk"
+
+
+class ReportInvalid(ProvisionError):
+    """A report of a box breaks a rule of the format."""
+
+    code, exit_code = "report-invalid", os.EX_DATAERR
+    hint_default = "update the program at the box or at the desk, whichever is older"

@@ -1,0 +1,70 @@
+"""A report of a box is read as it was written; what breaks a rule is refused, also where nothing is known of who wrote it."""
+
+import json
+
+import pytest
+
+from kelvin_provision.errors import ReportInvalid
+from kelvin_provision.publications import limits
+from kelvin_provision.publications.report import Followed, Report, ReportedRevision, ReportedWorkload, decode, encode
+from kelvin_provision.refs import Platform
+
+DIGEST = f"sha256:{1:064x}"
+
+
+def report():
+    following = (Followed("r.io/fleet:stable", 7, DIGEST), Followed("r.io/fleet:beta", error="the registry r.io does not answer"))
+    workloads = (
+        ReportedWorkload("pump", "running", ReportedRevision("1", DIGEST), ReportedRevision("2")),
+        ReportedWorkload("fan", "failed", error="no image"),
+    )
+    return Report(
+        "north", "2026-11-28T10:00:00Z", "1.0", Platform("linux", "arm64", "v8"), "docker", (("site", "a"),), following, workloads
+    )
+
+
+def test_what_is_written_is_read_as_it_was():
+    assert decode(encode(report())) == report()
+    assert encode(decode(encode(report()))) == encode(report())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("schema",), 2),
+        (("kind",), "publication"),
+        (("more",), 1),
+        (("box",), "a/b"),
+        (("box",), "\x1b[2J"),
+        (("created",), 0),
+        (("program",), ""),
+        (("platform",), "linux"),
+        (("cluster",), "a\nb"),
+        (("labels",), []),
+        (("labels",), {f"l{n}": "" for n in range(limits.LABELS + 1)}),
+        (("following", 0, "serial"), -1),
+        (("following", 0, "digest"), "x"),
+        (("following",), [1]),
+        (("workloads", 0, "name"), "pump\n"),
+        (("workloads", 0, "state"), None),
+        (("workloads", 0, "running"), {"version": "1"}),
+        (("workloads", 0, "running", "version"), "\x1b"),
+        (("workloads", 0, "error"), "x" * 1025),
+        (("workloads", 1, "name"), "pump"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused(path, value):
+    document = json.loads(encode(report()))
+    *way, last = path
+    inner = document
+    for step in way:
+        inner = inner[step]
+    inner[last] = value
+    with pytest.raises(ReportInvalid):
+        decode(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b"[]," * 100_000, b" " * (limits.REPORT + 1)])
+def test_what_is_no_document_is_refused(data):
+    with pytest.raises(ReportInvalid):
+        decode(data)
