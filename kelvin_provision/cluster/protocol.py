@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from kelvin_provision.cluster.lease import Lease
     from kelvin_provision.cluster.logs.lines import LogLine
     from kelvin_provision.cluster.plan import Drift, Plan
     from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
@@ -232,6 +233,17 @@ class Cluster(Protocol):
 
     def end_rehearsals(self) -> tuple[str, ...]:
         """Take away all that rehearsals of this box have left, and name it. May be repeated."""
+        ...
+
+    def lease(self) -> Lease | None:
+        """Which box may change things here. None where a cluster is one machine, so that there cannot be two. Reads only."""
+        ...
+
+    def take_lease(self, holder: str, *, term: int = 1, over: str = "") -> Lease | None:
+        """Take or renew the lease, also from the holder `over`; returns it as it is afterwards, which may be another's.
+
+        Of several that take it at once, one gets it. A new holder's term is higher than all before, and at least `term`.
+        """
         ...
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:

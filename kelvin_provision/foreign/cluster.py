@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from kelvin_provision.cluster.lease import Lease
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, Lookup, Scale, WaitPolicy
@@ -149,6 +150,14 @@ class SanitizedCluster:
     def end_rehearsals(self) -> tuple[str, ...]:
         with self._sanitizer.errors():
             return self._cluster.end_rehearsals()
+
+    def lease(self) -> Lease | None:
+        with self._sanitizer.errors():
+            return self._sanitizer.value(self._cluster.lease())
+
+    def take_lease(self, holder: str, *, term: int = 1, over: str = "") -> Lease | None:
+        with self._sanitizer.errors():
+            return self._sanitizer.value(self._cluster.take_lease(holder, term=term, over=over))
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         with self._sanitizer.errors():

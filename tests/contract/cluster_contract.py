@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -431,6 +432,27 @@ class ClusterContract:
         result = self.rehearse(cluster, name, self.objects(bench, name, "two"), stop=lambda: True)
         assert result.outcome is RehearsalOutcome.ENDED
         assert cluster.end_rehearsals() == ()
+
+    # --- who leads ---------------------------------------------------------------------------------
+
+    def test_of_several_that_take_the_lease_at_once_one_has_it_and_is_replaced_only_by_name(self, cluster, name):
+        before = cluster.lease()
+        if before is None:  # one machine
+            assert cluster.take_lease(name) is None
+            return
+        with ThreadPoolExecutor(4) as pool:
+            found = set(pool.map(lambda number: cluster.take_lease(f"{name}-{number}", over=before.holder), range(4)))
+        (holder,) = {lease.holder for lease in found}
+        held = cluster.lease()
+        assert (held.holder, held.term) == (holder, before.term + 1)
+        assert holder.startswith(name)
+        assert cluster.take_lease(f"{name}-late").holder == holder
+        assert cluster.take_lease(f"{name}-late", over=f"{name}-another").holder == holder
+        renewed = cluster.take_lease(holder)
+        assert (renewed.holder, renewed.term) == (holder, held.term)
+        moved = cluster.take_lease(f"{name}-late", term=held.term + 7, over=holder)
+        assert (moved.holder, moved.term) == (f"{name}-late", held.term + 7)
+        assert cluster.take_lease(holder) == cluster.lease() == moved
 
     # --- secrets -----------------------------------------------------------------------------------
 

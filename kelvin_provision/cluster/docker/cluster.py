@@ -242,5 +242,11 @@ class DockerCluster:
     def _rehearsals(self) -> Rehearsals:
         return Rehearsals(self._engine, self._tick, lambda: available_memory() if self._is_local else None)
 
+    def lease(self) -> None:
+        """An engine is one machine, which has one state directory and one operator lock."""
+
+    def take_lease(self, holder: str, *, term: int = 1, over: str = "") -> None:
+        """As `lease`."""
+
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         return EventWatcher(lambda: self._engine.containers.events(OWNER)).watch(stop)

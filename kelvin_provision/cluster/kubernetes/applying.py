@@ -74,14 +74,14 @@ def put_back(
 def _prepared(api: Api, namespace: str, workload: str, objects: Sequence[Object], lookup: Lookup) -> list[Object]:
     filled = [fill_secrets(item, lookup) for item in sorted(objects, key=rank)]  # raises SecretMissing before the first change
     with rejections_of(workload):
-        _in_namespace(api, namespace, lambda: inventory.record_kinds(api, namespace, workload, objects))
+        in_namespace(api, namespace, lambda: inventory.record_kinds(api, namespace, workload, objects))
     return filled
 
 
 def _put_object(api: Api, namespace: str, workload: str, item: Object, replicas: int | None, *, attempts: int = webhooks.FORWARD) -> None:
     with rejections_of(f"{workload}: {describe(item)}"):
         change = partial(_apply, api, namespace, workload, item, replicas)
-        webhooks.retried(lambda: _in_namespace(api, namespace, change, item), attempts)
+        webhooks.retried(lambda: in_namespace(api, namespace, change, item), attempts)
         if item["kind"] in ESTABLISHED_BY:
             _wait_until_established(api, item)
 
@@ -112,7 +112,7 @@ def _apply(api: Api, namespace: str, workload: str, item: Object, replicas: int 
         stopping.restore_replicas(api, namespace, item, live)
 
 
-def _in_namespace(api: Api, home: str, change: Callable[[], None], item: Object | None = None) -> None:
+def in_namespace(api: Api, home: str, change: Callable[[], object], item: Object | None = None) -> None:
     """Create the box's namespace only if a change fails because it is missing: we may lack permission to read namespaces.
 
     Others are objects of the workload.

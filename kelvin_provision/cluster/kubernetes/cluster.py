@@ -43,6 +43,8 @@ from kelvin_provision.status import Hold, Observation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kelvin_provision.cluster.lease import Lease
+
 REMOVAL_TIMEOUT = 60.0
 """Seconds that `stop` and `remove` wait for the last pod; a pod has 30 to end by itself."""
 
@@ -228,6 +230,22 @@ class Kubernetes:
 
         with rejections_of("rehearsals"):
             return clean(self._api, self._namespace)
+
+    # --- who leads ---------------------------------------------------------------------------------
+
+    def lease(self) -> Lease:
+        """See protocol.Cluster.lease."""
+        from kelvin_provision.cluster.kubernetes import lease
+
+        with rejections_of("the lease"):
+            return lease.read(self._api, self._namespace)
+
+    def take_lease(self, holder: str, *, term: int = 1, over: str = "") -> Lease:
+        """See protocol.Cluster.take_lease."""
+        from kelvin_provision.cluster.kubernetes import lease
+
+        with rejections_of("the lease"):
+            return lease.take(self._api, self._namespace, holder, term=term, over=over)
 
     # --- reading -----------------------------------------------------------------------------------
 

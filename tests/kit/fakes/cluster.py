@@ -8,10 +8,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
+from kelvin_provision.cluster.lease import Lease, taken
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan, describe
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Phase, Scale, WaitPolicy
@@ -49,6 +51,7 @@ class FakeCluster:
     split               the waves of what is put; a single one by default
     rehearsed           workload -> the result of its next rehearsals, in place of what `broken` says; `rehearsal_terms`: of the last
     rehearsals          workloads of which a rehearsal has left something; `rehearsing` is called while one runs
+    leases              the one lease, in a list that several fakes of one cluster may share
     survey_result       the result of every survey; conditions, identity and namespace are those of the state
     """
 
@@ -80,6 +83,8 @@ class FakeCluster:
     identity: str = "the-fake"
     namespace: str = "Active"
     taken_ports: dict[int, str] = field(default_factory=dict)
+    leases: list[Lease] = field(default_factory=lambda: [Lease()])
+    swapping: AbstractContextManager[object] = field(default_factory=threading.Lock)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -282,6 +287,16 @@ class FakeCluster:
         gone = tuple(sorted(self.rehearsals))
         self.rehearsals.clear()
         return gone
+
+    def lease(self) -> Lease:
+        self._enter("lease")
+        return self.leases[0]
+
+    def take_lease(self, holder: str, *, term: int = 1, over: str = "") -> Lease:
+        self._enter("take_lease")
+        with self.swapping:
+            self.leases[0] = taken(self.leases[0], holder, term=term, over=over, now=SEEN) or self.leases[0]
+            return self.leases[0]
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         self.changed.set()

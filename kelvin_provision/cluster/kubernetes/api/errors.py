@@ -124,6 +124,8 @@ def _conflict(status: Mapping[str, Any], message: str) -> Exception:
         return Rejected("field-conflict", f"other field managers own these fields: {', '.join(fields)}")
     if "being deleted" in message and "namespace" in message:
         return Rejected("namespace-terminating", message)
+    if status.get("reason") == "AlreadyExists":
+        return Rejected("exists", message)
     if "Precondition failed" in message:  # another object has taken the name
         return Rejected("missing", message)
     return ServerBusy(message)
