@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Lease(NamedTuple):
-    """`holder` may change things, empty for nobody yet; `term` counts how often that changed hands; `renewed` is RFC 3339, by its clock.
+    """`holder` may change things; empty while it is free. `term` counts how often it changed hands; `renewed` is RFC 3339, by its clock.
 
     It does not expire: a leader that is gone for a week is still the leader until a person moves the lead.
     """

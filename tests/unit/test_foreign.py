@@ -11,7 +11,7 @@ import pytest
 
 import kelvin_provision
 from kelvin_provision import context, events, refs, status
-from kelvin_provision.cluster import plan, rehearsal, survey
+from kelvin_provision.cluster import lease, plan, rehearsal, survey
 from kelvin_provision.cluster import protocol as cluster_protocol
 from kelvin_provision.cluster.logs import lines as log_lines
 from kelvin_provision.cluster.logs.lines import MAX_LINE, LogLine, parse
@@ -283,6 +283,7 @@ OURS = {
     "ImageStatus": "state",  # one of our words
     "ImageUse": "workload container image pull_policy host",  # out of the request
     "Interruption": "workload why",  # our words
+    "Lease": "holder renewed",  # printable: see cluster/kubernetes/lease.py
     "LogLine": "source container time text",  # the application's own words: see `LogLines`
     "Observation": "seen",
     "Platform": "os architecture variant",
@@ -310,6 +311,7 @@ def namespace():
         plan,
         cluster_protocol,
         survey,
+        lease,
         rehearsal,
         log_lines,
         runtime_protocol,

@@ -152,7 +152,7 @@ class Kubernetes:
         whole: Mapping[str, Sequence[Object]] = MappingProxyType({}),
     ) -> Mapping[str, Health]:
         """See protocol.Cluster.wait."""
-        from kelvin_provision.cluster.kubernetes import waiting  # imported here, as below: commands that do not wait start sooner
+        from kelvin_provision.cluster.kubernetes.watching import waiting  # imported here, as below: commands that do not wait start sooner
 
         with rejections_of("waiting"):
             return waiting.wait(self._api, self._namespace, desired, policy, waiting.WaitCallbacks(progress, stop), whole=whole)
@@ -303,6 +303,6 @@ class Kubernetes:
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[bool]:
         """See protocol.Cluster.watch."""
-        from kelvin_provision.cluster.kubernetes.changes import changes
+        from kelvin_provision.cluster.kubernetes.watching.changes import changes
 
         return changes(self._api, self._namespace, stop)

@@ -17,9 +17,13 @@ API_VERSION, KIND, NAME = "coordination.k8s.io/v1", "Lease", "kelvin-provision"
 ATTEMPTS = 5
 """Each fails only because another one was faster, and then shows who has it."""
 
+LONGEST = 253
+"""Characters of a name in Kubernetes."""
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
 
 def read(api: Api, namespace: str) -> Lease:
-    """Without an object, nobody has it."""
+    """Without an object, it is free."""
     live = api.get(API_VERSION, KIND, NAME, namespace)
     return _lease(live) if live else Lease()
 
@@ -49,9 +53,11 @@ def take(api: Api, namespace: str, holder: str, *, term: int, over: str) -> Leas
 
 
 def _lease(live: Object) -> Lease:
+    """Any program may have written it: the holder is short and printable, and is compared as it is."""
     spec = live.get("spec") or {}
     renewed = re.sub(r"\.\d+Z$", "Z", str(spec.get("renewTime") or ""))
-    return Lease(str(spec.get("holderIdentity") or ""), int(spec.get("leaseTransitions") or 0), renewed)
+    holder = re.sub(r"[^!-~]", "?", str(spec.get("holderIdentity") or ""))[:LONGEST]
+    return Lease(holder, int(spec.get("leaseTransitions") or 0), renewed if TIME.fullmatch(renewed) else "")
 
 
 def _object(lease: Lease) -> Object:

@@ -8,7 +8,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -27,6 +26,7 @@ from kelvin_provision.spec.references import fill, references_in
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation, Observed, RehearsalOutcome
 
+SWAPPING = threading.Lock()
 SEEN = "2026-01-02T03:04:05Z"
 
 
@@ -84,7 +84,6 @@ class FakeCluster:
     namespace: str = "Active"
     taken_ports: dict[int, str] = field(default_factory=dict)
     leases: list[Lease] = field(default_factory=lambda: [Lease()])
-    swapping: AbstractContextManager[object] = field(default_factory=threading.Lock)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -294,7 +293,7 @@ class FakeCluster:
 
     def take_lease(self, holder: str, *, term: int = 1, over: str = "") -> Lease:
         self._enter("take_lease")
-        with self.swapping:
+        with SWAPPING:
             self.leases[0] = taken(self.leases[0], holder, term=term, over=over, now=SEEN) or self.leases[0]
             return self.leases[0]
 

@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, ResourceExpired, ServerBusy
 from kelvin_provision.cluster.kubernetes.api.reflector import RetryDelays
-from kelvin_provision.cluster.kubernetes.changes import KINDS, changes
+from kelvin_provision.cluster.kubernetes.watching.changes import KINDS, changes
 from kelvin_provision.cluster.labels import NAMESPACES
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable
 

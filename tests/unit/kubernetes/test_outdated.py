@@ -8,7 +8,7 @@ from kelvin_provision.cluster.kubernetes.judge.observation import observe
 from kelvin_provision.cluster.kubernetes.judge.outdated import Outdated, outdated
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout
 from kelvin_provision.cluster.kubernetes.planning import Planner
-from kelvin_provision.cluster.kubernetes.waiting import WaitCallbacks, wait
+from kelvin_provision.cluster.kubernetes.watching.waiting import WaitCallbacks, wait
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.events import Finished, Started
