@@ -84,7 +84,7 @@ from kelvin_provision.errors.images import (
     RegistryUnreachable,
     TransferStopped,
 )
-from kelvin_provision.errors.publications import PublicationInvalid, ReportInvalid
+from kelvin_provision.errors.publications import PublicationInvalid, ReportInvalid, TagMoved
 from kelvin_provision.errors.releases import ReleaseInvalid, ReleaseMissing
 from kelvin_provision.errors.requests import (
     AnswersMissing,
@@ -223,6 +223,7 @@ __all__ = [
     "StartFailed",
     "StateDamaged",
     "StateTooNew",
+    "TagMoved",
     "TimeRefused",
     "TokenUnknown",
     "TransferStopped",

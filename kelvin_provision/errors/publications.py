@@ -19,3 +19,10 @@ class ReportInvalid(ProvisionError):
 
     code, exit_code = "report-invalid", os.EX_DATAERR
     hint_default = "update the program at the box or at the desk, whichever is older"
+
+
+class TagMoved(ProvisionError):
+    """Another publisher has pushed to the same tag meanwhile; it was not replaced."""
+
+    code, exit_code, temporary = "tag-moved", os.EX_TEMPFAIL, True
+    hint_default = "do it again: what the other publisher has pushed is taken into account then"

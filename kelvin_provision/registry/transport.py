@@ -9,7 +9,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
@@ -29,6 +29,7 @@ TOKEN_LIMIT = 1 << 20
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 _THING = re.compile(r"/v2/(.+)/(manifests|blobs|referrers)/([^/?]+)(?:\?.*)?")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+Body = Callable[[], bytes | Iterable[bytes]]
 
 
 class Transport:
@@ -57,15 +58,48 @@ class Transport:
     @contextmanager
     def get(self, path: str, scope: str, headers: dict[str, str] | None = None, *, method: str = "GET") -> Iterator[Response]:
         """A successful response, its body unread; with `method` HEAD it has none. Raises as `Source.blob`."""
-        if (remaining := self._retry_at - time.monotonic()) > 0:
-            raise busy(f"the registry {self.host} asked to wait until {self._retry_at_text}", remaining)
-        response = self._authorized(method, path, scope, headers or {})
+        self._refuse_early()
+        response = self._authorized(scope, lambda authorization: self._follow_redirects(method, path, headers or {}, authorization))
         try:
             self._record_retry_after(response)
             response.raise_for_status()
             yield response
         finally:
             response.close()
+
+    def send(self, method: str, url: str, scope: str, headers: dict[str, str], body: Body | None = None) -> Response:
+        """The answer to an upload, of whatever status, to be closed. `url` is a path, or one of `upload_url`. No redirect is followed.
+
+        `body` is called again for a second attempt, with a new token. Raises RegistryBusy, RegistryDenied, RegistryUnreachable.
+        """
+        self._refuse_early()
+        same_origin = url.startswith("/") or urlsplit(url)[:2] == urlsplit(self.origin)[:2]
+        target, asked = (self.origin + url if url.startswith("/") else url), Asked(f"the registry {self.host}", _what(url))
+
+        def request(authorization: str) -> Response:
+            credentials = {"Authorization": authorization} if authorization and same_origin else {}
+            data = body() if body is not None else None
+            return self._request(method, target, asked, headers | credentials, same_origin=same_origin, body=data)
+
+        response = self._authorized(scope, request)
+        self._record_retry_after(response)
+        return response
+
+    def upload_url(self, location: str, base: str) -> str:
+        """Where the registry wants bytes to be sent, by its header Location: never from https to http. Raises RegistryRefused."""
+        server = f"the registry {self.host}"
+        base = base if "://" in base else self.origin + base
+        target = _parse_url(server, location, base)
+        if target.scheme not in {"http", "https"} or not target.hostname:
+            raise RegistryRefused(f"{server} names no address for an upload")
+        if base.startswith("https:") and target.scheme == "http":
+            hint = "the proxy in front of the registry must tell it that clients come by https (X-Forwarded-Proto)"
+            raise RegistryRefused(f"{server} wants uploads over http", hint=hint)
+        return target.geturl()
+
+    def _refuse_early(self) -> None:
+        if (remaining := self._retry_at - time.monotonic()) > 0:
+            raise busy(f"the registry {self.host} asked to wait until {self._retry_at_text}", remaining)
 
     def _record_retry_after(self, response: Response) -> None:
         """The agent comes back sooner than a busy registry allows: until then `get` fails without a request."""
@@ -74,17 +108,17 @@ class Transport:
             # A time of day and not the remaining seconds: a message that is repeated should not change each time.
             self._retry_at_text = time.strftime("%H:%M:%S", time.localtime(time.time() + self._retry_at - time.monotonic()))
 
-    def _authorized(self, method: str, path: str, scope: str, headers: dict[str, str]) -> Response:
+    def _authorized(self, scope: str, request: Callable[[str], Response]) -> Response:
         """Request; after a 401 (or the 400 that some registries return for an expired token) renew the token and repeat, once."""
         sent = self._authorizations.get(scope, "")
-        response = self._follow_redirects(method, path, headers, sent)
+        response = request(sent)
         expired = response.status == 401 or (response.status == 400 and sent.startswith("Bearer "))
         # A redirect's target must not decide where credentials are sent.
         if not (expired and response.same_origin):
             return response
         challenges = parse(response.headers.get("WWW-Authenticate", ""))
         response.discard()
-        return self._follow_redirects(method, path, headers, self._renew(scope, sent, challenges))
+        return request(self._renew(scope, sent, challenges))
 
     def _renew(self, scope: str, sent: str, challenges: tuple[Challenge, ...]) -> str:
         """An authorization newer than `sent`. Of several transfers whose token expired, one renews it for all."""
@@ -117,7 +151,14 @@ class Transport:
         raise RegistryRefused(f"{asked.server} makes more than {MAX_REDIRECTS} redirects{asked.for_what}")
 
     def _request(
-        self, method: str, url: str, asked: Asked, headers: dict[str, str], *, same_origin: bool, body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        asked: Asked,
+        headers: dict[str, str],
+        *,
+        same_origin: bool,
+        body: bytes | Iterable[bytes] | None = None,
     ) -> Response:
         pool, proxy = self._pools.for_url(url)
         with self._endpoint.translated_errors(asked, proxy):

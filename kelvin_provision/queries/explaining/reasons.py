@@ -151,6 +151,7 @@ REASONS: dict[str, Reason] = {
     "signer-unknown": Reason("It was signed with a key that is not in trust.keys of this box."),
     "signer-revoked": Reason("A trust document has ended the key: it was lost, or its holder has left."),
     "signers-too-few": Reason("The trust document asks for several people, and one of them has not signed yet."),
+    "tag-moved": Reason("Two desks publish to the same tag at the same time."),
     "signing-failed": Reason("The command of --sign-with failed, signed a digest of what it got, or has another key than --key says."),
     "staging-failed": Reason("The registry refuses permanently, the image cannot be loaded here, or a digest does not match."),
     "start-failed": Reason("The container exits again, or does not become ready in time."),

@@ -1,0 +1,1 @@
+"""Pushes blobs and manifests to a registry (OCI distribution specification 1.1)."""

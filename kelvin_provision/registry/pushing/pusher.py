@@ -1,0 +1,123 @@
+"""Pushes to registries. Always to the registry itself: mirrors follow it by themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryRefused, RegistryUnreachable, TagMoved
+from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.refs import Descriptor, Reference, is_digest
+from kelvin_provision.registry import manifests
+from kelvin_provision.registry.pushing import referring
+from kelvin_provision.registry.pushing.upload import Chunks, Upload, push_scope
+from kelvin_provision.registry.repository import Repository
+from kelvin_provision.registry.signatures import tag as referrers_tag
+from kelvin_provision.registry.transport import Transport
+from kelvin_provision.retry import Backoff, Retries
+from kelvin_provision.settings.model import Settings
+from kelvin_provision.spec.media_types import OCI_INDEX
+
+T = TypeVar("T")
+BACKOFF = Backoff(first=0.5, cap=30.0, deadline=120.0)
+"""How long is tried without progress: a person waits."""
+_UPDATES = 5
+"""How often a list of referrers is written again because another writer was faster."""
+
+
+class Pusher:
+    """For one thread. Connections are kept until `close`."""
+
+    def __init__(self, settings: Settings, *, backoff: Backoff = BACKOFF, pause: Callable[[float], None] = time.sleep) -> None:
+        self._settings = settings
+        self._backoff = backoff
+        self._pause = pause
+        self._transports: dict[str, Transport] = {}
+
+    def close(self) -> None:
+        for transport in self._transports.values():
+            transport.close()
+
+    def repository(self, reference: Reference) -> Repository:
+        """To read what is there, at the registry itself."""
+        return Repository(self._transport(reference.host), reference.repository)
+
+    def blob(self, reference: Reference, blob: Descriptor, chunks: Chunks, *, mount_from: Sequence[str] = ()) -> bool:
+        """Whether bytes were sent; not where the repository has the blob, or another one of this registry had it.
+
+        Raises as `Upload.run`.
+        """
+        upload = Upload(self._transport(reference.host), reference.repository, blob, chunks, backoff=self._backoff, pause=self._pause)
+        return upload.run(mount_from)
+
+    def manifest(self, reference: Reference, data: bytes, media_type: str, tag: str | None = None, *, replaces: str | None = None) -> str:
+        """Its digest. With `tag`, it is under this name too; with `replaces`, only if the tag still has that digest.
+
+        What has a `subject` is found as what refers to it afterwards, also where the registry keeps no list of that.
+        Raises RegistryDenied, RegistryRefused, RegistryUnreachable, RegistryBusy, TagMoved.
+        """
+        document, digest = manifests.parse(data, str(reference)), digest_of(data)
+        if replaces is not None and tag is not None and (present := self.digest_of_tag(reference, tag)) != replaces:
+            raise TagMoved(f"{reference.name}:{tag} was changed meanwhile: it is {present or 'gone'}")
+        listed = self._retried(lambda: self._put(reference, data, media_type, tag or digest, replaces))
+        subject = document.get("subject")
+        if isinstance(subject, dict) and isinstance(subject.get("digest"), str) and is_digest(subject["digest"]) and not listed:
+            self._refer(reference, subject["digest"], referring.entry_of(document, digest, len(data), media_type))
+        return digest
+
+    def digest_of_tag(self, reference: Reference, tag: str) -> str | None:
+        """What the tag stands for now, None where there is no such tag."""
+        try:
+            data, _ = self._retried(lambda: self.repository(reference).manifest(tag))
+        except ImageNotFound:
+            return None
+        return digest_of(data)
+
+    def _put(self, reference: Reference, data: bytes, media_type: str, name: str, replaces: str | None = None) -> bool:
+        """Whether the registry lists it as what refers to its subject."""
+        host, path, digest = reference.host, f"/v2/{reference.repository}/manifests/{name}", digest_of(data)
+        headers = {"Content-Type": media_type, "Content-Length": str(len(data))} | ({"If-Match": f'"{replaces}"'} if replaces else {})
+        response = self._transport(host).send("PUT", path, push_scope(reference.repository), headers, lambda: data)
+        try:
+            if response.status == 412:
+                raise TagMoved(f"{reference.name}:{name} was changed meanwhile")
+            if response.status in {400, 404, 405}:
+                hint = "ask its administrator whether it takes OCI artifacts, and whether tags may be replaced"
+                raise RegistryRefused(f"the registry {host} does not accept the manifest {name} ({response.status})", hint=hint)
+            response.raise_for_status()
+            announced = response.headers.get("Docker-Content-Digest", digest)
+            if is_digest(announced) and announced.partition(":")[0] == "sha256" and announced != digest:
+                raise RegistryRefused(f"the registry {host} has changed the manifest: it is {announced} there, expected {digest}")
+            return "OCI-Subject" in response.headers
+        finally:
+            response.discard()
+
+    def _refer(self, reference: Reference, subject: str, row: dict[str, Any]) -> None:
+        tag = referrers_tag(subject)
+        for _ in range(_UPDATES):
+            index = referring.with_entry(referring.rows_of(self._listed(reference, tag), tag), row)
+            if index is None:
+                return
+            self._retried(partial(self._put, reference, index, OCI_INDEX, tag))
+        raise RegistryRefused(f"{reference.name}:{tag} is replaced by another writer again and again", hint="push it again later")
+
+    def _listed(self, reference: Reference, tag: str) -> bytes | None:
+        try:
+            return self._retried(lambda: self.repository(reference).manifest(tag))[0]
+        except referring.ABSENT:
+            return None
+
+    def _retried(self, action: Callable[[], T]) -> T:
+        retries = Retries(self._backoff)
+        while True:
+            try:
+                return action()
+            except (RegistryUnreachable, RegistryBusy) as error:
+                self._pause(retries.delay_after(error))
+
+    def _transport(self, host: str) -> Transport:
+        if host not in self._transports:
+            self._transports[host] = Transport(host, self._settings)
+        return self._transports[host]
