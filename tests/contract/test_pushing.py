@@ -137,7 +137,8 @@ def test_other_bytes_than_the_descriptor_says_are_not_stored(registry, pusher, d
     reference = place(registry)
     with pytest.raises((DigestMismatch, RegistryRefused)):
         pusher.blob(reference, BLOB, data)
-    assert pusher.blob(reference, BLOB, DATA)
+    pusher.blob(reference, BLOB, DATA)
+    assert there(pusher, reference) == DATA
 
 
 def test_a_token_with_the_right_to_push_is_asked_for(registry, pusher):
