@@ -15,6 +15,10 @@ HOME = "kelvin-provision/home"
 NAMESPACES = "kelvin-provision/namespaces"
 """On the record of a workload: the namespaces, other than the box's, in which it has or had objects."""
 
+MARK = "kelvin-provision/images-"
+"""On a node that has a set of images, with a hash of their names behind it: pods are kept to nodes that have theirs by it. The value is
+the namespace of the box that has seen to it, so that several that share a cluster leave each other's alone."""
+
 HOLD = "kelvin-provision/hold"
 """On an object of a workload that must not be changed now; the value is the reason."""
 

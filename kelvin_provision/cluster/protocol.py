@@ -7,7 +7,7 @@ and ends in the same state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from kelvin_provision.cluster.lease import Lease
     from kelvin_provision.cluster.logs.lines import LogLine
+    from kelvin_provision.cluster.nodes import ClusterNode, Place
     from kelvin_provision.cluster.plan import Drift, Plan
     from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
     from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
@@ -100,12 +101,28 @@ class Cluster(Protocol):
         """What a plan does not look at: permissions, free resources, pull policies, ports of other programs. Reads only."""
         ...
 
-    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
+    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int, members: Collection[str] = frozenset()) -> tuple[Object, ...]:
         """The objects of one revision: JSON-ready, labelled. Secrets stay references (`<% secrets.X %>`).
 
         With locks (staged methods) images are `pinned_reference` (on Docker the config digest) and need no registry;
-        without, the cluster pulls. Raises RequestRefused with every field that this cluster cannot have, by name.
+        without, the cluster pulls. Pods of staged images are kept to our node; with `members`, other nodes that are brought images, to
+        the nodes that `mark_nodes` has marked. Raises RequestRefused with every field that this cluster cannot have, by name.
         """
+        ...
+
+    def nodes(self) -> tuple[ClusterNode, ...]:
+        """All nodes, also those that are away. Reads only. Where there are no nodes: our own box."""
+        ...
+
+    def places(self, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
+        """Where the pods of these objects may run, whether or not the images are there: by selectors, affinity, taints and bound volumes.
+
+        Marks, cordons and what a node suffers from for a time, such as being away, keep no node out. Reads only.
+        """
+        ...
+
+    def mark_nodes(self, marks: Mapping[str, Collection[str]]) -> None:
+        """Let nodes have exactly these marks of this box; those that are not named have none. One that is away has them when it is back."""
         ...
 
     def plan(self, desired: Mapping[str, Sequence[Object]], lookup: Lookup, scales: Mapping[str, Scale] = MappingProxyType({})) -> Plan:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from kelvin_provision.cluster.lease import Lease
 from kelvin_provision.cluster.logs.lines import LogLine
+from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, Lookup, Scale, WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
@@ -51,9 +52,21 @@ class SanitizedCluster:
         with self._sanitizer.errors(more):
             return self._sanitizer.value(self._cluster.survey(desired), more)
 
-    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
+    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int, members: Collection[str] = frozenset()) -> tuple[Object, ...]:
         with self._sanitizer.errors():
-            return self._cluster.render(spec, locks, revision)
+            return self._cluster.render(spec, locks, revision, members)
+
+    def nodes(self) -> tuple[ClusterNode, ...]:
+        with self._sanitizer.errors():
+            return self._sanitizer.value(self._cluster.nodes())
+
+    def places(self, desired: Objects) -> tuple[Place, ...]:
+        with self._sanitizer.errors(self._of(desired)):
+            return self._cluster.places(desired)
+
+    def mark_nodes(self, marks: Mapping[str, Collection[str]]) -> None:
+        with self._sanitizer.errors():
+            self._cluster.mark_nodes(marks)
 
     def plan(self, desired: Objects, lookup: Lookup, scales: Mapping[str, Scale] = MappingProxyType({})) -> Plan:
         more = self._of(desired, lookup)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from kelvin_provision.cluster.labels import MARK
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.cluster.protocol import Cluster, Phase, WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms
@@ -126,6 +127,27 @@ class ClusterContract:
         assert info.type == cluster.type
         assert info.platform.os == "linux"
         assert info.node
+
+    def test_our_node_is_one_of_its_nodes_and_may_run_what_is_rendered(self, bench, cluster, name):
+        here = cluster.info().node
+        (ours,) = [node for node in cluster.nodes() if node.name == here]
+        assert (ours.ready, ours.schedulable, ours.platform.os) == (True, True, "linux")
+        objects = self.objects(bench, name, "one")
+        places = cluster.places({name: objects})
+        assert [place.workload for place in places] == [name]
+        assert here in places[0].nodes
+        assert len(places[0].images) == 1
+
+    def test_nodes_have_exactly_the_marks_that_were_set_last(self, cluster):
+        here = cluster.info().node
+        for marks in ({f"{MARK}a", f"{MARK}b"}, {f"{MARK}b"}, set()):
+            for _ in range(2):
+                cluster.mark_nodes({here: marks, "no-such-node": marks})
+            assert all(self.marks(node) == (marks if node.name == here else set()) for node in cluster.nodes())
+
+    def marks(self, node):
+        """Of this suite: others may use the cluster at the same time."""
+        return {label for label in node.labels if label in {f"{MARK}a", f"{MARK}b"}}
 
     def test_state_and_survey_describe_cluster_and_desired_objects_and_change_nothing(self, bench, cluster, name):
         objects = self.objects(bench, name, "one")

@@ -9,6 +9,11 @@ pytestmark = pytest.mark.docker
 
 
 class TestDockerBox(ClusterContract):
+    def test_nodes_have_exactly_the_marks_that_were_set_last(self, cluster):
+        """An engine is a single node, and has none."""
+        cluster.mark_nodes({cluster.info().node: {"x"}})
+        assert [(node.name, dict(node.labels)) for node in cluster.nodes()] == [(cluster.info().node, {})]
+
     def test_each_start_begins_a_log_of_its_own(self, bench, cluster, name):
         self.bring_up(cluster, name, self.objects(bench, name, "talking"))
         heard = []

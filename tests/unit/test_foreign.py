@@ -11,7 +11,7 @@ import pytest
 
 import kelvin_provision
 from kelvin_provision import context, events, refs, status
-from kelvin_provision.cluster import lease, plan, rehearsal, survey
+from kelvin_provision.cluster import lease, nodes, plan, rehearsal, survey
 from kelvin_provision.cluster import protocol as cluster_protocol
 from kelvin_provision.cluster.logs import lines as log_lines
 from kelvin_provision.cluster.logs.lines import MAX_LINE, LogLine, parse
@@ -272,6 +272,7 @@ OURS = {
     "AdmittedImage": "workload container image",  # names, as a webhook wrote them
     "Change": "workload object why",  # names and paths of fields
     "ClusterInfo": "type version node node_label",
+    "ClusterNode": "name host labels taints",  # names, labels
     "ClusterState": "identity namespace",
     "Condition": "name",
     "Descriptor": "media_type digest",
@@ -286,6 +287,7 @@ OURS = {
     "Lease": "holder renewed",  # printable: see cluster/kubernetes/lease.py
     "LogLine": "source container time text",  # the application's own words: see `LogLines`
     "Observation": "seen",
+    "Place": "workload object images nodes mark",  # names, out of the request and of nodes
     "Platform": "os architecture variant",
     "Reference": "host repository tag digest",
     "Resolved": "documents",  # verified, and not shown
@@ -308,6 +310,7 @@ def results(protocol):
 def namespace():
     """What the modules of the protocols name, also what they import for type checkers only."""
     modules = (
+        nodes,
         plan,
         cluster_protocol,
         survey,

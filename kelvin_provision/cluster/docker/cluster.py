@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
@@ -25,7 +25,8 @@ from kelvin_provision.cluster.docker.waiting import Waiter
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.logs.sources import LogOptions
-from kelvin_provision.cluster.plan import Drift, Plan
+from kelvin_provision.cluster.nodes import ClusterNode, Place
+from kelvin_provision.cluster.plan import Drift, Plan, describe
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
@@ -83,7 +84,31 @@ class DockerCluster:
         self._engine.version()
         return survey.survey(desired, available_memory() if self._is_local else None)
 
-    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
+    def nodes(self) -> tuple[ClusterNode, ...]:
+        """An engine is a single node."""
+        info = self.info()
+        return (ClusterNode(info.node, info.platform),)
+
+    def places(self, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
+        """All of them here."""
+        name = self.info().node
+        return tuple(
+            Place(workload, describe(item), (str(item["spec"]["image"]),), (name,))
+            for workload, objects in desired.items()
+            for item in objects
+            if item.get("spec", {}).get("image")
+        )
+
+    def mark_nodes(self, marks: Mapping[str, Collection[str]]) -> None:
+        """No container is kept to a node."""
+
+    def render(
+        self,
+        spec: Spec,
+        locks: Sequence[ImageLock],
+        revision: int,
+        members: Collection[str] = frozenset(),  # noqa: ARG002  (an engine is a single node)
+    ) -> tuple[Object, ...]:
         """One container and its volumes. The engine is asked for its name and its image store only when it matters."""
         node = self._engine.info()["Name"] if spec.node_name else ""
         identity = self._engine.identity() if locks else Identity.CONFIG

@@ -23,11 +23,12 @@ from kelvin_provision.cluster.kubernetes.judge import diff, observation, ports
 from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
 from kelvin_provision.cluster.kubernetes.judge.holds import hold_folders
+from kelvin_provision.cluster.kubernetes.render import placing, waves
 from kelvin_provision.cluster.kubernetes.render import revision as revisions
-from kelvin_provision.cluster.kubernetes.render import waves
 from kelvin_provision.cluster.kubernetes.render.objects import Context
 from kelvin_provision.cluster.labels import HOLD_FILE
 from kelvin_provision.cluster.logs.lines import LogLine
+from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.plan import Drift, Plan
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
@@ -38,7 +39,7 @@ from kelvin_provision.files.notes import read_note
 from kelvin_provision.files.procfs import listening_ports
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Hold, Observation
+from kelvin_provision.status import Hold, Observation, RehearsalOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,7 @@ class Kubernetes:
         self._node = node
         self._removal_timeout = removal_timeout
         self._info: ClusterInfo | None = None
+        self._hosts: dict[str, str] = {}
 
     # --- the cluster itself ------------------------------------------------------------------------
 
@@ -108,12 +110,36 @@ class Kubernetes:
         with rejections_of("survey"):
             return survey.survey(self._api, self._namespace, info, desired, listening_ports)
 
-    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
-        """See protocol.Cluster.render. The server's version and our node are read on the first call only."""
+    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int, members: Collection[str] = frozenset()) -> tuple[Object, ...]:
+        """See protocol.Cluster.render. The server's version and our node are read on the first call only, members when they are new."""
         info = self._info or self.info()
         has_sleep = identity.at_least(info.version, identity.PRE_STOP_SLEEP)
-        context = Context(self._namespace, self._name, info.node, info.node_label, self._settle, self._pull_hosts, has_sleep)
+        site = self._site(info, members) if members else {}
+        context = Context(self._namespace, self._name, info.node, info.node_label, self._settle, self._pull_hosts, has_sleep, site)
         return revisions.render(spec, locks, revision, context)
+
+    def _site(self, info: ClusterInfo, members: Collection[str]) -> dict[str, str]:
+        """Members of which the cluster knows nothing run no pods."""
+        if not self._hosts.keys() >= {*members}:
+            self._hosts = {node.name: node.host for node in self.nodes()}
+        return {name: self._hosts[name] for name in {info.node, *members} if name in self._hosts}
+
+    # --- its nodes ---------------------------------------------------------------------------------
+
+    def nodes(self) -> tuple[ClusterNode, ...]:
+        """See protocol.Cluster.nodes."""
+        with rejections_of("the nodes"):
+            return identity.nodes(self._api)
+
+    def places(self, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
+        """See protocol.Cluster.places."""
+        with rejections_of("the nodes"):
+            return identity.places(self._api, self._namespace, desired)
+
+    def mark_nodes(self, marks: Mapping[str, Collection[str]]) -> None:
+        """See protocol.Cluster.mark_nodes."""
+        with rejections_of("the nodes"):
+            identity.mark_nodes(self._api, self._namespace, marks)
 
     # --- a transaction -----------------------------------------------------------------------------
 
@@ -220,8 +246,12 @@ class Kubernetes:
         """See protocol.Cluster.rehearse."""
         from kelvin_provision.cluster.kubernetes.rehearsal import run
 
+        info = self._info or self.info()
+        objects, elsewhere = placing.at_home(objects, info.node_label)
+        if elsewhere:
+            return Rehearsed(RehearsalOutcome.NOT_POSSIBLE, f"{elsewhere} runs on another node, and a rehearsal is started on this one")
         with rejections_of(workload):
-            box = run.Box(self._api, self._namespace, (self._info or self.info()).node)
+            box = run.Box(self._api, self._namespace, info.node)
             return run.rehearse(box, workload, objects, terms, lookup, progress=progress, stop=stop)
 
     def end_rehearsals(self) -> tuple[str, ...]:

@@ -1,14 +1,19 @@
-"""Identifies the cluster and the node that is this box, and reads the conditions of that node."""
+"""Identifies the cluster and the node that is this box; reads its nodes, and marks those that have images."""
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
+from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
+from kelvin_provision.cluster.kubernetes.judge import places as judging
+from kelvin_provision.cluster.kubernetes.judge.scheduling import taints
 from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME
+from kelvin_provision.cluster.labels import MARK
+from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
 from kelvin_provision.errors import ClusterDenied, ClusterRefused
 from kelvin_provision.hints import system
@@ -16,6 +21,7 @@ from kelvin_provision.refs import Platform
 from kelvin_provision.spec.workload import Object
 
 TYPE = "kubernetes"
+NODE = ("v1", "Node")
 PRE_STOP_SLEEP = (1, 30)
 """The first version that has `preStop.sleep`."""
 HEALTHY_WHEN_TRUE = frozenset({"Ready"})
@@ -90,3 +96,55 @@ def at_least(version: str, minimum: tuple[int, int]) -> bool:
     """Compare a version such as `v1.33.1+k3s1`. False if it cannot be parsed."""
     match = re.match(r"v?(\d+)\.(\d+)", version)
     return match is not None and (int(match[1]), int(match[2])) >= minimum
+
+
+# --- the nodes ----------------------------------------------------------------------------------------
+
+
+def nodes(api: Api) -> tuple[ClusterNode, ...]:
+    """In the order of their names."""
+    return tuple(sorted(map(_node, api.list_objects(*NODE, None)), key=lambda node: node.name))
+
+
+def places(api: Api, home: str, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
+    """See protocol.Cluster.places. Claims and volumes are read only where pods have some."""
+    needed = {claim for objects in desired.values() for item in objects for claim in judging.claims(item, home)}
+    claims = [
+        item for namespace in sorted({each for each, _ in needed}) for item in api.list_objects("v1", "PersistentVolumeClaim", namespace)
+    ]
+    volumes = api.list_objects("v1", "PersistentVolume", None) if claims else []
+    return judging.places(desired, api.list_objects(*NODE, None), judging.bound(claims, volumes), home)
+
+
+def mark_nodes(api: Api, home: str, marks: Mapping[str, Collection[str]]) -> None:
+    """See protocol.Cluster.mark_nodes. A node that leaves meanwhile needs none."""
+    for node in api.list_objects(*NODE, None, metadata=True):
+        name, labels = node["metadata"]["name"], node["metadata"].get("labels") or {}
+        has = {key for key, value in labels.items() if key.startswith(MARK) and value == home}
+        desired = set(marks.get(name, ()))
+        changes: dict[str, str | None] = {key: home for key in desired if labels.get(key) != home} | dict.fromkeys(has - desired)
+        if changes:
+            _label(api, name, changes)
+
+
+def _label(api: Api, name: str, changes: Mapping[str, str | None]) -> None:
+    try:
+        api.patch({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": changes}}, "")
+    except Rejected as error:
+        if error.code != "missing":
+            raise
+
+
+def _node(item: Object) -> ClusterNode:
+    metadata, status = item["metadata"], item.get("status") or {}
+    reported = status.get("nodeInfo") or {}
+    conditions = {each.get("type"): each.get("status") for each in status.get("conditions") or ()}
+    return ClusterNode(
+        metadata["name"],
+        Platform(str(reported.get("operatingSystem") or ""), str(reported.get("architecture") or "")),
+        host_label(item),
+        ready=conditions.get("Ready") == "True",
+        schedulable=not (item.get("spec") or {}).get("unschedulable"),
+        labels=metadata.get("labels") or {},
+        taints=tuple(f"{taint['key']}{f'={value}' if (value := taint.get('value')) else ''}:{taint['effect']}" for taint in taints(item)),
+    )

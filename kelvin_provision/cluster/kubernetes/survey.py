@@ -47,7 +47,7 @@ def survey(
         resources=resources,
         denied=tuple(denied),
         allowed=allowed,
-        port_conflicts=tuple(conflicts_on_node(desired, services, listening() if claims else ())),
+        port_conflicts=tuple(conflicts_on_node(desired, services, listening() if claims else (), info.node, nodes)),
         verifies_credentials=verifies,
         unplaceable=tuple(filter(None, unplaced)),
         always_verified=always_verified(images, _kubelet_settings(api, info.node)) if verifies else frozenset(),

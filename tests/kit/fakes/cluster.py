@@ -7,13 +7,15 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from kelvin_provision.cluster.kubernetes.render.placing import mark_of
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.lease import Lease, taken
 from kelvin_provision.cluster.logs.lines import LogLine
+from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan, describe
 from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Phase, Scale, WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed, ended
@@ -52,6 +54,8 @@ class FakeCluster:
     rehearsed           workload -> the result of its next rehearsals, in place of what `broken` says; `rehearsal_terms`: of the last
     rehearsals          workloads of which a rehearsal has left something; `rehearsing` is called while one runs
     leases              the one lease, in a list that several fakes of one cluster may share
+    site                its nodes, ours first; `marks` are those that were set, by node
+    placing             workload -> the nodes that its pods may run on; all of them by default
     survey_result       the result of every survey; conditions, identity and namespace are those of the state
     """
 
@@ -84,6 +88,9 @@ class FakeCluster:
     namespace: str = "Active"
     taken_ports: dict[int, str] = field(default_factory=dict)
     leases: list[Lease] = field(default_factory=lambda: [Lease()])
+    site: tuple[ClusterNode, ...] = (ClusterNode("fake-node", Platform("linux", "amd64"), "fake-node"),)
+    marks: dict[str, frozenset[str]] = field(default_factory=dict)
+    placing: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def info(self) -> ClusterInfo:
         self._enter("info")
@@ -101,7 +108,27 @@ class FakeCluster:
         uses = tuple(ImageUse(name, f"Thing/{name}", image, "missing", pinned="@" in image) for name, image in images.items())
         return self.survey_result._replace(images=self.survey_result.images or uses)
 
-    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int) -> tuple[Object, ...]:
+    def nodes(self) -> tuple[ClusterNode, ...]:
+        self._enter("nodes")
+        return tuple(node._replace(labels=dict.fromkeys(self.marks.get(node.name, ()), "fake")) for node in self.site)
+
+    def places(self, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
+        self._enter("places", *desired)
+        everywhere = tuple(node.name for node in self.site)
+        images = {
+            workload: [str(item["spec"]["image"]) for item in objects if "image" in item["spec"]] for workload, objects in desired.items()
+        }
+        return tuple(
+            Place(workload, f"Thing/{workload}", tuple(names), self.placing.get(workload, everywhere), mark_of(names, "fake"))
+            for workload, names in images.items()
+            if names
+        )
+
+    def mark_nodes(self, marks: Mapping[str, Collection[str]]) -> None:
+        self._enter("mark_nodes")
+        self.marks = {name: frozenset(marks[name]) for name in (node.name for node in self.site) if marks.get(name)}
+
+    def render(self, spec: Spec, locks: Sequence[ImageLock], revision: int, members: Collection[str] = frozenset()) -> tuple[Object, ...]:
         image = locks[0].pinned_reference if locks else spec.image
         environment = {item.name: item.value for item in spec.system.environment}
         secrets = [item.secret for item in spec.system.volumes]

@@ -86,6 +86,7 @@ def conflicts_in_cluster(
     With the cluster's nodes, a host port is taken only if it is so on every node that the pods may run on.
     """
     holders: dict[PortClaim, dict[str, _Holder]] = {}
+    movable: dict[PortClaim, list[_Movable]] = {}
     for item in live:
         if owner(item) not in desired and is_alive(item):
             node, holder = (item.get("spec") or {}).get("nodeName") or "", _Holder.of(item)
@@ -95,12 +96,16 @@ def conflicts_in_cluster(
         for item in objects:
             for claim in port_claims(item):
                 kind, protocol, number = claim
+                own = _Holder(f"{describe(item)} of workload {workload}")
                 taken = _in_the_way(item, kind, holders.get(claim) or {}, nodes)
+                free = _free(item, kind, holders.get(claim) or {}, nodes)
+                if not taken and free:
+                    taken = _placed(_Movable(own, free), movable.setdefault(claim, []), every=item.get("kind") == "DaemonSet")
+                elif not taken:
+                    holders[claim] = {"": own}
                 if taken:
                     text = f"{kind} port {number}/{protocol} is taken by {taken.text}"
                     yield Finding("port-taken", workload, describe(item), text, taken.hint)
-                else:
-                    holders[claim] = {"": _Holder(f"{describe(item)} of workload {workload}")}
 
 
 class _Holder(NamedTuple):
@@ -117,21 +122,72 @@ class _Holder(NamedTuple):
         return cls(f"{describe(item)} in namespace {item['metadata'].get('namespace', '')}", hint)
 
 
+class _Movable(NamedTuple):
+    """Who gets a port on one of these nodes, as the scheduler likes."""
+
+    holder: _Holder
+    nodes: tuple[str, ...]
+
+
 def _in_the_way(item: Object, kind: str, holders: Mapping[str, _Holder], nodes: Sequence[Object]) -> _Holder | None:
     """`holders` by node; one without a node is in the way everywhere."""
     holder = next(iter(holders.values()), None)
     if holder is None or kind != "host" or "" in holders or not nodes:
         return holder
-    candidates = {node["metadata"]["name"] for node in fitting(nodes, (template_of(item) or {}).get("spec") or {})}
+    candidates = set(_candidates(item, nodes))
     return next((holders[name] for name in sorted(candidates & holders.keys())), None) if candidates <= holders.keys() else None
 
 
-def conflicts_on_node(desired: Mapping[str, Sequence[Object]], services: Sequence[Object], listening: ListeningPorts) -> Iterator[Finding]:
-    """Find claimed ports on which a program of this node listens. It may be kube-proxy, for a Service that has the port already."""
+def _free(item: Object, kind: str, holders: Mapping[str, _Holder], nodes: Sequence[Object]) -> tuple[str, ...]:
+    """The nodes on which a pod could still have its host port; empty where nodes make no difference."""
+    return tuple(name for name in _candidates(item, nodes) if name not in holders) if kind == "host" else ()
+
+
+def _candidates(item: Object, nodes: Sequence[Object]) -> list[str]:
+    return [node["metadata"]["name"] for node in fitting(nodes, (template_of(item) or {}).get("spec") or {})]
+
+
+def _placed(new: _Movable, others: list[_Movable], *, every: bool) -> _Holder | None:
+    """Add it if all of them find a node of their own; otherwise return one that is in its way. `every`: it has a pod on each node."""
+    added = [new._replace(nodes=(name,)) for name in new.nodes] if every else [new]
+    if _fit_together([*others, *added]):
+        others += added
+        return None
+    return next((other.holder for other in others if {*other.nodes} & {*new.nodes}), new.holder)
+
+
+def _fit_together(movables: Sequence[_Movable]) -> bool:
+    """A matching of pods and nodes, by augmenting paths."""
+    chosen: dict[str, int] = {}
+
+    def place(index: int, tried: set[str]) -> bool:
+        for name in movables[index].nodes:
+            if name not in tried:
+                tried.add(name)
+                if name not in chosen or place(chosen[name], tried):
+                    chosen[name] = index
+                    return True
+        return False
+
+    return all(place(index, set()) for index in range(len(movables)))
+
+
+def conflicts_on_node(
+    desired: Mapping[str, Sequence[Object]],
+    services: Sequence[Object],
+    listening: ListeningPorts,
+    node: str = "",
+    nodes: Sequence[Object] = (),
+) -> Iterator[Finding]:
+    """Find claimed ports on which a program of this node listens. It may be kube-proxy, for a Service that has the port already.
+
+    With the cluster's nodes, a host port of pods that never come to `node`, which is this one, is no matter of its programs.
+    """
     held = {claim[1:] for item in services if owner(item) in desired for claim in port_claims(item)}
     for workload, objects in desired.items():
         for item in objects:
             for kind, protocol, number in port_claims(item):
-                if (number, protocol.lower()) in listening and (protocol, number) not in held:
+                elsewhere = kind == "host" and bool(nodes) and node not in _candidates(item, nodes)
+                if (number, protocol.lower()) in listening and (protocol, number) not in held and not elsewhere:
                     message = f"{kind} port {number}/{protocol} is taken by another program on this box"
                     yield Finding("port-taken", workload, describe(item), message)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from kelvin_provision.cluster.kubernetes.render import namespaces
-from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME, Context, containers_of, digest, image_volumes_of, template_of
+from kelvin_provision.cluster.kubernetes.render import namespaces, placing
+from kelvin_provision.cluster.kubernetes.render.objects import Context, containers_of, digest, image_volumes_of, template_of
 from kelvin_provision.cluster.kubernetes.render.secrets import pull_secret_name, registries_of
 from kelvin_provision.cluster.labels import HOME, OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import describe
@@ -122,8 +122,9 @@ def write_defaults(item: Object, marks: Mapping[str, str]) -> None:
 def _prepare_template(template: Object, item: Object, spec: Spec, context: Context, marks: Mapping[str, str]) -> None:
     """Add, in place, our labels, the node, pull secrets, and last the hash of all."""
     pod = template.setdefault("spec", {})
-    if spec.method.staged and context.node_label:
-        pod["nodeSelector"] = {HOSTNAME: context.node_label} | (pod.get("nodeSelector") or {})
+    names = [str(slot.image) for slot in images.slots(item)]
+    if selector := placing.node_selector(spec, names, context, at_home=placing.is_bound_to_its_disk(item)):
+        pod["nodeSelector"] = selector | (pod.get("nodeSelector") or {})
     pulls = [{"name": pull_secret_name(spec.name, host)} for host in sorted(registries_of(item) & context.pull_hosts)]
     if pulls:
         pod["imagePullSecrets"] = [*(pod.get("imagePullSecrets") or ()), *pulls]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kelvin_provision.cluster.labels import HOME, MANAGER, OWNER, REVISION, SPEC_HASH
@@ -77,7 +77,8 @@ class Context:
     """What rendering must know about the cluster. `node_label` is this node's value of the label HOSTNAME, empty without one.
 
     `settle` in seconds; `pull_hosts` are registries that we have credentials for;
-    `has_sleep`: this Kubernetes has `preStop.sleep` (1.30 and newer).
+    `has_sleep`: this Kubernetes has `preStop.sleep` (1.30 and newer). `site`: that label of each node that is brought images, ours among
+    them, by name; empty where ours is the only one.
     """
 
     namespace: str = "app"
@@ -87,6 +88,7 @@ class Context:
     settle: int = 5
     pull_hosts: frozenset[str] = frozenset()
     has_sleep: bool = False
+    site: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, order=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME, Context, digest, labels
+from kelvin_provision.cluster.kubernetes.render import placing
+from kelvin_provision.cluster.kubernetes.render.objects import Context, digest, labels
 from kelvin_provision.cluster.kubernetes.render.volumes import Files
 from kelvin_provision.cluster.labels import SPEC_HASH
 from kelvin_provision.cluster.quantities import kubernetes_spelling
@@ -33,8 +34,9 @@ def template(spec: Spec, image: str, files: Files, context: Context, pull_secret
         pod["terminationGracePeriodSeconds"] = PRE_STOP_SECONDS + STOP_SECONDS
     if pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
-    if spec.method.staged and context.node_label:  # staged images are on this node only
-        pod["nodeSelector"] = {HOSTNAME: context.node_label}
+    on_disk = any(volume.kind is VolumeKind.HOST for volume in spec.system.volumes)
+    if selector := placing.node_selector(spec, [image], context, at_home=on_disk):
+        pod["nodeSelector"] = selector
     metadata = {"labels": labels(spec), "annotations": _metrics(spec)}
     metadata["annotations"][SPEC_HASH] = digest([metadata, pod])
     return {"metadata": metadata, "spec": pod}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kelvin_provision.cluster.kubernetes.render import manifests, pod, volumes
+from kelvin_provision.cluster.kubernetes.render import manifests, placing, pod, volumes
 from kelvin_provision.cluster.kubernetes.render.objects import Context, cluster_kinds_of, namespace_of, rank, with_ownership
 from kelvin_provision.cluster.kubernetes.render.secrets import pull_secret, pull_secret_name, registries_of
 from kelvin_provision.cluster.labels import OWNER
@@ -19,9 +19,7 @@ PROGRESS_DEADLINE = 600
 
 def render(spec: Spec, locks: Sequence[ImageLock], revision: int, context: Context) -> tuple[Object, ...]:
     """Return all objects in the order of applying. Raises RequestRefused with every finding."""
-    findings = []
-    if spec.node_name and context.node_name and spec.node_name != context.node_name:
-        findings.append(f"node_name: {spec.node_name} is another node; this box is {context.node_name}")
+    findings = list(placing.refusals(spec, context))
     if spec.manifests:
         objects, refusals = manifests.prepare(spec, locks, context)
     else:

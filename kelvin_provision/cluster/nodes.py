@@ -1,0 +1,37 @@
+"""The nodes of a cluster, and which of them may run what, as plain values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from kelvin_provision.refs import Platform
+
+
+class ClusterNode(NamedTuple):
+    """One node. `ready`: its kubelet answers; `schedulable`: it is not cordoned. `taints` are `key=value:effect`.
+
+    `host` is the value by which a pod is kept to this node, which need not be its name; empty where there is none.
+    """
+
+    name: str
+    platform: Platform
+    host: str = ""
+    ready: bool = True
+    schedulable: bool = True
+    labels: Mapping[str, str] = MappingProxyType({})
+    taints: tuple[str, ...] = ()
+
+
+class Place(NamedTuple):
+    """Where the pods of one object may run: its `images`, as its containers name them, are needed on each of these `nodes`.
+
+    `mark` is the label with which its pods are kept to nodes that have all of them; empty where they are not kept to any.
+    """
+
+    workload: str
+    object: str
+    images: tuple[str, ...]
+    nodes: tuple[str, ...]
+    mark: str = ""
