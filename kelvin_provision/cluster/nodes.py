@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from kelvin_provision.refs import Platform
@@ -17,10 +16,10 @@ class ClusterNode(NamedTuple):
 
     name: str
     platform: Platform
+    labels: Mapping[str, str]
     host: str = ""
     ready: bool = True
     schedulable: bool = True
-    labels: Mapping[str, str] = MappingProxyType({})
     taints: tuple[str, ...] = ()
 
 

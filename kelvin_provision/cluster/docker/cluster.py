@@ -87,7 +87,7 @@ class DockerCluster:
     def nodes(self) -> tuple[ClusterNode, ...]:
         """An engine is a single node."""
         info = self.info()
-        return (ClusterNode(info.node, info.platform),)
+        return (ClusterNode(info.node, info.platform, {}),)
 
     def places(self, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
         """All of them here."""

@@ -142,9 +142,9 @@ def _node(item: Object) -> ClusterNode:
     return ClusterNode(
         metadata["name"],
         Platform(str(reported.get("operatingSystem") or ""), str(reported.get("architecture") or "")),
+        metadata.get("labels") or {},
         host_label(item),
         ready=conditions.get("Ready") == "True",
         schedulable=not (item.get("spec") or {}).get("unschedulable"),
-        labels=metadata.get("labels") or {},
         taints=tuple(f"{taint['key']}{f'={value}' if (value := taint.get('value')) else ''}:{taint['effect']}" for taint in taints(item)),
     )

@@ -88,7 +88,7 @@ class FakeCluster:
     namespace: str = "Active"
     taken_ports: dict[int, str] = field(default_factory=dict)
     leases: list[Lease] = field(default_factory=lambda: [Lease()])
-    site: tuple[ClusterNode, ...] = (ClusterNode("fake-node", Platform("linux", "amd64"), "fake-node"),)
+    site: tuple[ClusterNode, ...] = (ClusterNode("fake-node", Platform("linux", "amd64"), {}, "fake-node"),)
     marks: dict[str, frozenset[str]] = field(default_factory=dict)
     placing: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
