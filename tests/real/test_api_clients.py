@@ -15,7 +15,7 @@ from tests.kit.official_clients import NAMES, SECURE, official
 from tests.kit.servers.port443 import at_443, own_address
 from tests.kit.waiting import until
 
-pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.registry, pytest.mark.timeout(900)]
 
 
 class Owner:
@@ -60,7 +60,7 @@ def test_published_clients_stage_list_apply_stop_start_and_undeploy(box, owners)
     push(box.registry, box.app, "1.1.0", program(f"echo the words of 1.1.0; {SERVE}", {"www/index.html": b"1.1.0\n"}))
 
     def all_are(*state):
-        until(lambda: all(owner.state == state for owner in owners), 120, why=lambda: str([owner.state for owner in owners]))
+        until(lambda: all(owner.state == state for owner in owners), 240, why=lambda: str([owner.state for owner in owners]))
 
     for owner in owners:
         deployed = owner.deploy("1.1.0")
@@ -105,7 +105,7 @@ def test_published_clients_stage_list_apply_stop_start_and_undeploy(box, owners)
         owner.call("undeploy_workload", workload_name=owner.name, staged=True)
     all_are("running", "2.0.0", None)
     first.call("undeploy_workload", workload_name=first.name)
-    until(lambda: first.names() == [owner.name for owner in others], 120)
+    until(lambda: first.names() == [owner.name for owner in others], 240)
     assert box.states() == {owner.name: ("2.0.0", "running", None) for owner in others}
     for owner in owners:
         owner.call("logout")
