@@ -29,8 +29,8 @@ from kelvin_provision.files.lock import holder
 from kelvin_provision.images.inventory import orphans
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.reading.times import newest
 from kelvin_provision.ledger.rows.inspection import damage
-from kelvin_provision.ledger.times import newest
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
 from kelvin_provision.store.gc.unreferenced import unreferenced

@@ -84,6 +84,11 @@ from kelvin_provision.errors.images import (
     RegistryUnreachable,
     TransferStopped,
 )
+from kelvin_provision.errors.nodes import (
+    LeaderUnreachable,
+    NodeForeign,
+    NodeProtocolInvalid,
+)
 from kelvin_provision.errors.publications import PublicationInvalid, ReportInvalid, TagMoved
 from kelvin_provision.errors.releases import ReleaseInvalid, ReleaseMissing
 from kelvin_provision.errors.requests import (
@@ -172,6 +177,7 @@ __all__ = [
     "Interrupted",
     "InventoryInvalid",
     "KeyInvalid",
+    "LeaderUnreachable",
     "ListenFailed",
     "ListenRefused",
     "Locked",
@@ -181,6 +187,8 @@ __all__ = [
     "MediumGone",
     "NameTaken",
     "NoSpace",
+    "NodeForeign",
+    "NodeProtocolInvalid",
     "NotReady",
     "NothingApplied",
     "NothingStaged",

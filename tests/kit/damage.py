@@ -6,8 +6,11 @@ from pathlib import Path
 
 from kelvin_provision.ledger import history, holds, local_names, orders, requests, traffic
 from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.nodes import membership, reports, tokens
+from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken
 from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.ledger.sqlite import schema
+from kelvin_provision.refs import Platform
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.trust.documents import kept
 from tests.kit.box import Box
@@ -29,6 +32,9 @@ TABLES = (
     "evidence",
     "local_names",
     "trust",
+    "nodes",
+    "node_images",
+    "node_tokens",
 )
 
 
@@ -62,6 +68,7 @@ def full_ledger(folder):
     local_names.require(ledger, {"r.io/helper:1": helper})
     traffic.draw(ledger, "2026-01-01", 100, 1000)
     believe(box)
+    lead(box)
     history.record(ledger, Entry(ledger.clock(), "anna", "apply", "pump", 2, "failed", "exit code 3", evidence=("pump: exit code 3",)))
     return box
 
@@ -72,6 +79,16 @@ def believe(box):
     one = signed(trust_document(1, anna), anna)
     kept.keep(box.settings.state_dir, 1, one)
     requests.accept_trust(box.ledger, [AcceptedTrust(1, one.digest, ("anna",), box.ledger.clock(), "anna", "from a file")], "trust import")
+
+
+def lead(box):
+    """A member that has an image."""
+    ledger, now = box.ledger, box.ledger.clock()
+    tokens.add(ledger, NodeToken("t" * 64, now, "2036-11-24T02:00:00Z", "anna"))
+    node = Node("node-b", "b" * 64, None, "10.0.0.2:30500", Platform.parse("linux/arm64"), "node-b", "1.0", now, now)
+    membership.join(ledger, node, "t" * 64, now)
+    image = NodeImage("node-b", "r.io/pump@sha256:" + "1" * 64, NodeImageState.HERE, "", now, 100)
+    reports.record(ledger, "node-b", reports.Said("10.0.0.2:30500", "linux/arm64", "node-b", "1.0", 5 << 30, (), (image,)))
 
 
 def columns(path):

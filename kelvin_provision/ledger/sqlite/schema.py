@@ -285,7 +285,43 @@ CREATE TABLE followed (
     withdrawn INTEGER                        -- the serial of the publication that withdrew it
 ) STRICT
 """
-_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH, SIXTEENTH, SEVENTEENTH)
+# Members of this leader. A box that has none never writes here.
+EIGHTEENTH = """
+CREATE TABLE nodes (
+    name         TEXT PRIMARY KEY,
+    key          TEXT NOT NULL UNIQUE,       -- SHA-256 of its public key
+    next_key     TEXT UNIQUE,                -- of a certificate that was given, and not used yet
+    address      TEXT NOT NULL,              -- where it serves blobs; empty where it serves none
+    platform     TEXT NOT NULL,
+    cluster_node TEXT NOT NULL,              -- its name in the cluster
+    version      TEXT NOT NULL,              -- of its agent
+    joined       TEXT NOT NULL,
+    seen         TEXT NOT NULL,
+    away         TEXT,                       -- since when it is silent
+    draining     INTEGER NOT NULL DEFAULT 0,
+    free         INTEGER,                    -- bytes of its store's filesystem; null: not known
+    problems     TEXT NOT NULL DEFAULT '[]'
+) STRICT;
+CREATE TABLE node_tokens (
+    hash    TEXT PRIMARY KEY,                -- SHA-256 of the secret
+    made    TEXT NOT NULL,
+    expires TEXT NOT NULL,
+    actor   TEXT NOT NULL,
+    used    TEXT,
+    node    TEXT                             -- who used it
+) STRICT;
+CREATE TABLE node_images (
+    node  TEXT NOT NULL REFERENCES nodes (name) ON DELETE CASCADE,
+    image TEXT NOT NULL,                     -- as in the table images
+    state TEXT NOT NULL,
+    why   TEXT NOT NULL DEFAULT '',
+    since TEXT NOT NULL,                     -- of this state
+    bytes INTEGER NOT NULL DEFAULT 0,        -- of it that are there
+    PRIMARY KEY (node, image)
+) STRICT;
+CREATE INDEX nodes_of_image ON node_images (image)
+"""
+_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH, SIXTEENTH, SEVENTEENTH, EIGHTEENTH)
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, *_LATER)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)

@@ -89,6 +89,7 @@ REASONS: dict[str, Reason] = {
     "inventory-invalid": Reason("The file is another one, was cut off or changed, or comes from a newer program."),
     "invalid-object": Reason("A field that this version of the cluster does not know, or a value out of range."),
     "key-invalid": Reason("An RSA key, a key on another curve, a wrong passphrase, a file that others can read, or no key at all."),
+    "leader-unreachable": Reason("The leader is off, its agent does not run, the cable is out, or nodes.listen was changed."),
     "listen-failed": Reason("Another program listens there, such as an API that runs already, or the port needs root."),
     "listen-refused": Reason("`api.listen` or --listen has a host name, or no port."),
     "locked": Reason("An apply, stop or undeploy by another person or by the agent is under way."),
@@ -102,6 +103,8 @@ REASONS: dict[str, Reason] = {
         " for them, or `paused: true`."
     ),
     "no-space": Reason("The images of the staged version and those kept for a rollback do not fit beside what else is on the disk."),
+    "node-foreign": Reason("The node was removed on the leader, or another leader has its address by now."),
+    "node-protocol-invalid": Reason("Nodes have versions of this program that do not know each other, or another server has the address."),
     "not-ours": Reason("An object of that name was created by hand or by another tool."),
     "not-ready": Reason("`workloads apply` was called before the download was complete."),
     "nothing-applied": Reason("`workloads start` or `workloads stop` of a workload that is only staged."),

@@ -1,0 +1,28 @@
+"""Several nodes: what leader and members say to each other."""
+
+from __future__ import annotations
+
+import os
+
+from kelvin_provision.errors.base import ProvisionError
+
+
+class NodeProtocolInvalid(ProvisionError):
+    """Another node sent something that is no document of this program, or of another version of it."""
+
+    code, exit_code = "node-protocol-invalid", os.EX_PROTOCOL
+    hint_default = "install the same version of kelvin-provision on all nodes"
+
+
+class NodeForeign(ProvisionError):
+    """The other node is not the one that this node was joined to, or does not know this node any more."""
+
+    code, exit_code = "node-foreign", os.EX_NOPERM
+    hint_default = "make a token on the leader, and join again with it"
+
+
+class LeaderUnreachable(ProvisionError):
+    """The leader does not answer; what runs goes on, and this node keeps its images."""
+
+    code, exit_code, temporary = "leader-unreachable", os.EX_UNAVAILABLE, True
+    hint_default = "on the leader, see whether its agent runs"

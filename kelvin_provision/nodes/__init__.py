@@ -1,0 +1,1 @@
+"""Several nodes: the leader, which has the ledger, and members, which keep the same images."""
