@@ -10,7 +10,7 @@ from kelvin_provision.errors.base import ProvisionError
 class NodeProtocolInvalid(ProvisionError):
     """Another node sent something that is no document of this program, or of another version of it."""
 
-    code, exit_code = "node-protocol-invalid", os.EX_PROTOCOL
+    code, exit_code = "node-protocol-invalid", os.EX_DATAERR
     hint_default = "install the same version of kelvin-provision on all nodes"
 
 
