@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kelvin_provision import timestamps
+from kelvin_provision.errors import OurBug
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.ledger import Ledger, utc_now
 from kelvin_provision.settings.model import Settings
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kelvin_provision.events import Event, Progress
     from kelvin_provision.foreign.sanitizer import Sanitizer
     from kelvin_provision.hooks.protocol import Hooks
-    from kelvin_provision.registry.protocol import Media, Source
+    from kelvin_provision.registry.protocol import Destination, Media, Source
     from kelvin_provision.runtimes.protocol import Runtime
     from kelvin_provision.store import Store
     from kelvin_provision.trust.believed import Trust
@@ -71,6 +72,11 @@ class NoLauncher:
         return True
 
 
+def nowhere(settings: Settings) -> Destination:
+    """Where nothing is pushed."""
+    raise OurBug(f"nothing is pushed from {settings.state_dir}")
+
+
 @dataclass(frozen=True)
 class Wiring:
     """What makes the parts of a box. `choose_cluster` gets the type that the ledger remembers, or None."""
@@ -86,6 +92,7 @@ class Wiring:
     launcher: AgentLauncher = field(default_factory=NoLauncher)
     clock: Callable[[], str] = utc_now
     timings: Timings = field(default_factory=Timings)
+    destination: Callable[[Settings], Destination] = nowhere
 
 
 class Connections:
@@ -129,6 +136,13 @@ class Connections:
 
         with self.sanitizer.errors():
             return SanitizedSource(self.wiring.source(self.settings), self.sanitizer)
+
+    @cached_property
+    def destination(self) -> Destination:
+        from kelvin_provision.foreign.destination import SanitizedDestination
+
+        with self.sanitizer.errors():
+            return SanitizedDestination(self.wiring.destination(self.settings), self.sanitizer)
 
     @cached_property
     def media(self) -> Media:
@@ -180,6 +194,8 @@ class Connections:
             self.ledger.close()
         if "source" in self.__dict__:
             self.source.close()
+        if "destination" in self.__dict__:
+            self.destination.close()
 
 
 @dataclass(frozen=True)
@@ -210,6 +226,11 @@ class Context:
     @property
     def source(self) -> Source:
         return self.connections.source
+
+    @property
+    def destination(self) -> Destination:
+        """Registries, to push to."""
+        return self.connections.destination
 
     @property
     def media(self) -> Media:

@@ -31,6 +31,10 @@ def is_digest(text: str) -> bool:
     return re.fullmatch(DIGEST, text) is not None
 
 
+def is_tag(text: str) -> bool:
+    return re.fullmatch(_TAG, text) is not None
+
+
 @dataclass(frozen=True)
 class Reference:
     """`host/repository[:tag][@digest]`, normalised: `x:1` is `docker.io/library/x:1`."""

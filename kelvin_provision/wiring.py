@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
     from kelvin_provision.hooks.protocol import Hooks
     from kelvin_provision.ledger.ledger import Ledger
-    from kelvin_provision.registry.protocol import Media, Source
+    from kelvin_provision.registry.protocol import Destination, Media, Source
     from kelvin_provision.runtimes.protocol import Runtime
     from kelvin_provision.store import Store
 
 
 def default(launcher: AgentLauncher | None = None) -> Wiring:
     """The real parts."""
-    return Wiring(choose_cluster, cluster, runtime, source, media, hooks, lookup, user, launcher or NoLauncher())
+    parts = (choose_cluster, cluster, runtime, source, media, hooks, lookup, user)
+    return Wiring(*parts, launcher or NoLauncher(), destination=destination)
 
 
 def choose_cluster(settings: Settings, remembered: Callable[[], str | None]) -> ClusterChoice:
@@ -92,6 +93,12 @@ def source(settings: Settings) -> Source:
     from kelvin_provision.registry.client import Registry
 
     return Registry(settings)
+
+
+def destination(settings: Settings) -> Destination:
+    from kelvin_provision.registry.pushing.pusher import Pusher
+
+    return Pusher(settings)
 
 
 def media(settings: Settings, ledger: Ledger, store: Callable[[], Store]) -> Media:

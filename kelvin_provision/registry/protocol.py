@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -84,6 +84,47 @@ class Source(Blobs, Protocol):
 
     def greet(self, host: str) -> None:
         """Ask a registry whether it answers and accepts the stored login. Raises as `resolve`, and RegistryRefused for no registry."""
+        ...
+
+    def close(self) -> None:
+        """Close connections that are kept open."""
+        ...
+
+
+Chunks = bytes | Callable[[int], Iterable[bytes]]
+"""The bytes of a blob, or what gives them from an offset on; it may be asked more than once."""
+
+
+class Destination(Protocol):
+    """Registries that are pushed to: always themselves, never a mirror.
+
+    Every verb raises RegistryDenied, RegistryRefused, RegistryUnreachable and RegistryBusy.
+    """
+
+    def blob(self, reference: Reference, blob: Descriptor, chunks: Chunks, *, mount_from: Sequence[str] = ()) -> bool:
+        """Whether bytes were sent: not where the repository has the blob, or one of `mount_from` at the same registry has it.
+
+        Raises DigestMismatch for other bytes than the descriptor says, and what the chunks raise.
+        """
+        ...
+
+    def manifest(self, reference: Reference, data: bytes, media_type: str, tag: str | None = None, *, replaces: str | None = None) -> str:
+        """Its digest. With `tag`, it is under this name too; with `replaces`, only if the tag still has that digest.
+
+        What has a `subject` is listed as what refers to it afterwards. Raises TagMoved.
+        """
+        ...
+
+    def read(self, reference: Reference, name: str) -> bytes | None:
+        """A manifest of any kind by tag or digest, verified against a digest; None where there is none. Raises DigestMismatch."""
+        ...
+
+    def document(self, reference: Reference, blob: Descriptor) -> bytes:
+        """A blob of at most 4 MiB, verified. Raises ImageNotFound, DigestMismatch, ManifestInvalid for a larger one."""
+        ...
+
+    def tags(self, reference: Reference) -> Iterator[str]:
+        """Of a repository, in the order of the registry. Raises ImageNotFound for none."""
         ...
 
     def close(self) -> None:

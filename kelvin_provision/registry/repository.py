@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from kelvin_provision.errors import DigestMismatch, ManifestInvalid, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.files.hashing import has_digest
-from kelvin_provision.refs import Descriptor, is_digest
+from kelvin_provision.refs import Descriptor, is_digest, is_tag
 from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Stream
 from kelvin_provision.registry.response import Response
@@ -17,6 +17,8 @@ from kelvin_provision.registry.transport import Transport
 from kelvin_provision.spec.media_types import DOCUMENTS, OCI_INDEX
 
 _LONGEST_LINK = 4096
+_TAGS = 1000
+"""Of one page."""
 _NEXT = re.compile(r"""<[^<>?#]*\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]+)>[^,<>]*;\s*rel="?next\b""", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -64,6 +66,16 @@ class Repository:
             with self._transport.get(f"/v2/{self._name}/referrers/{digest}?{query}", self._scope, {"Accept": OCI_INDEX}) as response:
                 data, query = response.read(manifests.LIMIT), _next_query(response.headers.get("Link", ""))
             yield data
+
+    def tags(self) -> Iterator[str]:
+        """Page by page; a registry may have any number. Not verified, but valid as tags. Raises as `manifest`."""
+        query: str | None = urlencode({"n": _TAGS})
+        seen = ""
+        while query and query != seen:
+            with self._transport.get(f"/v2/{self._name}/tags/list?{query}", self._scope) as response:
+                data, seen, query = response.read(manifests.LIMIT), query, _next_query(response.headers.get("Link", ""))
+            names = manifests.parse(data, self._name).get("tags")
+            yield from (name for name in (names if isinstance(names, list) else ()) if isinstance(name, str) and is_tag(name))
 
     @contextmanager
     def stream(self, blob: Descriptor, offset: int, *, restart: bool = True) -> Iterator[Stream]:

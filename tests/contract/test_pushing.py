@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from kelvin_provision.errors import DigestMismatch, RegistryDenied, RegistryRefused, RegistryUnreachable, TagMoved
+from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryDenied, RegistryRefused, RegistryUnreachable, TagMoved
 from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.registry.pushing import upload
 from kelvin_provision.registry.pushing.pusher import Pusher
@@ -170,6 +170,23 @@ def test_a_manifest_is_there_by_tag_and_by_digest(registry, pusher):
     _, other = pushed(pusher, reference, tag=None, artifactType="application/x.other")
     assert pusher.digest_of_tag(reference, "1") == digest
     assert pusher.repository(reference).manifest(other)
+
+
+@pytest.mark.parametrize("page", [None, 1, 2])
+def test_what_was_pushed_is_read_and_listed(registry, pusher, page):
+    with Front(registry, page=page) as front:
+        reference = place(front.host)
+        with pytest.raises(ImageNotFound):
+            list(pusher.tags(reference))
+        data, _ = pushed(pusher, reference)
+        for tag in ("a", "b"):
+            pusher.manifest(reference, data, OCI_MANIFEST, tag)
+        assert sorted(pusher.tags(reference)) == ["1", "a", "b"]
+        assert pusher.read(reference, "b") == data
+        assert pusher.read(reference, "c") is None
+        assert pusher.document(reference, Descriptor("", sha256(b"{}"), 2)) == b"{}"
+        with pytest.raises(ImageNotFound):
+            pusher.document(reference, Descriptor("", sha256(b"[]"), 2))
 
 
 @pytest.mark.parametrize("matching", [False, True])

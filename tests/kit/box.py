@@ -82,6 +82,7 @@ class Box:
             launcher=self.launcher,
             clock=self._now,
             timings=self.timings,
+            destination=wiring.destination,
         )
 
     def _heard(self, event):

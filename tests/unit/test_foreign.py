@@ -20,6 +20,7 @@ from kelvin_provision.cluster.protocol import Cluster, Health, Phase
 from kelvin_provision.errors import ClusterRefused, RegistryUnreachable
 from kelvin_provision.events import Finished, Note, Started
 from kelvin_provision.foreign.cluster import SanitizedCluster
+from kelvin_provision.foreign.destination import SanitizedDestination
 from kelvin_provision.foreign.fields import FOREIGN
 from kelvin_provision.foreign.hooks import SanitizedHooks
 from kelvin_provision.foreign.log_lines import LogLines
@@ -30,7 +31,7 @@ from kelvin_provision.foreign.source import SanitizedSource
 from kelvin_provision.hooks import protocol as hooks_protocol
 from kelvin_provision.hooks.protocol import Hooks
 from kelvin_provision.registry import protocol as source_protocol
-from kelvin_provision.registry.protocol import Media, Source
+from kelvin_provision.registry.protocol import Destination, Media, Source
 from kelvin_provision.runtimes import protocol as runtime_protocol
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec import lock, workload
@@ -267,7 +268,14 @@ def test_containers_do_not_continue_each_other(sanitizer):
 
 # --- no code bypasses it ------------------------------------------------------------------------
 
-GATES = {Cluster: SanitizedCluster, Runtime: SanitizedRuntime, Source: SanitizedSource, Media: SanitizedMedia, Hooks: SanitizedHooks}
+GATES = {
+    Cluster: SanitizedCluster,
+    Runtime: SanitizedRuntime,
+    Source: SanitizedSource,
+    Destination: SanitizedDestination,
+    Media: SanitizedMedia,
+    Hooks: SanitizedHooks,
+}
 OURS = {
     "AdmittedImage": "workload container image",  # names, as a webhook wrote them
     "Change": "workload object why",  # names and paths of fields

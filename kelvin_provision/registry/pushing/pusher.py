@@ -1,18 +1,19 @@
-"""Pushes to registries. Always to the registry itself: mirrors follow it by themselves."""
+"""A `Destination` over HTTP: always the registry itself. Mirrors follow it by themselves."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryRefused, RegistryUnreachable, TagMoved
+from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryBusy, RegistryRefused, RegistryUnreachable, TagMoved
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.refs import Descriptor, Reference, is_digest
 from kelvin_provision.registry import manifests
+from kelvin_provision.registry.protocol import Chunks
 from kelvin_provision.registry.pushing import referring
-from kelvin_provision.registry.pushing.upload import Chunks, Upload, push_scope
+from kelvin_provision.registry.pushing.upload import Upload, push_scope
 from kelvin_provision.registry.repository import Repository
 from kelvin_provision.registry.signatures import tag as referrers_tag
 from kelvin_provision.registry.transport import Transport
@@ -45,19 +46,12 @@ class Pusher:
         return Repository(self._transport(reference.host), reference.repository)
 
     def blob(self, reference: Reference, blob: Descriptor, chunks: Chunks, *, mount_from: Sequence[str] = ()) -> bool:
-        """Whether bytes were sent; not where the repository has the blob, or another one of this registry had it.
-
-        Raises as `Upload.run`.
-        """
+        """See `Destination.blob`."""
         upload = Upload(self._transport(reference.host), reference.repository, blob, chunks, backoff=self._backoff, pause=self._pause)
         return upload.run(mount_from)
 
     def manifest(self, reference: Reference, data: bytes, media_type: str, tag: str | None = None, *, replaces: str | None = None) -> str:
-        """Its digest. With `tag`, it is under this name too; with `replaces`, only if the tag still has that digest.
-
-        What has a `subject` is found as what refers to it afterwards, also where the registry keeps no list of that.
-        Raises RegistryDenied, RegistryRefused, RegistryUnreachable, RegistryBusy, TagMoved.
-        """
+        """See `Destination.manifest`."""
         document, digest = manifests.parse(data, str(reference)), digest_of(data)
         if replaces is not None and tag is not None and (present := self.digest_of_tag(reference, tag)) != replaces:
             raise TagMoved(f"{reference.name}:{tag} was changed meanwhile: it is {present or 'gone'}")
@@ -67,13 +61,23 @@ class Pusher:
             self._refer(reference, subject["digest"], referring.entry_of(document, digest, len(data), media_type))
         return digest
 
-    def digest_of_tag(self, reference: Reference, tag: str) -> str | None:
-        """What the tag stands for now, None where there is no such tag."""
+    def read(self, reference: Reference, name: str) -> bytes | None:
+        """See `Destination.read`."""
         try:
-            data, _ = self._retried(lambda: self.repository(reference).manifest(tag))
+            return self._retried(lambda: self.repository(reference).manifest(name))[0]
         except ImageNotFound:
             return None
-        return digest_of(data)
+
+    def document(self, reference: Reference, blob: Descriptor) -> bytes:
+        return self._retried(lambda: self.repository(reference).small_blob(blob))
+
+    def tags(self, reference: Reference) -> Iterator[str]:
+        return self.repository(reference).tags()
+
+    def digest_of_tag(self, reference: Reference, tag: str) -> str | None:
+        """What the tag stands for now, None where there is no such tag."""
+        data = self.read(reference, tag)
+        return None if data is None else digest_of(data)
 
     def _put(self, reference: Reference, data: bytes, media_type: str, name: str, replaces: str | None = None) -> bool:
         """Whether the registry lists it as what refers to its subject."""
@@ -104,9 +108,10 @@ class Pusher:
         raise RegistryRefused(f"{reference.name}:{tag} is replaced by another writer again and again", hint="push it again later")
 
     def _listed(self, reference: Reference, tag: str) -> bytes | None:
+        """None for a list that the registry does not keep whole, too."""
         try:
-            return self._retried(lambda: self.repository(reference).manifest(tag))[0]
-        except referring.ABSENT:
+            return self.read(reference, tag)
+        except DigestMismatch:
             return None
 
     def _retried(self, action: Callable[[], T]) -> T:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kelvin_provision.errors import DigestMismatch, ImageNotFound, ImageUnsupported, ManifestInvalid, RegistryRefused
+from kelvin_provision.errors import ImageUnsupported, ManifestInvalid, RegistryRefused
 from kelvin_provision.registry import manifests
 from kelvin_provision.spec.media_types import OCI_INDEX
 
@@ -45,7 +45,3 @@ def with_entry(rows: list[Any], row: dict[str, Any]) -> bytes | None:
         return None
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*rows, row]}
     return json.dumps(index, separators=(",", ":")).encode()
-
-
-ABSENT = (ImageNotFound, DigestMismatch)
-"""There is no list, or one that the registry does not keep whole."""

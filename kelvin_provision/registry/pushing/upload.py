@@ -21,12 +21,11 @@ from kelvin_provision.errors import (
     RegistryUnreachable,
 )
 from kelvin_provision.refs import Descriptor
+from kelvin_provision.registry.protocol import Chunks
 from kelvin_provision.registry.response import Response
 from kelvin_provision.registry.transport import Transport
 from kelvin_provision.retry import Backoff, Retries
 
-Chunks = bytes | Callable[[int], Iterable[bytes]]
-"""The bytes of a blob, or what gives them from an offset on; it may be asked more than once."""
 PIECE, LEAST_PIECE = 8 << 20, 256 << 10
 """Bytes of one request of an upload in pieces; halved for a proxy that refuses so many."""
 LARGEST_PIECE = 64 << 20

@@ -5,6 +5,7 @@ import http.client
 import json
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qsl
 
 from tests.kit.servers.threaded import Server, serving
 
@@ -35,6 +36,8 @@ class Front:
     """If-Match is compared with the manifest that is there, as Zot and others do."""
     listed: bool = False
     """PUT of a manifest answers with OCI-Subject, as a registry with a list of referrers."""
+    page: int | None = None
+    """Lists of tags come in pages of so many."""
     asked: list[tuple[str, str, int]] = field(default_factory=list)
 
     def __post_init__(self):
@@ -124,11 +127,20 @@ def _handler_for(front: Front):
                     self.close_connection = True
                     return
                 headers = dict(answer.getheaders())
+                if front.page and "/tags/list" in self.path and answer.status == 200:
+                    body = self._paged(json.loads(body), headers)
                 if front.relative and "Location" in headers:
                     headers["Location"] = headers["Location"].partition("://")[2].partition("/")[2].join(("/", ""))
                 if front.listed and self.command == "PUT":
                     headers["OCI-Subject"] = "sha256:0"
                 self._say(answer.status, headers, body)
+
+        def _paged(self, document: dict, headers: dict[str, str]) -> bytes:
+            path, _, query = self.path.partition("?")
+            start = int(dict(parse_qsl(query)).get("last", 0))
+            if start + front.page < len(document["tags"]):
+                headers["Link"] = f'<{path}?n={front.page}&last={start + front.page}>; rel="next"'
+            return json.dumps(document | {"tags": sorted(document["tags"])[start : start + front.page]}).encode()
 
         def _say(self, status: int, headers: dict[str, str], body: bytes = b"", *, close: bool = False) -> None:
             self.send_response(status)
