@@ -193,10 +193,10 @@ def test_nodes_are_read_with_what_they_are():
     assert first == ClusterNode(
         "node-a",
         Platform("linux", "amd64"),
+        {HOSTNAME: "host-a"},
         "host-a",
         ready=False,
         schedulable=False,
-        labels={HOSTNAME: "host-a"},
         taints=("node.kubernetes.io/unschedulable:NoSchedule",),
     )
     assert (second.platform.architecture, second.ready, second.schedulable, second.taints) == ("arm64", True, True, ("gpu:NoSchedule",))
