@@ -105,7 +105,7 @@ def terminal(place: Path) -> str:
     try:
         for number, command in enumerate(COMMANDS, 1):
             tmux("send-keys", command, "Enter")
-            until(lambda number=number: _prompts(tmux("capture-pane", "-p")) == number + 1, 30)
+            until(lambda number=number: _prompts(tmux("capture-pane", "-p")) == number + 1)
         time.sleep(0.2)
         text = tmux("capture-pane", "-e", "-p").rstrip().removesuffix("$").rstrip()
     finally:

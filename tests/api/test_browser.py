@@ -152,7 +152,7 @@ def test_a_page_whose_connection_died_without_a_word_catches_up_after_its_sleep(
         who = person(LAPTOP, url=f"http://127.0.0.1:{line.port}")
         who.page.clock.install()
         who.login("read")
-        until(lambda: len(served.services.feed) == 1, 10)
+        until(lambda: len(served.services.feed) == 1)
         line.die()
         box.stop("fan")
         line.revive()
@@ -165,9 +165,9 @@ def test_a_page_whose_connection_died_without_a_word_catches_up_after_its_sleep(
 def test_the_stream_of_a_page_ends_with_it(person, served):
     who = person(PHONE)
     who.login()
-    until(lambda: len(served.services.feed) == 1, 10)
+    until(lambda: len(served.services.feed) == 1)
     who.press("link", "History")
-    until(lambda: len(served.services.feed) == 0, 10)
+    until(lambda: len(served.services.feed) == 0)
 
 
 def test_by_the_keyboard_alone(box, person):
@@ -204,7 +204,7 @@ def test_with_tls_as_on_another_machine(box, person, served):
     sync_api.expect(who.status()).to_contain_text("Running")
     who.look("tls")
     who.page.goto("/ui/")
-    until(lambda: len(served.services.feed) == 1, 10)
+    until(lambda: len(served.services.feed) == 1)
     box.stop("fan")
     sync_api.expect(who.row("fan")).to_contain_text("Stopped")
 
@@ -272,7 +272,7 @@ def test_without_javascript_a_request_is_staged_activated_at_a_time_held_and_rem
     sync_api.expect(who.page.locator("main")).to_contain_text("1.0.0 → to 2.0.0")
     who.look("deploy-check")
     who.press("button", "Stage 2.0.0")
-    until(lambda: box.ledger.workload("fan").staged.download is Download.READY, 20)
+    until(lambda: box.ledger.workload("fan").staged.download is Download.READY)
     who.page.goto("/ui/activate?name=fan")
     who.page.get_by_text("Activate at a time").click()
     at = (datetime.now() + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M")  # noqa: DTZ005  (as a person reads the clock of the box)
@@ -290,4 +290,4 @@ def test_without_javascript_a_request_is_staged_activated_at_a_time_held_and_rem
     who.page.get_by_role("link", name="Undeploy", exact=True).click()
     who.page.get_by_label("Type its name").fill("fan")
     who.press("button", "Undeploy fan")
-    until(lambda: "fan" not in box.ledger.names(), 20)
+    until(lambda: "fan" not in box.ledger.names())

@@ -53,7 +53,7 @@ def pages():
 def api(tmp_path_factory):
     with scene(tmp_path_factory.mktemp("scene")) as (box, client):
         assert as_level(client, "operate").post("/ui/stop", {"targets": "boiler-feed=1"}).status == 303
-        until(lambda: box.states()["boiler-feed"][0] == "stopped", 20)
+        until(lambda: box.states()["boiler-feed"][0] == "stopped")
         yield client
 
 

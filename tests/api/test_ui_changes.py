@@ -96,10 +96,10 @@ def test_secrets_are_hidden_long_values_scroll_and_lines_have_their_marks(box, a
         payload |= {"image": {"mode": "manual", "uri": "r.io/pump:2.0.0"}, "defaults": {"configuration": configuration}}
         request = {"name": "pump", "app_name": "pump", "app_version": version, "payload": payload, "staged": True, "instantly_apply": False}
         assert asked.post("/api/v4/workloads/deploy", request).status == 201
-        until(lambda version=version: box.ledger.workload("pump").staged.download is Download.READY, 20)
+        until(lambda version=version: box.ledger.workload("pump").staged.download is Download.READY)
         if version == "3.0.0":
             assert asked.post("/api/v4/workloads/apply", {"workload_names": ["pump"]}).status == 200
-            until(lambda: box.ledger.workload("pump").staged is None, 20)
+            until(lambda: box.ledger.workload("pump").staged is None)
     text = as_level(asked, Level.READ).get("/ui/workloads/pump/diff").body.decode()
     assert "secret" not in text.replace("secrets", "")
     assert "values are hidden" in text

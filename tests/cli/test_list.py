@@ -281,7 +281,7 @@ class Screen:
         """Make it the terminal of a new session, so that its Ctrl-C is a signal."""
         fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
 
-    def until(self, text, seconds=20.0):
+    def until(self, text, seconds=60.0):
         """Everything that comes up to a text, and that text."""
         deadline = time.monotonic() + seconds
         while text not in self.text:

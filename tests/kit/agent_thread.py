@@ -25,7 +25,7 @@ def agent(box, answer=questions.answer, jobs=None):
     thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set, "answer": answer, "jobs": jobs})
     thread.start()
     try:
-        until(lambda: answers(box), 10)
+        until(lambda: answers(box))
         yield
     finally:
         ended.set()

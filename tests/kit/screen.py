@@ -143,7 +143,7 @@ class Terminal:
                     return False
         return True
 
-    def until(self, text, seconds=20):
+    def until(self, text, seconds=60):
         """Until the screen shows it."""
         deadline = time.monotonic() + seconds
         while text not in self.screen.text:

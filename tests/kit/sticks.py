@@ -39,7 +39,7 @@ class Stick:
         mode = ["-o", "rw+" if writable else "ro"]
         words = ["fusefat", "-f", *mode, str(self._image), str(self.folder)]
         self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: os.path.ismount(self.folder), 10)
+        until(lambda: os.path.ismount(self.folder))
 
     def pull(self) -> None:
         """At once, also while a process reads; the mount is detached, and ends with the last file that is open in it."""

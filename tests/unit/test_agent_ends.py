@@ -99,7 +99,7 @@ def test_an_agent_without_its_state_directory_ends(box, what):
     agent = threading.Thread(target=work)
     agent.start()
     try:
-        until(lambda: process.alive(state) and box.said, 20)
+        until(lambda: process.alive(state) and box.said)
         if what == "ledger":
             (state / "ledger.db").unlink()
         else:

@@ -107,4 +107,4 @@ def test_the_image_store_is_not_asked_for_with_each_image_and_a_change_of_it_is_
     assert {lasting.identity() for _ in range(100)} == {passing.identity()} == {Identity.CONFIG}
     assert Client.asked == 2
     Client.status = [["driver-type", "io.containerd.snapshotter.v1"]]
-    assert until(lambda: passing.identity() is Identity.ROOT, 5)
+    assert until(lambda: passing.identity() is Identity.ROOT)
