@@ -10,6 +10,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger.history import line_of
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.local_names import local_name
+from kelvin_provision.ledger.nodes.places import place_of
 from kelvin_provision.ledger.nodes.reading import node_image_of, node_of, token_of
 from kelvin_provision.ledger.reading.bundles import bundle_of, medium_of
 from kelvin_provision.ledger.reading.trust import trust_of
@@ -37,6 +38,7 @@ _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "nodes": node_of,
     "node_images": node_image_of,
     "node_tokens": token_of,
+    "places": place_of,
     "holds": lambda row: Row(row, "holds", "workload").text("reason"),
 }
 

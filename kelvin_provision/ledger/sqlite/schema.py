@@ -321,7 +321,20 @@ CREATE TABLE node_images (
 ) STRICT;
 CREATE INDEX nodes_of_image ON node_images (image)
 """
-_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH, SIXTEENTH, SEVENTEENTH, EIGHTEENTH)
+# On which nodes of the cluster the images of a revision are needed. A box that has no members never writes here.
+NINETEENTH = """
+CREATE TABLE places (
+    workload TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    node     TEXT NOT NULL,                  -- its name in the cluster
+    image    TEXT NOT NULL,                  -- as in the table images
+    mark     TEXT NOT NULL,                  -- label of the nodes that have all images of this mark; empty where no pod is kept to it
+    PRIMARY KEY (workload, revision, node, image, mark),
+    FOREIGN KEY (workload, revision) REFERENCES revisions (workload, number) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX places_of_node ON places (node, image)
+"""
+_LATER = (EIGHTH, NINTH, TENTH, ELEVENTH, TWELFTH, THIRTEENTH, FOURTEENTH, FIFTEENTH, SIXTEENTH, SEVENTEENTH, EIGHTEENTH, NINETEENTH)
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, *_LATER)
 """Entry N leads from schema N to N + 1; an empty file is schema 0."""
 SCHEMA = len(MIGRATIONS)

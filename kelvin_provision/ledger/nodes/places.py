@@ -1,0 +1,67 @@
+"""On which nodes of the cluster the images of each revision are needed. The rows go with their revision."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.rows.common import sound
+from kelvin_provision.ledger.rows.damage import Row
+
+
+@dataclass(frozen=True)
+class PlaceRow:
+    """A node of the cluster that needs an image (`ImageLock.name`). `mark`: for pods that are kept to nodes with this label."""
+
+    node: str
+    image: str
+    mark: str = ""
+
+
+def record(ledger: Ledger, revision: Revision, places: Iterable[PlaceRow]) -> bool:
+    """Keep the places of a revision. False where nothing is new, or the revision is gone: then nothing is written."""
+    after = frozenset(places)
+    if of_revision(ledger, revision) == after:
+        return False
+    key = (revision.workload, revision.number)
+    with ledger.writing() as db:
+        if db.execute("SELECT 1 FROM revisions WHERE workload = ? AND number = ?", key).fetchone() is None:
+            return False
+        db.execute("DELETE FROM places WHERE workload = ? AND revision = ?", key)
+        rows = [
+            (*key, place.node, place.image, place.mark) for place in sorted(after, key=lambda place: (place.node, place.image, place.mark))
+        ]
+        db.executemany("INSERT INTO places (workload, revision, node, image, mark) VALUES (?, ?, ?, ?, ?)", rows)
+    return True
+
+
+def of_revision(ledger: Ledger, revision: Revision) -> frozenset[PlaceRow]:
+    """Those that can be read."""
+    with ledger.reading() as db:
+        query = "SELECT * FROM places WHERE workload = ? AND revision = ?"
+        return frozenset(sound(place_of, db.execute(query, (revision.workload, revision.number))))
+
+
+def images_of(ledger: Ledger, node: str) -> frozenset[str]:
+    """`ImageLock.name` of each image that a node of the cluster needs."""
+    with ledger.reading() as db:
+        return frozenset(str(row[0]) for row in db.execute("SELECT DISTINCT image FROM places WHERE node = ?", (node,)))
+
+
+def marked_images(ledger: Ledger) -> Mapping[str, Mapping[str, frozenset[str]]]:
+    """By node, for each mark the images of which a node must have all to get it."""
+    result: dict[str, dict[str, frozenset[str]]] = {}
+    with ledger.reading() as db:
+        for node, mark, image in db.execute("SELECT DISTINCT node, mark, image FROM places WHERE mark <> ''"):
+            marks = result.setdefault(str(node), {})
+            marks[str(mark)] = marks.get(str(mark), frozenset()) | {str(image)}
+    return result
+
+
+def place_of(row: sqlite3.Row) -> PlaceRow:
+    """A row of `places`. Raises StateDamaged."""
+    cells = Row(row, "places", "workload", "revision")
+    return PlaceRow(cells.text("node"), cells.text("image"), cells.text("mark"))
