@@ -23,7 +23,9 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.quantity import NO_HEADROOM
+from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.store import BlobState, Store
@@ -162,7 +164,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
     return {
         "staged": staged,
         "stored": stored,
-        "hashes": Fact(lambda: rehash.rehash((blob for lock in locks for blob in lock.blobs()), ctx.store.path, ctx.progress, stop)),
+        "hashes": Fact(lambda: rehash.rehash(_kept(locks, ctx.store), ctx.store.path, ctx.progress, stop)),
         "image-signers": Fact(lambda: image_signatures.gathered(ctx, revisions)),
         "statuses": Fact(lambda: runtime().inspect(locks) if locks else {}),
         "runtime": Fact(lambda: runtime().info()),
@@ -208,11 +210,15 @@ def _staged(revision: Revision, store: Store) -> Staged:
     return Staged(plain.workload, plain.version, plain.method, plain.download, plain.error, plain.locks, done, total)
 
 
+def _kept(locks: Sequence[ImageLock], store: Store) -> list[Descriptor]:
+    return [blob for lock in locks for blob in store.kept(lock)]
+
+
 def _stored(revisions: Sequence[Revision], store: Store) -> Iterator[Stored]:
     for revision in revisions:
         for lock in revision.locks or ():
-            bad = [(blob, state) for blob in lock.blobs() if (state := store.state(blob)) is not BlobState.VERIFIED]
-            yield Stored(revision.workload, lock, tuple(bad))
+            bad = [(blob, state) for blob in store.kept(lock) if (state := store.state(blob)) is not BlobState.VERIFIED]
+            yield Stored(revision.workload, lock, tuple(bad), store.plain_layers(lock))
 
 
 def _rendered(cluster: Cluster, revisions: Sequence[Revision]) -> Rendered:

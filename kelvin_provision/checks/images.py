@@ -12,6 +12,7 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import NO_PLAIN, PlainLayers
 from kelvin_provision.store import BlobState
 from kelvin_provision.store.space import UNPACK_FACTOR
 
@@ -37,11 +38,17 @@ class Staged(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An image of a workload, and its blobs that are not verified in the store."""
+    """An image of a workload, and its blobs that are not verified in the store. `rebuilt`: layers that it has without compression."""
 
     workload: str
     lock: ImageLock
     bad: tuple[tuple[Descriptor, BlobState], ...] = ()
+    rebuilt: PlainLayers = NO_PLAIN
+
+    @property
+    def kept(self) -> tuple[Descriptor, ...]:
+        """Its blobs as they are in the store."""
+        return tuple(self.rebuilt.get(blob.digest, blob) for blob in self.lock.blobs())
 
     @property
     def lacking(self) -> bool:
@@ -93,15 +100,14 @@ def stored(images: Sequence[Stored], statuses: Mapping[str, ImageStatus]) -> Ite
             else:
                 yield error(text, AGAIN, image.workload)
     if images and not any(image.bad for image in images):
-        locks = {image.lock.name: image.lock for image in images}.values()
-        blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}
+        blobs = {blob.digest: blob for image in images for blob in image.kept}
         yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))}, all verified")
 
 
 def hashed(images: Sequence[Stored], wrong: Mapping[str, str], statuses: Mapping[str, ImageStatus]) -> Iterator[CheckFinding]:
     """`deep`: the content of all blobs matches their digests."""
     for image in images:
-        for blob in image.lock.blobs():
+        for blob in image.kept:
             if blob.digest in wrong:
                 text = f"{image.lock.reference}: {blob.digest[:19]} {wrong[blob.digest]}"
                 there = _status(image, statuses).usable
@@ -111,7 +117,7 @@ def hashed(images: Sequence[Stored], wrong: Mapping[str, str], statuses: Mapping
                 else:
                     yield error(text, then, image.workload)
     if not wrong:
-        blobs = {blob.digest: blob for image in images for blob in image.lock.blobs()}
+        blobs = {blob.digest: blob for image in images for blob in image.kept}
         yield ok(f"{_count(len(blobs), 'blob')}, {format_bytes(sum(blob.size for blob in blobs.values()))} verified again, no errors")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,12 +24,29 @@ NO_GATEWAY = "no gateway can be set on an internal"
 """A newer engine's refusal: its internal networks have no default route."""
 
 SYSTEM_CONTAINERD = Path("/var/lib/containerd")
+PINS = "kelvin-provision/pin"
+"""Repository of the tags that pin images: each is named by what the engine would call the image as it was published."""
+
+_SHA512 = 128
+"""Hex digits."""
+
 _CONTAINERD_SNAPSHOTTER = ["driver-type", "io.containerd.snapshotter.v1"]
 
 
 def uses_containerd_image_store(info: Mapping[str, Any]) -> bool:
     """From `/info`. It is the default of fresh installations since Docker Engine 29."""
     return _CONTAINERD_SNAPSHOTTER in [list(pair) for pair in info.get("DriverStatus") or []]
+
+
+def pin(image: str) -> str:
+    """Our tag of an image, by the digest that it is known by here."""
+    return f"{PINS}:{image.partition(':')[2]}"
+
+
+def pinned(tags: Iterable[str]) -> tuple[str, ...]:
+    """The digests that these tags, if they are ours, are named by."""
+    hexes = (tag.removeprefix(f"{PINS}:") for tag in tags if tag.startswith(f"{PINS}:"))
+    return tuple(sorted(f"{'sha512' if len(encoded) == _SHA512 else 'sha256'}:{encoded}" for encoded in hexes))
 
 
 class Storage(NamedTuple):
@@ -102,6 +119,17 @@ class Engine:
         if self._identity is None or now - self._identity[0] > self._identity_lasts:
             self._identity = now, Identity.ROOT if uses_containerd_image_store(self.info()) else Identity.CONFIG
         return self._identity[1]
+
+    def image_id(self, image: str) -> str:
+        """What it calls a staged image now, if it has it.
+
+        With the containerd image store that is the digest of the manifest, and an image with plain layers has a local one (ADR 0064),
+        which our tag stands for.
+        """
+        if self.identity() is not Identity.ROOT or self.images.inspect(image) is not None:
+            return image
+        document = self.images.inspect(pin(image))
+        return str(document["Id"]) if document else image
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
         """A bridge on which containers resolve each other's names."""

@@ -14,14 +14,19 @@ class Images:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def ids(self, repository: str | None = None) -> frozenset[str]:
-        """Of all images, or of those with a tag of this repository."""
+    def ids(self) -> frozenset[str]:
         with self._connection.call() as api:
-            return frozenset(image["Id"] for image in api.images(name=repository))
+            return frozenset(image["Id"] for image in api.images())
 
-    def tags(self) -> frozenset[str]:
+    def tags(self, repository: str | None = None) -> frozenset[str]:
+        """Of all images, or of those with a tag of this repository: then others of theirs may be among them."""
         with self._connection.call() as api:
-            return frozenset(tag for image in api.images() for tag in image.get("RepoTags") or ())
+            return frozenset(tag for image in api.images(name=repository) for tag in image.get("RepoTags") or ())
+
+    def layers(self) -> list[tuple[str, ...]]:
+        """The digests of the unpacked layers of every image, in order; without images that went meanwhile."""
+        images = (self.inspect(image) for image in sorted(self.ids()))
+        return [tuple((image.get("RootFS") or {}).get("Layers") or ()) for image in images if image]
 
     def inspect(self, reference: str) -> dict[str, Any] | None:
         """By ID or by tag; None for a missing image."""

@@ -10,6 +10,7 @@ from kelvin_provision.foreign.sanitizer import Sanitizer
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, ImageStorage, Runtime, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import NO_PLAIN, PlainLayers
 
 
 class SanitizedRuntime:
@@ -32,9 +33,9 @@ class SanitizedRuntime:
         with self._sanitizer.errors():
             return self._runtime.has(lock)
 
-    def load(self, lock: ImageLock, blob: BlobPath) -> None:
+    def load(self, lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
         with self._sanitizer.errors():
-            self._runtime.load(lock, blob)
+            self._runtime.load(lock, blob, plain)
 
     def open_blob(self, blob: Descriptor) -> AbstractContextManager[BinaryIO | None]:
         return self._opened(blob)

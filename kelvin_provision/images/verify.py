@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import diff_ids
 from kelvin_provision.staging.background import run_at_low_priority
 from kelvin_provision.store import Store
 
@@ -54,11 +55,12 @@ def run(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], progress: 
     """Read every byte at low priority. Needs no lock: only corrupt files are moved, and staging downloads them again."""
     stored = store.layout.list_blobs()
     revisions = [revision for revision in ledger.revisions() if revision.locks]
-    needed = {blob.digest: blob for revision in revisions for lock in revision.locks or () for blob in lock.blobs()}
+    needed = {blob.digest: blob for revision in revisions for lock in revision.locks or () for blob in store.kept(lock)}
     quarantined: list[str] = []
+    known = {blob.digest for blob in stored}  # also what is quarantined now
     run_at_low_priority(lambda: quarantined.extend(_hash_all(stored, needed, store, progress)))
-    complete = {digest for revision in revisions if revision.download is Download.READY for digest in _digests(revision)}
-    missing = sorted(complete - {blob.digest for blob in stored})
+    complete = [lock for revision in revisions if revision.download is Download.READY for lock in revision.locks or ()]
+    missing = sorted({digest for lock in complete for digest in _missing(lock, store, known)})
     repair = _Repair(ledger, revisions, runtime)
     corrupt = [repair.blob(digest, present=True) for digest in quarantined] + [repair.blob(digest, present=False) for digest in missing]
     return VerifyResult(len(stored), sum(blob.size for blob in stored), tuple(corrupt))
@@ -82,8 +84,15 @@ def _hash_all(stored: list[Descriptor], needed: dict[str, Descriptor], store: St
     return corrupt
 
 
-def _digests(revision: Revision) -> set[str]:
-    return {blob.digest for lock in revision.locks or () for blob in lock.blobs()}
+def _missing(lock: ImageLock, store: Store, known: Container[str]) -> Iterator[str]:
+    """What is not here in either form."""
+    plain = diff_ids(lock)
+    yield from (blob.digest for blob in store.kept(lock) if blob.digest not in known and plain.get(blob.digest) not in known)
+
+
+def _has(lock: ImageLock, digest: str) -> bool:
+    """Whether a blob is one of the image, compressed or not."""
+    return any(blob.digest == digest for blob in lock.blobs()) or digest in diff_ids(lock).values()
 
 
 class _Repair:
@@ -98,10 +107,7 @@ class _Repair:
 
     def blob(self, digest: str, *, present: bool) -> CorruptBlob:
         """Also resets a staged revision that is incomplete without the blob, so that the agent stages it again."""
-        affected = [
-            (revision, [lock for lock in revision.locks or () if any(blob.digest == digest for blob in lock.blobs())])
-            for revision in self._revisions
-        ]
+        affected = [(revision, [lock for lock in revision.locks or () if _has(lock, digest)]) for revision in self._revisions]
         locks = {lock.name: lock for _, images in affected for lock in images}
         restaged = [self._restage(revision, images) for revision, images in affected if images]
         return CorruptBlob(

@@ -2,12 +2,14 @@
 
 containerd reads `index.json` with the annotation `io.containerd.image.name`, and so does Docker with the containerd image store. Docker
 with its own store reads `manifest.json` (image spec v1.2), so its tags stand in both.
+
+Layers that the runtime has may be left out of the stream, from all of them (containerd 1.6 and 2.1, Docker 20.10 and 28.5).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +22,7 @@ from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.runtimes.protocol import BlobPath
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import OCI_INDEX
+from kelvin_provision.spec.rebuilt import NO_PLAIN, LocalImage, PlainLayers
 
 
 @dataclass(frozen=True)
@@ -53,29 +56,37 @@ class FileSlice:
             raise DigestMismatch(f"{self.blob.digest}: {remaining} of {self.blob.size} bytes are missing in the store")
 
 
-def parts(lock: ImageLock, blob: BlobPath, *, tag: str = "") -> Iterator[bytes | FileSlice]:
-    """The stream in order: bytes, and blobs by file. Opens no file. The same lock always gives the same bytes.
+def parts(
+    lock: ImageLock, blob: BlobPath, *, tag: str = "", plain: PlainLayers = NO_PLAIN, absent: Container[str] = ()
+) -> Iterator[bytes | FileSlice]:
+    """The stream in order: bytes, and blobs by file. Opens no file. The same arguments always give the same bytes.
 
     `tag` is the image's name in Docker, which refuses a digest there; without one it is `ImageLock.name`, which containerd takes.
+    `absent`: digests of layers that are left out.
     """
+    image = LocalImage(lock, plain)
     documents = {
-        "oci-layout": {"imageLayoutVersion": "1.0.0"},
-        "index.json": _index(lock, tag),
-        "manifest.json": _docker_manifest(lock, tag),
+        "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
+        "index.json": _json(_index(image, tag)),
+        "manifest.json": _json(_docker_manifest(image, tag)),
     }
-    for name, document in documents.items():
-        data = json.dumps(document, separators=(",", ":")).encode()
+    if image.document:
+        documents[blob_path(image.root.digest)] = image.document
+    for name, data in documents.items():
         yield header(name, len(data)) + data + padding(len(data))
-    for part in lock.blobs():
-        yield header(blob_path(part.digest), part.size)
-        yield FileSlice(blob(part), part)
-        yield padding(part.size)
+    for part in image.blobs():
+        if part.digest not in absent:
+            yield header(blob_path(part.digest), part.size)
+            yield FileSlice(blob(part), part)
+            yield padding(part.size)
     yield END
 
 
-def chunks(lock: ImageLock, blob: BlobPath, *, tag: str = "") -> Iterator[bytes]:
+def chunks(
+    lock: ImageLock, blob: BlobPath, *, tag: str = "", plain: PlainLayers = NO_PLAIN, absent: Container[str] = ()
+) -> Iterator[bytes]:
     """The stream as bytes, at most 1 MiB at a time. Raises DigestMismatch for a missing file or one of another size."""
-    for part in parts(lock, blob, tag=tag):
+    for part in parts(lock, blob, tag=tag, plain=plain, absent=absent):
         if isinstance(part, FileSlice):
             yield from part.read()
         else:
@@ -88,28 +99,32 @@ def size(lock: ImageLock, *, tag: str = "") -> int:
     return sum(part.blob.size if isinstance(part, FileSlice) else len(part) for part in stream)
 
 
-def verify(lock: ImageLock, blob: BlobPath) -> None:
+def verify(lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
     """Hash every blob of the image again; raises DigestMismatch, which names the first wrong one.
 
     For a runtime that refused the image: its message seldom tells that a blob of the store is corrupt.
     """
-    for part in lock.blobs():
+    for part in LocalImage(lock, plain).blobs():
         FileSlice(blob(part), part).open().close()
         for _ in verified(read_chunks(blob(part)), part.digest, part.size):
             pass
 
 
-def _index(lock: ImageLock, tag: str) -> dict[str, object]:
-    root = {"mediaType": lock.root.media_type, "digest": lock.root.digest, "size": lock.root.size}
-    named = root | {"annotations": {"io.containerd.image.name": str(Reference.parse(tag)) if tag else lock.name}}
+def _json(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _index(image: LocalImage, tag: str) -> dict[str, object]:
+    root = {"mediaType": image.root.media_type, "digest": image.root.digest, "size": image.root.size}
+    named = root | {"annotations": {"io.containerd.image.name": str(Reference.parse(tag)) if tag else image.lock.name}}
     return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [named]}
 
 
-def _docker_manifest(lock: ImageLock, tag: str) -> list[dict[str, object]]:
+def _docker_manifest(image: LocalImage, tag: str) -> list[dict[str, object]]:
     return [
         {
-            "Config": blob_path(lock.config.digest),
+            "Config": blob_path(image.lock.config.digest),
             "RepoTags": [tag] if tag else [],
-            "Layers": [blob_path(layer.digest) for layer in lock.layers],
+            "Layers": [blob_path(layer.digest) for layer in image.layers],
         }
     ]

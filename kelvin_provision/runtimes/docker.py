@@ -1,7 +1,8 @@
 """Docker Engine as the container runtime: an image is identified by its ID, which depends on the engine's image store.
 
+An image with plain layers has another ID than the original with the containerd image store only: that of its local manifest (ADR 0064).
 The engine has no pins, but `docker image prune` spares what has a tag (`prune -a` spares only what a container uses; then the agent loads
-the image again). So a tag of our own, made from that ID, is both the pin and the mark of ownership.
+the image again). So a tag of our own, made from the original's ID, is the pin, the mark of ownership, and what finds a local image.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from kelvin_provision.docker_engine.connection import RUNTIME_ERRORS, connect
-from kelvin_provision.docker_engine.engine import Engine
+from kelvin_provision.docker_engine.engine import PINS, Engine, pin, pinned
 from kelvin_provision.errors import DigestMismatch, ImportFailed, ProvisionError
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive, suitability
@@ -21,8 +23,8 @@ from kelvin_provision.runtimes.complaints import own_trouble
 from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import MAX_LOCAL, NO_PLAIN, LocalImage, PlainLayers, plain_layers_of
 
-PINS = "kelvin-provision/pin"
 LOADING = "kelvin-provision/loading"
 """The tag of an image that was loaded and not yet compared with the lock: it counts as absent."""
 
@@ -61,18 +63,17 @@ class DockerRuntime:
 
     def has(self, lock: ImageLock) -> bool:
         """By our tag, with the right ID and platform. The engine keeps no incomplete images."""
-        image_id = self._id(lock)
-        image = self._engine.images.inspect(_pin(image_id))
-        return image is not None and image["Id"] == image_id and _has_platform(image, lock.platform)
+        image = self._engine.images.inspect(pin(self._id(lock)))
+        return image is not None and self._is(image, lock) and _has_platform(image, lock.platform)
 
-    def load(self, lock: ImageLock, blob: BlobPath) -> None:
+    def load(self, lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
         if self.has(lock):
             return
-        loading = _loading(self._id(lock))
+        image, loading = LocalImage(lock, plain), _loading(self._id(lock))
         try:
-            self._send(lock, blob, loading)
-            self._compare(lock, loading)
-            self.pin(lock)
+            self._send(image, blob, loading)
+            loaded = self._compare(image, loading)
+            self._engine.images.tag(loaded, PINS, _hex(self._id(lock)))
         finally:
             with suppress(ProvisionError):  # the first error is the one to report
                 self._engine.images.untag(loading)
@@ -80,15 +81,15 @@ class DockerRuntime:
     @contextmanager
     def open_blob(self, blob: Descriptor) -> Iterator[BinaryIO | None]:
         """From the containerd image store, if we may read its folder. The engine's own store keeps no compressed layers."""
-        folder = self._engine.storage().compressed
         with ExitStack() as stack:
             file = None
-            if folder is not None:
+            if path := self._content(blob.digest):
                 with suppress(OSError):
-                    file = stack.enter_context(folder.joinpath(CONTENT, *blob.digest.split(":", 1)).open("rb", buffering=0))
+                    file = stack.enter_context(path.open("rb", buffering=0))
             yield file
 
     def pin(self, lock: ImageLock) -> None:
+        """A local image is found by its pin alone: without that it is loaded again."""
         image_id = self._id(lock)
         if self._engine.images.inspect(image_id) is not None:
             self._engine.images.tag(image_id, PINS, _hex(image_id))
@@ -97,17 +98,17 @@ class DockerRuntime:
         """An image that a container uses keeps our tag, and is removed at a later time."""
         image_id = self._id(lock)
         self._engine.images.untag(_loading(image_id))  # of a load that was cut off
-        self._engine.images.untag(_pin(image_id))
+        self._engine.images.untag(pin(image_id))
 
     def owned(self) -> frozenset[str]:
-        return self._engine.images.ids(PINS)
+        return frozenset(pinned(self._engine.images.tags(PINS)))
 
     def remove_owned(self, owned: str) -> None:
-        self._engine.images.untag(_pin(owned))
+        self._engine.images.untag(pin(owned))
 
     def set_name(self, name: str, lock: ImageLock) -> None:
         """A tag, which the engine moves from one image to another in one step."""
-        image_id = self._id(lock)
+        image_id = self._engine.image_id(self._id(lock))
         if self._engine.images.inspect(image_id) is not None:
             repository, _, tag = name.rpartition(":")
             self._engine.images.tag(image_id, repository, tag)
@@ -118,7 +119,7 @@ class DockerRuntime:
 
     def targets(self, names: Collection[str]) -> Mapping[str, str]:
         images = {name: self._engine.images.inspect(name) for name in names}
-        return {name: image["Id"] for name, image in images.items() if image is not None}
+        return {name: _original(image) for name, image in images.items() if image is not None}
 
     def storage(self) -> ImageStorage:
         return ImageStorage(*self._engine.storage())
@@ -128,11 +129,12 @@ class DockerRuntime:
         return {lock.name: self._status(lock, identity.of(lock)) for lock in locks}
 
     def _status(self, lock: ImageLock, image_id: str) -> ImageStatus:
-        image = self._engine.images.inspect(image_id)
+        ours = self._engine.images.inspect(pin(image_id))
+        image = ours if ours and self._is(ours, lock) else self._engine.images.inspect(image_id)
         if image is None:
             return ImageStatus("absent")
-        pinned = _pin(image_id) in (image.get("RepoTags") or ())
-        return ImageStatus("complete" if _has_platform(image, lock.platform) else "other platform", pinned, pinned)
+        is_pinned = pin(image_id) in (image.get("RepoTags") or ())
+        return ImageStatus("complete" if _has_platform(image, lock.platform) else "other platform", is_pinned, is_pinned)
 
     def sync(self) -> None:
         """The engine does not sync what it unpacks."""
@@ -145,35 +147,93 @@ class DockerRuntime:
         """By what the engine calls images now."""
         return self._engine.identity().of(lock)
 
-    def _send(self, lock: ImageLock, blob: BlobPath, name: str) -> None:
-        complaint = self._engine.images.load(archive.chunks(lock, blob, tag=name))
+    def _is(self, image: Mapping[str, Any], lock: ImageLock) -> bool:
+        """Whether an image with our tag is this one, as it was published or with plain layers.
+
+        Where the manifest cannot be read, on another machine, an image with its layers is taken for it: only we give it this tag.
+        """
+        if image["Id"] == self._id(lock):
+            return True
+        if self._engine.identity() is not Identity.ROOT or tuple(image["RootFS"].get("Layers") or ()) != lock.diff_ids:
+            return False
+        path = self._content(image["Id"])
+        if path is None:
+            return True
+        with suppress(OSError), path.open("rb") as file:
+            return plain_layers_of(lock, file.read(MAX_LOCAL + 1)) is not None
+        return not path.parent.is_dir()
+
+    def _content(self, digest: str) -> Path | None:
+        """The file of a blob in the containerd image store; None where it is none of this machine's."""
+        folder = self._engine.storage().compressed
+        return folder.joinpath(CONTENT, *digest.split(":", 1)) if folder else None
+
+    def _present(self, image: LocalImage) -> frozenset[str]:
+        """The layers that the engine has and need not be sent.
+
+        Its own store has a layer if it has an image that begins with the same ones up to there. The containerd image store has it if an
+        image has it and its blob is there: the same folder has the blobs of other clients, which are not given to the engine.
+        """
+        diff_ids = image.lock.diff_ids
+        if len(diff_ids) != len(image.layers):
+            return frozenset()
+        chains = self._engine.images.layers()
+        if self._engine.identity() is Identity.CONFIG:
+            known = max((_shared(chain, diff_ids) for chain in chains), default=0)
+            later = {layer.digest for layer in image.layers[known:]}
+            return frozenset(layer.digest for layer in image.layers[:known]) - later
+        here = {diff_id for chain in chains for diff_id in chain}
+        layers = zip(image.layers, diff_ids, strict=True)
+        return frozenset(layer.digest for layer, diff_id in layers if diff_id in here and self._keeps(layer))
+
+    def _keeps(self, layer: Descriptor) -> bool:
+        path = self._content(layer.digest)
+        with suppress(OSError):
+            return path is not None and path.stat().st_size == layer.size
+        return False
+
+    def _send(self, image: LocalImage, blob: BlobPath, name: str) -> None:
+        lock, present = image.lock, self._present(image)
+        complaint = self._engine.images.load(archive.chunks(lock, blob, tag=name, plain=image.plain, absent=present))
+        if complaint and present and not own_trouble("", complaint, ()):  # a layer may have been removed since it was asked for
+            complaint = self._engine.images.load(archive.chunks(lock, blob, tag=name, plain=image.plain))
         if not complaint:
             self.sync()
             return
         if trouble := own_trouble(f"{lock.name} in Docker Engine", complaint, (complaint,)):
             raise trouble
-        archive.verify(lock, blob)  # the most likely cause is a wrong blob in our own store, which the engine cannot name
+        archive.verify(lock, blob, image.plain)  # the most likely cause is a wrong blob in our own store, which the engine cannot name
         raise ImportFailed(f"Docker Engine refused to load {lock.name}", evidence=(complaint,))
 
-    def _compare(self, lock: ImageLock, name: str) -> None:
-        image = self._engine.images.inspect(name)
+    def _compare(self, sent: LocalImage, name: str) -> str:
+        """The ID of what was loaded."""
+        lock, image = sent.lock, self._engine.images.inspect(name)
         if image is None:
             raise ImportFailed(f"Docker Engine did not load {lock.name}", evidence=("it reported no error, and the image is not there",))
-        if image["Id"] != self._id(lock):
-            raise DigestMismatch(f"{lock.reference}: Docker Engine loaded {image['Id']} instead of {self._id(lock)}")
+        expected = sent.root.digest if self._engine.identity() is Identity.ROOT else lock.config.digest
+        if image["Id"] != expected:
+            raise DigestMismatch(f"{lock.reference}: Docker Engine loaded {image['Id']} instead of {expected}")
         if lock.diff_ids and tuple(image["RootFS"].get("Layers") or ()) != lock.diff_ids:
             raise DigestMismatch(f"{lock.reference}: Docker Engine loaded other layers")
         if not _has_platform(image, lock.platform):
             platform = f"{image['Os']}/{image['Architecture']}"
             raise ImportFailed(f"{lock.reference} is for {platform}, not for {lock.platform}; it was removed again")
+        return str(image["Id"])
 
 
 def _hex(image_id: str) -> str:
     return image_id.partition(":")[2]
 
 
-def _pin(image_id: str) -> str:
-    return f"{PINS}:{_hex(image_id)}"
+def _original(image: Mapping[str, Any]) -> str:
+    """What an image would be called as it was published: its own ID, unless our tag is named by another."""
+    ours = pinned(image.get("RepoTags") or ())
+    return str(image["Id"]) if not ours or image["Id"] in ours else ours[0]
+
+
+def _shared(chain: Sequence[str], other: Sequence[str]) -> int:
+    """How many layers two images have in common, from the first on."""
+    return next((number for number, (one, two) in enumerate(zip(chain, other, strict=False)) if one != two), min(len(chain), len(other)))
 
 
 def _loading(image_id: str) -> str:

@@ -12,6 +12,7 @@ from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ImageSupport, support_of
+from kelvin_provision.spec.rebuilt import NO_PLAIN, PlainLayers
 
 BlobPath = Callable[[Descriptor], Path]
 
@@ -88,11 +89,13 @@ class Runtime(Protocol):
         ...
 
     def has(self, lock: ImageLock) -> bool:
-        """Whether this image is present under its own name, complete and for the right platform."""
+        """Whether this image is present under its own name, as published or with plain layers, complete and for the right platform."""
         ...
 
-    def load(self, lock: ImageLock, blob: BlobPath) -> None:
-        """Import the image from the store, compare the result with the lock, pin it.
+    def load(self, lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
+        """Import the image from the store, compare the result with the lock, pin it. `plain`: its layers that the store has rebuilt.
+
+        Layers that the runtime has are not sent; when one of them is gone in the end, all are sent.
 
         Raises ImportFailed (the runtime's words as evidence), RuntimeFailed and NoSpace (the runtime is to blame, not the image), and
         DigestMismatch (another image arrived, which is removed again; or a blob of the store is wrong or missing).
@@ -131,7 +134,10 @@ class Runtime(Protocol):
         ...
 
     def targets(self, names: Collection[str]) -> Mapping[str, str]:
-        """The digest that each of these names stands for (see `spec.identity`), without names that do not exist. Reads only."""
+        """The digest that each of these names stands for (see `spec.identity`), without names that do not exist. Reads only.
+
+        For an image with plain layers it is that of the original.
+        """
         ...
 
     def storage(self) -> ImageStorage:

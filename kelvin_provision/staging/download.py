@@ -55,7 +55,7 @@ def fetch(transfer: Transfer, locks: Sequence[ImageLock]) -> Fetched:
     """
     store, limits = transfer.store, transfer.limits
     with store.lease(locks):
-        missing = {blob.digest: (lock.reference, blob) for lock in locks for blob in lock.blobs() if not store.has(blob)}
+        missing = {blob.digest: (lock.reference, blob) for lock in locks for blob in store.lacking(lock)}
         present = {digest: store.bytes_present(blob) for digest, (_, blob) in missing.items()}
         progress = DownloadProgress(locks, present, transfer.progress, interval=transfer.report_interval)
         work: queue.SimpleQueue[tuple[Reference, Descriptor]] = queue.SimpleQueue()

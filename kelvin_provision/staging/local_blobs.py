@@ -25,7 +25,7 @@ def ingest_local_blobs(runtime: Runtime, store: Store, locks: Sequence[ImageLock
 
 def _ingest_image(runtime: Runtime, store: Store, lock: ImageLock, progress: Progress, stop: Callable[[], bool]) -> None:
     task, started = str(lock.reference), False
-    for blob in [blob for blob in lock.blobs() if not store.has(blob)]:
+    for blob in store.lacking(lock):
         with runtime.open_blob(blob) as file:
             if file is None:
                 continue

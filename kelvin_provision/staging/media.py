@@ -122,10 +122,10 @@ def copy_from_media(
     with store.lease(locks):
         for lock in locks:
             image = _ImageCopy(media, store, lock, progress, stop)
-            for blob in lock.blobs():
+            for blob in store.lacking(lock):
                 if stop():
                     raise TransferStopped(f"{lock.reference}: stopped; what was copied is kept")
-                if not store.has(blob) and media.has(blob):
+                if media.has(blob):
                     trouble = image.copy(blob) or trouble
     return trouble
 
@@ -157,7 +157,7 @@ class _ImageCopy:
     def _copy(self, blob: Descriptor) -> None:
         """The stream is opened first: opening the partial hashes it, which no blob must cost that no medium has."""
         store = self._store
-        with self._media.blob(self._lock.reference, blob, store.bytes_present(blob)) as stream, store.partial(blob) as partial:
+        with self._media.blob(self._lock.reference, blob, store.packed_bytes(blob)) as stream, store.partial(blob) as partial:
             if store.drop_partial_if_complete(blob):
                 return
             if partial.offset != stream.start:

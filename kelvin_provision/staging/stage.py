@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, MediumGone, NoSpace, ProvisionError, TransferStopped
@@ -13,7 +13,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.staging_state import Downloading, Ready, Resolving, of_error
 from kelvin_provision.quantity import NO_HEADROOM, Headroom
-from kelvin_provision.refs import Reference
+from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.registry.protocol import Blobs, Media
 from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
@@ -89,7 +89,7 @@ def _bring_here(revision: Revision, tools: StagingTools) -> None:
             run_at_low_priority(lambda: _import_all(locks, tools))
         except DigestMismatch:
             # The disk has changed under a blob that we had verified: it is quarantined, and downloaded again.
-            corrupt = [blob for lock in locks for blob in lock.blobs() if not store.verify(blob)]
+            corrupt = [blob for lock in locks for blob in store.kept(lock) if not store.verify(blob)]
             if not corrupt:
                 raise
             _download(revision, locks, tools)
@@ -192,8 +192,18 @@ def put_in_runtime(lock: ImageLock, store: Store, runtime: Runtime, progress: Pr
         return
     task = str(lock.reference)
     progress(Started(task, "importing"))
-    runtime.load(lock, store.path)
+    plain = store.plain_layers(lock)
+    runtime.load(lock, store.path, plain)
+    for layer in plain.values():
+        share(layer, store, runtime)
     progress(Finished(task, "imported"))
+
+
+def share(layer: Descriptor, store: Store, runtime: Runtime) -> None:
+    """A rebuilt layer takes three times the space of a compressed one: where the runtime keeps layers as they came, it is kept once."""
+    with suppress(ProvisionError, OSError), runtime.open_blob(layer) as file:
+        if file is not None:
+            store.share(layer, file, lambda: False)
 
 
 def put_back(
@@ -204,7 +214,7 @@ def put_back(
     for lock in locks:
         if runtime.has(lock):
             runtime.pin(lock)
-        elif all(store.has(blob) for blob in lock.blobs()):
+        elif not store.lacking(lock):
             put_in_runtime(lock, store, runtime, progress)
             back.append(lock)
         else:
@@ -215,5 +225,5 @@ def put_back(
 def absent(locks: Sequence[ImageLock], store: Store, runtime: Runtime) -> tuple[tuple[ImageLock, ...], tuple[ImageLock, ...]]:
     """What `put_back` would import, and what it could not. Changes nothing."""
     gone = [lock for lock in locks if not runtime.has(lock)]
-    whole = {lock.name for lock in gone if all(store.has(blob) for blob in lock.blobs())}
+    whole = {lock.name for lock in gone if not store.lacking(lock)}
     return tuple(lock for lock in gone if lock.name in whole), tuple(lock for lock in gone if lock.name not in whole)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO
 
 from kelvin_provision.errors import CannotWrite
 from kelvin_provision.files.durable import FAILING, in_words, private_folder, rename_durably, write_durably, writing_to
 from kelvin_provision.files.hashing import verified
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import PlainLayers, diff_ids, plain_layer
 from kelvin_provision.spec.signatures import SignatureFiles
 from kelvin_provision.store import index
 from kelvin_provision.store.blobs import ingest
@@ -26,6 +28,7 @@ from kelvin_provision.store.gc.collect import Collector
 from kelvin_provision.store.index_file import IndexFile
 from kelvin_provision.store.layout import Layout, locked
 from kelvin_provision.store.quarantine import Quarantine
+from kelvin_provision.store.rebuilt import Rebuilding, RebuiltIndex
 from kelvin_provision.store.signatures import SignatureIndex, rows, stored
 from kelvin_provision.store.space import SpaceRequest
 
@@ -40,7 +43,12 @@ class BlobState(StrEnum):
 
 
 class Store:
-    """Nothing is created before something is written: reading needs no write permission."""
+    """Nothing is created before something is written: reading needs no write permission.
+
+    A layer that was rebuilt from a delta is kept without compression (ADR 0064), and is here as much as one that was downloaded: `has`
+    and `bytes_present` answer for either form. Everything else is about the file of the blob that is named; `kept` names those of an
+    image.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -49,7 +57,8 @@ class Store:
         self._log = VerificationLog(self.layout.verification_log)
         self._index = IndexFile(self.layout.index, self._quarantine)
         self._signatures = SignatureIndex(self.layout.signatures)
-        self._collector = Collector(self.layout, self._index, self._log, self._signatures)
+        self._rebuilt = RebuiltIndex(self.layout.rebuilt)
+        self._collector = Collector(self.layout, self._index, self._log, self._signatures, self._rebuilt)
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -65,10 +74,37 @@ class Store:
         try:
             stats = self.path(blob).stat()
         except OSError:
-            return False
+            plain = self.plain(blob)
+            return plain is not None and self.has_packed(plain)
         if stats.st_size == blob.size and self._log.contains(blob.digest, fingerprint(stats)):
             return True
         return self.verify(blob)
+
+    def has_packed(self, blob: Descriptor) -> bool:
+        """As `has`, of exactly these bytes: never for a layer that is here without compression."""
+        return self.path(blob).exists() and self.has(blob)
+
+    def plain(self, layer: Descriptor) -> Descriptor | None:
+        """The file of a layer that was rebuilt; None where it is here as it was published, or not at all."""
+        diff_id = None if self.path(layer).exists() else self._rebuilt.plain(layer.digest)
+        with suppress(OSError):
+            return plain_layer(layer, diff_id, self.path(diff_id).stat().st_size) if diff_id else None
+        return None
+
+    def plain_layers(self, lock: ImageLock) -> PlainLayers:
+        """Those of an image that are here without compression, under the digests that its config names."""
+        known = diff_ids(lock)
+        plain = {layer.digest: self.plain(layer) for layer in lock.layers}
+        return {digest: kept for digest, kept in plain.items() if kept and kept.digest == known.get(digest)}
+
+    def kept(self, lock: ImageLock) -> tuple[Descriptor, ...]:
+        """The blobs of an image as they are here, or would be: a layer that was rebuilt without its compression."""
+        plain = self.plain_layers(lock)
+        return tuple(plain.get(blob.digest, blob) for blob in lock.blobs())
+
+    def lacking(self, lock: ImageLock) -> tuple[Descriptor, ...]:
+        """The blobs of an image that are not here in a form that it can be imported from."""
+        return tuple(blob for blob, kept in zip(lock.blobs(), self.kept(lock), strict=True) if not self.has_packed(kept))
 
     def verify(self, blob: Descriptor, on_read: Callable[[int], None] = lambda _: None) -> bool:
         """Hash a stored blob again from the disk; a wrong one is quarantined. False as well when it is missing.
@@ -114,11 +150,16 @@ class Store:
 
     def bytes_present(self, blob: Descriptor) -> int:
         """How much of a blob is stored or partially downloaded, by file sizes alone: for progress, never for trust."""
+        return blob.size if self.plain(blob) else self.packed_bytes(blob)
+
+    def packed_bytes(self, blob: Descriptor) -> int:
+        """As `bytes_present`, of exactly this blob."""
         for path in (self.path(blob), self.layout.partial(blob.digest)):
             try:
-                return min(path.stat().st_size, blob.size)
+                stats = path.stat()
             except OSError:
                 continue
+            return min(stats.st_size, blob.size)
         return 0
 
     def is_quarantined(self, digest: str) -> bool:
@@ -177,10 +218,47 @@ class Store:
 
     def drop_partial_if_complete(self, blob: Descriptor) -> bool:
         """Whether the blob was completed by another before this process got its partial, which must be held and is removed then."""
-        if not self.has(blob):
+        if not self.has_packed(blob):
             return False
         self.layout.partial(blob.digest).unlink(missing_ok=True)
         return True
+
+    @contextmanager
+    def rebuilding(self, layer: Descriptor, plain: Descriptor) -> Iterator[Rebuilding | None]:
+        """An empty file for a layer without compression; None where the layer is here already. Raises Locked while another process has it.
+
+        Until it is committed it is a partial download that is begun anew at the next attempt.
+        """
+        path, target = self.layout.partial(plain.digest), self.path(plain)
+        self.layout.create()
+
+        def commit(descriptor: int) -> None:
+            with self.layout.exclusive():
+                self._rebuilt.write(layer.digest, plain.digest)
+                rename_durably(path, target)
+                self._log.add(plain.digest, fingerprint(os.fstat(descriptor)))
+
+        with ExitStack() as stack:
+            with writing_to(path):
+                descriptor = stack.enter_context(locked(path))
+                os.ftruncate(descriptor, 0)
+            if self.has_packed(plain):  # of another image, or as that image was published
+                with self.layout.exclusive():
+                    self._rebuilt.write(layer.digest, plain.digest)
+            here = self.has(layer)
+            if here:
+                path.unlink(missing_ok=True)
+            yield None if here else Rebuilding(plain, descriptor, commit)
+
+    def share(self, plain: Descriptor, file: BinaryIO, stop: Callable[[], bool]) -> bool:
+        """Keep an open file of the container runtime, once it is verified, in place of our own with the same bytes: they take space once.
+
+        False where that is not possible or not needed. Raises TransferStopped.
+        """
+        if not ingest.sharable(self.path(plain), file) or not ingest.matches(plain, file, stop):
+            return False
+        with self.layout.exclusive():
+            return ingest.link_over(file.fileno(), self.path(plain), lambda stats: self._log.add(plain.digest, fingerprint(stats)))
 
     def link(self, blob: Descriptor, descriptor: int) -> bool:
         """Hard-link an open file, verified and synced, as this blob; its partial must be held. False where it cannot be linked."""
@@ -243,10 +321,13 @@ class Store:
     # --- internals -------------------------------------------------------------------------------
 
     def _outstanding(self, request: SpaceRequest) -> SpaceRequest:
-        """What is reserved for a blob shrinks as the blob grows."""
+        """What is reserved for a blob shrinks as the blob grows; one that is rebuilt has holes."""
         if not is_digest(request.name):
             return request
-        return replace(request, bytes=request.bytes - self.bytes_present(Descriptor("", request.name, request.bytes)))
+        present = self.bytes_present(Descriptor("", request.name, request.bytes))
+        with suppress(OSError):
+            present = min(present, self.layout.partial(request.name).stat().st_blocks * 512)
+        return replace(request, bytes=request.bytes - present)
 
     def _quarantine_blob(self, path: Path, digest: str, wrong: Fingerprint | None) -> Path:
         """`wrong` identifies the file that was found wrong: another one that took its place meanwhile stays."""

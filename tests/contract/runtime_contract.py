@@ -14,7 +14,8 @@ import pytest
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, ImportFailed, PlatformMissing, ProvisionError
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.spec.identity import identities
-from tests.kit.images import index_of, make_image, sha256, tar_of
+from kelvin_provision.spec.rebuilt import local_root, plain_layer
+from tests.kit.images import OCI_LAYER, image_of_type, index_of, make_image, sha256, tar_of
 from tests.kit.locks import blobs_in, lock_of
 
 HERE = Platform.of_this_host()
@@ -63,6 +64,28 @@ def known(runtime, *locks):
     ours = frozenset().union(*map(identities, locks))
     digests = [digest.partition("@")[2] or digest for digest in ours]
     return runtime.owned() & ours, {name for name in runtime.image_names() if name in ours or any(digest in name for digest in digests)}
+
+
+@pytest.fixture
+def rebuilt(tmp_path):
+    """From the contents of a base and of one more layer: the base image, and another one whose last layer is rebuilt.
+
+    Both as lock and blobs; the second with its plain layers, without its compressed last layer, and with nothing that the base has.
+    """
+
+    def make(*, docker=False):
+        base_layer, new_layer = tar_of({"base": os.urandom(2000)}), tar_of({"new": os.urandom(2000)})
+        kind = "application/vnd.docker.image.rootfs.diff.tar.gzip" if docker else OCI_LAYER
+        first, second = (image_of_type(layers, kind, architecture=HERE.architecture) for layers in ([base_layer], [base_layer, new_layer]))
+        base, lock = lock_of(first, reference(), HERE), lock_of(second, reference(), HERE)
+        layer = lock.layers[1]
+        plain = {layer.digest: plain_layer(layer, lock.diff_ids[1], len(new_layer))}
+        blobs = blobs_in(tmp_path / "base", first), blobs_in(tmp_path / "rebuilt", second, new_layer)
+        for gone in lock.layers:
+            blobs[1](gone).unlink()
+        return (base, blobs[0]), (lock, blobs[1], plain)
+
+    return make
 
 
 class RuntimeContract:
@@ -329,3 +352,66 @@ class RuntimeContract:
         lock = lock_of(double, reference(), HERE)
         runtime.load(lock, blobs_in(tmp_path / "blobs", double))
         assert runtime.has(lock)
+
+    @pytest.mark.parametrize("docker", [False, True], ids=["oci", "docker"])
+    def test_an_image_with_a_rebuilt_layer_is_the_image_and_only_that_layer_is_sent(self, runtime, rebuilt, identity, docker):
+        (base, base_blob), (lock, blob, plain) = rebuilt(docker=docker)
+        runtime.load(base, base_blob)
+        runtime.load(lock, blob, plain)
+        assert runtime.has(lock)
+        assert identity(lock) in runtime.owned()
+        status = runtime.inspect([lock])[lock.name]
+        assert (status.state, status.ours, status.pinned) == ("complete", True, True)
+        before = known(runtime, lock)
+        runtime.load(lock, blob, plain)
+        runtime.pin(lock)
+        assert known(runtime, lock) == before
+        assert runtime.has(lock)
+
+    def test_an_image_with_a_rebuilt_layer_is_removed_and_comes_back_in_either_form(self, runtime, rebuilt, identity):
+        (base, base_blob), (lock, blob, plain) = rebuilt()
+        runtime.load(base, base_blob)
+        runtime.load(lock, blob, plain)
+        runtime.remove(lock)
+        assert not runtime.has(lock)
+        assert identity(lock) not in runtime.owned()
+        assert runtime.inspect([lock])[lock.name].state == "absent"
+        runtime.load(lock, blob, plain)
+        assert runtime.has(lock)
+        runtime.remove_owned(identity(lock))
+        assert not runtime.has(lock)
+        whole = plain | {lock.layers[0].digest: plain_layer(lock.layers[0], lock.diff_ids[0], 1)}
+        assert local_root(lock, whole) != local_root(lock, plain)
+
+    def test_a_local_name_stands_for_an_image_with_a_rebuilt_layer(self, runtime, rebuilt):
+        (base, base_blob), (lock, blob, plain) = rebuilt()
+        name = reference("helper")
+        runtime.load(base, base_blob)
+        runtime.load(lock, blob, plain)
+        for image in (base, lock, lock):
+            runtime.set_name(name, image)
+            assert runtime.targets([name])[name] in identities(image)
+        runtime.clear_name(name, base)
+        assert name in runtime.targets([name])
+        runtime.remove(lock)
+        runtime.clear_name(name, lock)
+        assert runtime.targets([name]) == {}
+
+    def test_a_layer_that_goes_while_the_rest_is_sent_is_sent_then(self, runtime, staged, tmp_path):
+        """Garbage collection between the question and the import: what was left out is sent in a second attempt."""
+        layers = [tar_of({"shared": os.urandom(3000)}), tar_of({"own": os.urandom(3000)})]
+        one, two = (make_image(some, architecture=HERE.architecture) for some in (layers[:1], layers))
+        (base, base_blob), (lock, blob) = staged(one), staged(two)
+        runtime.load(base, base_blob)
+        asked = []
+
+        def path(part):
+            if part == lock.layers[1] and part not in asked:
+                runtime.remove(base)
+            asked.append(part)
+            return blob(part)
+
+        runtime.load(lock, path)
+        assert runtime.has(lock)
+        assert not runtime.has(base)
+        assert (asked.count(lock.layers[0]), asked.count(lock.layers[1])) in {(0, 1), (1, 2)}

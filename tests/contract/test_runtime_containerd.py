@@ -13,7 +13,7 @@ import pytest
 
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused, PlatformMissing
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
-from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, flip, image, reference, staged
+from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, flip, image, rebuilt, reference, staged
 from tests.kit.ctr import Outside
 from tests.kit.images import make_image, random_image, tar_of
 from tests.kit.locks import blobs_in, lock_of
@@ -21,7 +21,7 @@ from tests.kit.servers import newer
 from tests.kit.servers.containerd import containerd_server
 from tests.kit.waiting import until
 
-__all__ = ["staged"]
+__all__ = ["rebuilt", "staged"]
 pytestmark = pytest.mark.containerd
 KILLED = """
 import json, os, pathlib, signal, sys

@@ -10,10 +10,10 @@ from kelvin_provision.errors import PlatformMissing, RuntimeUnreachable
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.docker import DockerRuntime
 from kelvin_provision.spec.identity import Identity
-from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, image, staged
+from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, image, rebuilt, staged
 from tests.kit.images import make_image, tar_of
 
-__all__ = ["staged"]
+__all__ = ["rebuilt", "staged"]
 pytestmark = pytest.mark.docker
 
 

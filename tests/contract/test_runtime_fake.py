@@ -1,9 +1,9 @@
 import pytest
 
-from tests.contract.runtime_contract import RuntimeContract, staged
+from tests.contract.runtime_contract import RuntimeContract, rebuilt, staged
 from tests.kit.fakes.runtime import FakeRuntime
 
-__all__ = ["staged"]
+__all__ = ["rebuilt", "staged"]
 
 
 class Outside:

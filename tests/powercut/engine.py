@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from kelvin_provision.refs import Descriptor
+from kelvin_provision.spec.rebuilt import NO_PLAIN, LocalImage
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.powercut.syncing import fsync
@@ -46,25 +47,27 @@ class DiskRuntime(FakeRuntime):
         needed = {digest for digests in self._blobs_of.values() for digest in digests}
         self.blobs = {digest: path.read_bytes() for digest in needed if (path := self._content / digest).exists()}
 
-    def load(self, lock, blob) -> None:
+    def load(self, lock, blob, plain=NO_PLAIN) -> None:
         """Import, compare, sync, label: what the real ones promise of this verb."""
         self._imports()
         if not self.has(lock):
-            self._import(lock, blob)
+            self._import(lock, blob, plain)
             self.sync()
         self.pin(lock)
 
     def sync(self) -> None:
         os.sync()
 
-    def _import(self, lock, blob) -> None:
-        super()._import(lock, blob)
+    def _import(self, lock, blob, plain=NO_PLAIN) -> None:
+        super()._import(lock, blob, plain)
         time.sleep(PACE)
-        for part in lock.blobs():
-            write_synced(self._content / part.digest, self.blobs[part.digest])
-        for layer in lock.layers:
+        image = LocalImage(lock, plain)
+        digests = list(dict.fromkeys([image.root.digest, *(part.digest for part in image.blobs())]))
+        for digest in digests:
+            write_synced(self._content / digest, self.blobs[digest])
+        for layer in image.layers:
             (self._unpacked / layer.digest).write_bytes(self.blobs[layer.digest])
-        self._blobs_of[lock.name] = [part.digest for part in lock.blobs()]
+        self._blobs_of[lock.name] = digests
         self._save()
 
     def is_unpacked(self, layer: Descriptor, data: bytes) -> bool:

@@ -45,15 +45,31 @@ def test_the_same_image_by_its_index_and_by_its_manifest_is_one_image_by_the_coa
     assert identities(renamed) & identities(BY_TAG) == {BY_TAG.root.digest, BY_TAG.config.digest}
 
 
+class Engine:
+    def __init__(self, identity, local=None):
+        self.identity = lambda: identity
+        self._local = local or {}
+
+    def image_id(self, image):
+        return self._local.get(image, image)
+
+
 @pytest.mark.parametrize(("made_for", "store"), [(Identity.CONFIG, Identity.ROOT), (Identity.ROOT, Identity.CONFIG)])
 def test_a_container_object_follows_the_image_store_of_the_engine_and_keeps_its_hash(made_for, store):
     (container,) = render(SPEC, (BY_INDEX,), 1, BoxInfo(identity=made_for))
     assert container["spec"]["image"] == made_for.of(BY_INDEX)
-    (moved,) = for_image_store((container,), lambda: store)
+    (moved,) = for_image_store((container,), Engine(store))
     assert moved["spec"]["image"] == store.of(BY_INDEX)
     assert moved["metadata"]["labels"][SPEC_HASH] == container["metadata"]["labels"][SPEC_HASH]
 
 
+def test_a_container_is_made_from_the_local_image_where_the_engine_has_no_other_and_keeps_its_hash():
+    (container,) = render(SPEC, (BY_INDEX,), 1, BoxInfo(identity=Identity.ROOT))
+    (local,) = for_image_store((container,), Engine(Identity.ROOT, {BY_INDEX.root.digest: "sha256:local"}))
+    assert local["spec"]["image"] == "sha256:local"
+    assert local["metadata"]["labels"][SPEC_HASH] == container["metadata"]["labels"][SPEC_HASH]
+
+
 def test_an_image_that_the_engine_pulls_is_not_asked_about():
     (container,) = render(SPEC, (), 1, BoxInfo())
-    assert for_image_store((container,), lambda: pytest.fail("no need to ask")) == (container,)
+    assert for_image_store((container,), None) == (container,)  # no need to ask

@@ -34,9 +34,9 @@ class Greedy(FakeRuntime):
         self.freed.append(self.collecting.collect_garbage([]))
         super().check(lock)
 
-    def load(self, lock, blob_path):
+    def load(self, lock, blob_path, plain):
         self.freed.append(self.collecting.collect_garbage([]))
-        return super().load(lock, blob_path)
+        return super().load(lock, blob_path, plain)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class Rehearsals:
         stop: Callable[[], bool],
     ) -> Rehearsed:
         """See protocol.Cluster.rehearse."""
-        container = container_object(for_image_store(objects, self._engine.identity))
+        container = container_object(for_image_store(objects, self._engine))
         if container is None:
             return Rehearsed(RehearsalOutcome.NOT_POSSIBLE, "it has no container")
         if nothing := not_possible([*render.obstacles(container, real_volumes=terms.real_volumes), *self._shortages(workload, container)]):

@@ -65,7 +65,7 @@ class Rollout:
 
     def with_image_volumes(self, objects: Sequence[Object]) -> tuple[Object, ...]:
         """Those for the engine's image store, with the volumes of the image. One that is not in the engine has none: it is pulled first."""
-        objects = for_image_store(objects, self._engine.identity)
+        objects = for_image_store(objects, self._engine)
         container = container_object(objects)
         image = self._engine.images.inspect(container["spec"]["image"]) if container else None
         return image_volumes.with_image_volumes(objects, image)
@@ -76,7 +76,7 @@ class Rollout:
         same = find_matching(self.containers(workload), container) if container else None
         names = {value["metadata"]["name"] for value in completed if value["kind"] == "Volume"}
         if same is not None and same.serving and not names <= same.volumes:
-            return for_image_store(objects, self._engine.identity)
+            return for_image_store(objects, self._engine)
         return completed
 
     def ensure_volume(self, volume: Object) -> None:

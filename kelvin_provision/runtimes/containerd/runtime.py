@@ -16,14 +16,23 @@ from typing import BinaryIO
 
 from kelvin_provision.errors import ImportFailed, OurBug, RuntimeFailed, RuntimeUnreachable
 from kelvin_provision.files.hashing import has_digest
-from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.refs import Descriptor, Platform, is_digest
 from kelvin_provision.runtimes import suitability
 from kelvin_provision.runtimes.complaints import own_trouble
-from kelvin_provision.runtimes.containerd.ctr import Ctr
-from kelvin_provision.runtimes.containerd.image_status import OURS, PINNED, content_state, image_statuses, labels_of
+from kelvin_provision.runtimes.containerd.ctr import Ctr, Result
+from kelvin_provision.runtimes.containerd.image_status import (
+    LOCAL,
+    OURS,
+    PINNED,
+    content_state,
+    image_statuses,
+    labels_of,
+    original_of,
+)
 from kelvin_provision.runtimes.containerd.plugins import Plugins
 from kelvin_provision.runtimes.protocol import USABLE, BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import MAX_LOCAL, NO_PLAIN, ORIGINAL, LocalImage, PlainLayers, plain_layers_of
 
 _CRI_DELAY = 0.5
 """Seconds until the CRI has added its own name to an imported image; removed sooner, ours would go and that name would stay."""
@@ -60,15 +69,15 @@ class ContainerdRuntime:
         """
         return self._state(lock, f"{_named(lock.name)},{_HAS_OUR_LABEL}") in USABLE
 
-    def load(self, lock: ImageLock, blob: BlobPath) -> None:
+    def load(self, lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
         """Import, compare, sync, label, in this order: after a power cut at any point `has` is false."""
         if not self.has(lock):
-            self._remove_name(*_digests(lock))
+            self._remove_image(lock)
             try:
-                self._import(lock, blob)
+                self._import(LocalImage(lock, plain), blob)
             except BaseException:
                 with suppress(RuntimeUnreachable):  # the first error is the one to report; without our label the image counts as absent
-                    self._remove_name(*_digests(lock), delay=_CRI_DELAY)
+                    self._remove_image(lock, delay=_CRI_DELAY)
                 raise
             self.sync()
         self.pin(lock)
@@ -91,9 +100,11 @@ class ContainerdRuntime:
 
     def pin(self, lock: ImageLock) -> None:
         """On 2.x an import by another client drops labels, so they are set again after each."""
-        if not self._ctr.output("images", "ls", "-q", f"{_named(lock.name)},target.digest=={lock.root.digest}").strip():
+        target = self._target(lock.name, lock)
+        if target is None:
             return
-        result = self._ctr.run("images", "label", lock.name, f"{PINNED}=pinned", f"{OURS}={lock.config.digest}")
+        labels = (f"{PINNED}=pinned", f"{OURS}={lock.config.digest}", *_local_labels(lock, target))
+        result = self._ctr.run("images", "label", lock.name, *labels)
         if result.code and not result.reports("not found"):
             trouble = own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr)
             raise trouble or ImportFailed(f"{lock.name} cannot be pinned", evidence=result.stderr)
@@ -101,7 +112,7 @@ class ContainerdRuntime:
     def remove(self, lock: ImageLock) -> None:
         """Containerd then collects what no other name needs."""
         if self._ctr.output("images", "ls", "-q", f"{_named(lock.name)},{_HAS_OUR_LABEL}").strip():
-            self._remove_name(*_digests(lock))
+            self._remove_image(lock)
 
     def owned(self) -> frozenset[str]:
         """A local name has no digest in it; it has our label only if a crash came between `ctr images tag` and the next command."""
@@ -116,24 +127,25 @@ class ContainerdRuntime:
 
     def set_name(self, name: str, lock: ImageLock) -> None:
         """A second name of the same target, pinned like the first. `ctr images tag` of 1.6 copies our label, which is for staged images."""
-        if lock.name not in self._names(lock.root.digest):
+        target = self._target(lock.name, lock)
+        if target is None:
             return
-        if self.targets([name]).get(name) != lock.root.digest:
+        if self._rows(name).get(name, {}).get("DIGEST") != target:
             self._ctr.output("images", "tag", "--force", lock.name, name)
-        self._ctr.output("images", "label", name, f"{PINNED}=pinned", f"{OURS}=")
+        self._ctr.output("images", "label", name, f"{PINNED}=pinned", f"{OURS}=", *_local_labels(lock, target))
 
     def clear_name(self, name: str, lock: ImageLock) -> None:
         """The last name of an image goes as in `remove`: not while a container uses the image, and with the name that the CRI adds."""
-        _, root, config = _digests(lock)
-        names = self._names(root)
-        if name in names and lock.name in names:
+        target = self._target(name, lock)
+        if target is None:
+            return
+        if lock.name in self._names(target):
             self._ctr.output("images", "rm", name)
         else:
-            self._remove_name(name, root, config)
+            self._remove_name(name, target, lock.config.digest)
 
     def targets(self, names: Collection[str]) -> Mapping[str, str]:
-        rows = self._ctr.run("images", "ls", *map(_named, names)).rows() if names else []
-        return {row["REF"]: row["DIGEST"] for row in rows}
+        return {name: original_of(row["DIGEST"], labels_of(row)) for name, row in self._rows(*names).items()}
 
     def storage(self) -> ImageStorage:
         return self._plugins.storage(k3s=self._ctr.service == "k3s")
@@ -157,22 +169,39 @@ class ContainerdRuntime:
         """Of the namespace."""
         return frozenset(self._ctr.output("images", "ls", "-q").split())
 
-    def _import(self, lock: ImageLock, blob: BlobPath) -> None:
-        from kelvin_provision.runtimes import archive  # loads tarfile, which reading commands do not need
-
-        result = self._ctr.feed("images", "import", "-", chunks=archive.chunks(lock, blob))
-        state = self._state(lock, _named(lock.name))
+    def _import(self, image: LocalImage, blob: BlobPath) -> None:
+        lock, present = image.lock, self._present(image)
+        result, state = self._feed(image, blob, present)
+        trouble = own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr)
+        if present and state in {"absent", "incomplete", "unpacked"} and result.code >= 0 and not trouble:
+            self._remove_image(lock)  # a layer may have been collected since it was asked for
+            result, state = self._feed(image, blob, frozenset())
+            trouble = own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr)
         if result.code == 0 and state == "complete":
             return
-        if trouble := own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr):
+        if trouble:
             raise trouble
         if result.code < 0:
             evidence = (*result.stderr, f"ctr was killed by signal {-result.code}")
             raise RuntimeFailed(f"the import of {lock.name} in containerd failed", evidence=evidence)
         if state == "other platform":
             raise ImportFailed(f"{lock.name} is not for {lock.platform}, or does not run on {self._node}; it was removed again")
-        archive.verify(lock, blob)  # the most likely cause is a corrupt blob in our own store, which ctr cannot name
+        from kelvin_provision.runtimes import archive  # loads tarfile, which reading commands do not need
+
+        archive.verify(lock, blob, image.plain)  # the most likely cause is a corrupt blob in our own store, which ctr cannot name
         raise ImportFailed(f"containerd did not import {lock.name}", evidence=result.stderr or (f"the image is {state}",))
+
+    def _feed(self, image: LocalImage, blob: BlobPath, absent: frozenset[str]) -> tuple[Result, str]:
+        """What `ctr` says, and the state of the image then."""
+        from kelvin_provision.runtimes import archive
+
+        stream = archive.chunks(image.lock, blob, plain=image.plain, absent=absent)
+        return self._ctr.feed("images", "import", "-", chunks=stream), self._state(image.lock, _named(image.lock.name))
+
+    def _present(self, image: LocalImage) -> frozenset[str]:
+        """The layers that are in the content of this namespace: what another namespace has is not given to it."""
+        filters = tuple(f"digest=={digest}" for digest in sorted({layer.digest for layer in image.layers}))
+        return frozenset(self._ctr.output("content", "ls", "-q", *filters).split()) if filters else frozenset()
 
     def _state(self, lock: ImageLock, image_filter: str) -> str:
         """`absent`, `other platform`, or as `content_state`.
@@ -182,7 +211,7 @@ class ContainerdRuntime:
         """
         # The exit code is 1 when a manifest is missing, and the row is there: rows are read whatever the exit code is.
         rows = [row for row in self._ctr.run("images", "check", image_filter).rows() if row.get("REF") == lock.name]
-        state = content_state(lock, rows[0]) if rows else "absent"
+        state = content_state(lock, rows[0], self._original(lock, rows[0].get("DIGEST", ""))) if rows else "absent"
         if state not in USABLE:
             return state
         platform = self._platform(lock)
@@ -198,6 +227,29 @@ class ContainerdRuntime:
             return None
         config = json.loads(text)
         return Platform(config.get("os", ""), config.get("architecture", ""), config.get("variant", ""))
+
+    def _target(self, name: str, lock: ImageLock) -> str | None:
+        """What this name stands for, if that is the image, as it was published or with plain layers."""
+        target = self._rows(name).get(name, {}).get("DIGEST", "")
+        return target if self._original(lock, target) == lock.root.digest else None
+
+    def _original(self, lock: ImageLock, target: str) -> str:
+        """The root of the lock for a local manifest of it, which is read; else the target itself."""
+        if target == lock.root.digest or not is_digest(target):
+            return target
+        with self._ctr.open_output("content", "get", target) as pipe:
+            data = _read(pipe, MAX_LOCAL)
+        return lock.root.digest if has_digest(data, target) and plain_layers_of(lock, data) is not None else target
+
+    def _rows(self, *names: str) -> dict[str, dict[str, str]]:
+        """Of the table of images, by name."""
+        return {row["REF"]: row for row in self._ctr.run("images", "ls", *map(_named, names)).rows()} if names else {}
+
+    def _remove_image(self, lock: ImageLock, *, delay: float = 0.0) -> None:
+        """In whichever form it is there."""
+        target = self._target(lock.name, lock)
+        if target is not None:
+            self._remove_name(lock.name, target, lock.config.digest, delay=delay)
 
     def _remove_name(self, name: str, root: str, config: str, *, delay: float = 0.0) -> None:
         """Remove our name of this root digest and the one that the CRI adds, unless a container uses the image. Waits for the collection.
@@ -225,8 +277,18 @@ class ContainerdRuntime:
         return self._ctr.output("images", "ls", "-q", f"target.digest=={root}").split()
 
 
-def _digests(lock: ImageLock) -> tuple[str, str, str]:
-    return lock.name, lock.root.digest, lock.config.digest
+def _local_labels(lock: ImageLock, target: str) -> tuple[str, ...]:
+    """For a name of the image: without plain layers they go, if it has them."""
+    local = target != lock.root.digest
+    return f"{ORIGINAL}={lock.root.digest if local else ''}", f"{LOCAL}={target if local else ''}"
+
+
+def _read(pipe: BinaryIO, most: int) -> bytes:
+    """At most so many bytes: a name may stand for anything."""
+    data = b""
+    while len(data) <= most and (chunk := pipe.read(most)):
+        data += chunk
+    return data
 
 
 def _named(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from kelvin_provision.errors import DigestMismatch, Locked, TransferStopped
-from kelvin_provision.files.durable import CHUNK, sync_folder
+from kelvin_provision.files.durable import CHUNK, rename_durably, sync_folder
 from kelvin_provision.files.hashing import Hasher
 from kelvin_provision.refs import Descriptor
 
@@ -39,13 +39,14 @@ def _link(store: Store, blob: Descriptor, file: BinaryIO, stop: Stop) -> bool:
     """False for a pipe, and where linking is not possible. Raises DigestMismatch: then the file must not be copied either."""
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return False
-    if not _matches(blob, file, stop):
+    if not matches(blob, file, stop):
         raise DigestMismatch(f"{blob.digest}: the container runtime's copy has other content")
     os.fsync(file.fileno())
     return store.link(blob, file.fileno())
 
 
-def _matches(blob: Descriptor, file: BinaryIO, stop: Stop) -> bool:
+def matches(blob: Descriptor, file: BinaryIO, stop: Stop) -> bool:
+    """Whether an open file has this content, from its first byte on."""
     if os.fstat(file.fileno()).st_size != blob.size:
         return False
     hasher = Hasher.like(blob.digest)
@@ -86,3 +87,26 @@ def link(descriptor: int, target: Path) -> bool:
         os.close(folder)
     sync_folder(target.parent)
     return True
+
+
+def sharable(own: Path, file: BinaryIO) -> bool:
+    """Whether an open file can take the place of our own: another file, on the same filesystem, and ours is no link to a third one."""
+    try:
+        theirs, ours = os.fstat(file.fileno()), own.stat()
+    except OSError:
+        return False
+    apart = theirs.st_ino != ours.st_ino and ours.st_nlink == 1
+    return stat.S_ISREG(theirs.st_mode) and theirs.st_dev == ours.st_dev and theirs.st_size == ours.st_size and apart
+
+
+def link_over(descriptor: int, target: Path, on_linked: Callable[[os.stat_result], None]) -> bool:
+    """As `link`, in place of a file that is there; `on_linked` is called before that one is gone. The caller holds the store's lock."""
+    with suppress(OSError):
+        os.fsync(descriptor)
+        temporary = target.with_name(f".{target.name}.link")
+        temporary.unlink(missing_ok=True)
+        if link(descriptor, temporary):
+            on_linked(os.fstat(descriptor))
+            rename_durably(temporary, target)
+            return True
+    return False

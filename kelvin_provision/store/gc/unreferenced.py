@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kelvin_provision.store.layout import Layout
+from kelvin_provision.store.rebuilt import RebuiltIndex
 from kelvin_provision.store.signatures import SignatureIndex
 
 
@@ -22,7 +23,8 @@ class Unreferenced:
 
 def unreferenced(layout: Layout, needed: Collection[str]) -> Unreferenced:
     """`needed` are the digests of all kept revisions. Blobs of a running download may be counted for a moment."""
-    needed = {*needed, *SignatureIndex(layout.signatures).needed(needed)}
+    rebuilt = RebuiltIndex(layout.rebuilt).needed(needed, lambda digest: layout.blob(digest).exists())
+    needed = {*needed, *SignatureIndex(layout.signatures).needed(needed), *rebuilt}
     blobs = [path for folder in _list(layout.blobs) for path in _list(folder) if f"{folder.name}:{path.name}" not in needed]
     partials = [path for path in _list(layout.partials) if ":".join(path.name.partition("-")[::2]) not in needed]
     return Unreferenced(_measure(blobs), _measure(partials), _measure(list(_list(layout.quarantine))))

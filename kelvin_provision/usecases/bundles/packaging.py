@@ -55,7 +55,7 @@ def packed(ctx: Context, request: PackageRequest) -> Iterator[Packed]:
     """For the block no blob of it is removed from the store. Raises WorkloadUnknown, NothingApplied, PackageImpossible."""
     revision, locks = packable(ctx, request)
     with ctx.store.lease(locks):
-        refuse_lacking(ctx, revision, locks, ctx.store.has)
+        refuse_lacking(ctx, revision, locks, ctx.store.has_packed)
         draft = _drafted(revision, locks, signatures_in(ctx.store, locks))
         held = [data for _, data in draft.files] + [request.content for request in draft.requests]
         known: Mapping[str, bytes] = {digest_of(data): data for data in held}

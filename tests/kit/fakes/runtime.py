@@ -12,6 +12,7 @@ from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive
 from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import NO_PLAIN, ORIGINAL, LocalImage, PlainLayers, plain_layers_of
 
 
 class Chunks(io.RawIOBase):
@@ -67,22 +68,34 @@ class FakeRuntime:
 
     def has(self, lock: ImageLock) -> bool:
         self._check_reachable()
-        there = lock.name in self.pinned and self.names.get(lock.name) == lock.root.digest
-        return there and all(blob.digest in self.blobs for blob in lock.blobs())
+        return lock.name in self.pinned and self._target(lock.name, lock) is not None and self._whole(lock)
 
-    def load(self, lock: ImageLock, blob: BlobPath) -> None:
+    def _target(self, name: str, lock: ImageLock) -> str | None:
+        """What a name stands for, if that is the image in either form."""
+        target = self.names.get(name)
+        local = target in self.blobs and plain_layers_of(lock, self.blobs[target]) is not None
+        return target if target == lock.root.digest or local else None
+
+    def _whole(self, lock: ImageLock) -> bool:
+        plain = plain_layers_of(lock, self.blobs.get(self.names[lock.name], b""))
+        return all(blob.digest in self.blobs for blob in LocalImage(lock, plain or {}).blobs())
+
+    def load(self, lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
         if not self.has(lock):
-            self._import(lock, blob)
+            self._import(lock, blob, plain)
         self.pin(lock)
 
     def import_unpinned(self, lock: ImageLock, blob: BlobPath) -> None:
         """An import by another client: content and name, no pin."""
         self._import(lock, blob)
 
-    def _import(self, lock: ImageLock, blob: BlobPath) -> None:
+    def _import(self, lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
         self.loaded.append(lock.name)
         arrived: dict[str, bytes] = {}
-        with tarfile.open(fileobj=io.BufferedReader(Chunks(archive.chunks(lock, blob))), mode="r|") as tar:
+        image = LocalImage(lock, plain)
+        absent = {layer.digest for layer in image.layers if layer.digest in self.blobs}
+        stream = archive.chunks(lock, blob, plain=plain, absent=absent)
+        with tarfile.open(fileobj=io.BufferedReader(Chunks(stream)), mode="r|") as tar:
             for member in tar:
                 file = tar.extractfile(member)
                 assert file is not None
@@ -97,7 +110,7 @@ class FakeRuntime:
         if not self.platform.accepts(found):
             raise ImportFailed(f"{lock.name} is for {found}; this node is {self.platform}")
         self.blobs |= arrived
-        self.names[lock.name] = lock.root.digest
+        self.names[lock.name] = image.root.digest
 
     @contextmanager
     def open_blob(self, blob: Descriptor):
@@ -133,17 +146,21 @@ class FakeRuntime:
 
     def set_name(self, name, lock):
         self._check_reachable()
-        if self.names.get(lock.name) == lock.root.digest:
-            self.names[name] = lock.root.digest
+        if target := self._target(lock.name, lock):
+            self.names[name] = target
 
     def clear_name(self, name, lock):
         self._check_reachable()
-        if self.names.get(name) == lock.root.digest:
+        if self._target(name, lock):
             del self.names[name]
 
     def targets(self, names):
         self._check_reachable()
-        return {name: self.names[name] for name in names if name in self.names}
+        return {name: self._original(self.names[name]) for name in names if name in self.names}
+
+    def _original(self, target: str) -> str:
+        document = json.loads(self.blobs.get(target, b"{}"))
+        return (document.get("annotations") or {}).get(ORIGINAL, target)
 
     def storage(self) -> ImageStorage:
         self._check_reachable()
@@ -156,9 +173,8 @@ class FakeRuntime:
     def _status(self, lock: ImageLock) -> ImageStatus:
         if lock.name not in self.names:
             return ImageStatus("absent")
-        whole = all(blob.digest in self.blobs for blob in lock.blobs())
         pinned = lock.name in self.pinned
-        state = "other digest" if self.names[lock.name] != lock.root.digest else "complete" if whole else "incomplete"
+        state = "other digest" if not self._target(lock.name, lock) else "complete" if self._whole(lock) else "incomplete"
         return ImageStatus(state, pinned, pinned)
 
     def image_names(self) -> frozenset[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from kelvin_provision.cluster.docker.containers import OWN_CHECK
 from kelvin_provision.cluster.docker.render.quantities import cpu_shares, memory_bytes, nano_cpus
@@ -29,6 +29,16 @@ IMAGE = "kelvin-provision/image"
 
 SHARE = "/opt/kelvin/share"
 MIN_MEMORY = 6 * 2**20  # Docker Engine refuses a smaller limit
+
+
+class ImageNames(Protocol):
+    """What is asked of an engine here."""
+
+    def identity(self) -> Identity: ...
+
+    def image_id(self, image: str) -> str:
+        """What it calls a staged image now."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,15 +74,15 @@ def spec_hash(value: Object) -> str:
     return sha256_hex(json.dumps(document, sort_keys=True))
 
 
-def for_image_store(objects: Sequence[Object], identity: Callable[[], Identity]) -> tuple[Object, ...]:
+def for_image_store(objects: Sequence[Object], engine: ImageNames) -> tuple[Object, ...]:
     """The objects with a staged image as the engine calls it now: they may have been rendered for its other image store."""
-    return tuple(_renamed(value, identity()) if value["spec"].get("pull") == "never" else value for value in objects)
+    return tuple(_renamed(value, engine) if value["spec"].get("pull") == "never" else value for value in objects)
 
 
-def _renamed(container: Object, identity: Identity) -> Object:
+def _renamed(container: Object, engine: ImageNames) -> Object:
     """Objects of earlier releases do not tell; their image stays. So does the hash, by which the container is found."""
-    image = container["metadata"]["annotations"].get(f"{IMAGE}.{identity}")
-    return container | {"spec": container["spec"] | {"image": image}} if image else container
+    image = container["metadata"]["annotations"].get(f"{IMAGE}.{engine.identity()}")
+    return container | {"spec": container["spec"] | {"image": engine.image_id(image)}} if image else container
 
 
 def _findings(spec: Spec, box: BoxInfo) -> Iterator[str]:
