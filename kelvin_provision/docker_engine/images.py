@@ -9,6 +9,8 @@ from kelvin_provision.docker_engine.connection import Connection
 from kelvin_provision.docker_engine.pull_errors import pull_error
 from kelvin_provision.errors import ProvisionError
 
+_NOT_UNPACKED = "Error unpacking image"
+
 
 class Images:
     def __init__(self, connection: Connection) -> None:
@@ -55,16 +57,16 @@ class Images:
     def load(self, archive: Iterator[bytes]) -> str:
         """Send an archive chunk by chunk. Returns the engine's complaint, or an empty string when it has taken all.
 
-        What `archive` raises is raised unchanged. An engine that refuses an archive answers in one of three ways: with an error in
-        its stream, with an HTTP status, or by closing the connection.
+        What `archive` raises is raised unchanged. An engine that refuses an archive answers in one of four ways: with an error in
+        its stream, with an HTTP status, by closing the connection, or, with the containerd image store, with a line of its progress.
         """
         from kelvin_provision.docker_engine.sdk import docker, requests
 
         try:
             with self._connection.call() as api:
                 for message in api.load_image(archive, quiet=True):
-                    if "error" in message:
-                        return str(message["error"]).strip()
+                    if "error" in message or str(message.get("stream", "")).startswith(_NOT_UNPACKED):
+                        return str(message.get("error") or message["stream"]).strip()
         except ProvisionError as error:
             if isinstance(error, self._connection.errors.refused) and isinstance(error.__cause__, docker.errors.APIError):
                 return str(error)

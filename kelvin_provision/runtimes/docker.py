@@ -71,8 +71,7 @@ class DockerRuntime:
             return
         image, loading = LocalImage(lock, plain), _loading(self._id(lock))
         try:
-            self._send(image, blob, loading)
-            loaded = self._compare(image, loading)
+            loaded = self._import(image, blob, loading)
             self._engine.images.tag(loaded, PINS, _hex(self._id(lock)))
         finally:
             with suppress(ProvisionError):  # the first error is the one to report
@@ -114,7 +113,8 @@ class DockerRuntime:
             self._engine.images.tag(image_id, repository, tag)
 
     def clear_name(self, name: str, lock: ImageLock) -> None:
-        if self.targets([name]).get(name) == self._id(lock):
+        image = self._engine.images.inspect(name)
+        if image is not None and self._is(image, lock):
             self._engine.images.untag(name)
 
     def targets(self, names: Collection[str]) -> Mapping[str, str]:
@@ -148,9 +148,9 @@ class DockerRuntime:
         return self._engine.identity().of(lock)
 
     def _is(self, image: Mapping[str, Any], lock: ImageLock) -> bool:
-        """Whether an image with our tag is this one, as it was published or with plain layers.
+        """Whether an image with a tag of ours is this one, as it was published or with plain layers.
 
-        Where the manifest cannot be read, on another machine, an image with its layers is taken for it: only we give it this tag.
+        Where the manifest cannot be read, on another machine, an image with its layers is taken for it: only we give it that tag.
         """
         if image["Id"] == self._id(lock):
             return True
@@ -192,17 +192,25 @@ class DockerRuntime:
             return path is not None and path.stat().st_size == layer.size
         return False
 
-    def _send(self, image: LocalImage, blob: BlobPath, name: str) -> None:
-        lock, present = image.lock, self._present(image)
-        complaint = self._engine.images.load(archive.chunks(lock, blob, tag=name, plain=image.plain, absent=present))
-        if complaint and present and not own_trouble("", complaint, ()):  # a layer may have been removed since it was asked for
-            complaint = self._engine.images.load(archive.chunks(lock, blob, tag=name, plain=image.plain))
+    def _import(self, image: LocalImage, blob: BlobPath, name: str) -> str:
+        """The ID of what was loaded, without what the engine has. A layer may go after it was asked for: then all are sent."""
+        if present := self._present(image):
+            with suppress(ImportFailed, DigestMismatch):
+                self._send(image, blob, name, present)
+                return self._compare(image, name)
+        self._send(image, blob, name, frozenset())
+        return self._compare(image, name)
+
+    def _send(self, image: LocalImage, blob: BlobPath, name: str, absent: frozenset[str]) -> None:
+        lock = image.lock
+        complaint = self._engine.images.load(archive.chunks(lock, blob, tag=name, plain=image.plain, absent=absent))
         if not complaint:
             self.sync()
             return
         if trouble := own_trouble(f"{lock.name} in Docker Engine", complaint, (complaint,)):
             raise trouble
-        archive.verify(lock, blob, image.plain)  # the most likely cause is a wrong blob in our own store, which the engine cannot name
+        if not absent:
+            archive.verify(lock, blob, image.plain)  # the most likely cause is a wrong blob in our own store, which the engine cannot name
         raise ImportFailed(f"Docker Engine refused to load {lock.name}", evidence=(complaint,))
 
     def _compare(self, sent: LocalImage, name: str) -> str:
