@@ -241,7 +241,8 @@ def _original(image: Mapping[str, Any]) -> str:
 
 def _shared(chain: Sequence[str], other: Sequence[str]) -> int:
     """How many layers two images have in common, from the first on."""
-    return next((number for number, (one, two) in enumerate(zip(chain, other, strict=False)) if one != two), min(len(chain), len(other)))
+    differences = (number for number, (layer, another) in enumerate(zip(chain, other, strict=False)) if layer != another)
+    return next(differences, min(len(chain), len(other)))
 
 
 def _loading(image_id: str) -> str:

@@ -56,14 +56,14 @@ def local_root(lock: ImageLock, plain: PlainLayers) -> tuple[bytes, Descriptor]:
 
 
 def plain_layers_of(lock: ImageLock, data: bytes) -> PlainLayers | None:
-    """The plain layers of a local manifest of this image; None for any other document, whoever made it."""
+    """The plain layers of a local manifest of this image; None for any other document, also one of another program."""
     try:
         entries = json.loads(data)["layers"]
-        found = [(layer, str(entry["digest"]), int(entry["size"])) for layer, entry in zip(lock.layers, entries, strict=True)]
+        described = [(layer, str(entry["digest"]), int(entry["size"])) for layer, entry in zip(lock.layers, entries, strict=True)]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     known = diff_ids(lock)
-    plain = {layer.digest: plain_layer(layer, digest, size) for layer, digest, size in found if known.get(layer.digest) == digest}
+    plain = {layer.digest: plain_layer(layer, digest, size) for layer, digest, size in described if known.get(layer.digest) == digest}
     return plain if plain and local_root(lock, plain)[0] == data else None
 
 

@@ -227,7 +227,7 @@ class Store:
     def rebuilding(self, layer: Descriptor, plain: Descriptor) -> Iterator[Rebuilding | None]:
         """An empty file for a layer without compression; None where the layer is here already. Raises Locked while another process has it.
 
-        Until it is committed it is a partial download that is begun anew at the next attempt.
+        Until it is committed it is a partial download, from which the next attempt keeps nothing.
         """
         path, target = self.layout.partial(plain.digest), self.path(plain)
         self.layout.create()
