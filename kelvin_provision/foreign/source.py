@@ -35,6 +35,14 @@ class SanitizedSource:
         with self._sanitizer.errors(), self._source.blob(reference, blob, offset) as stream:
             yield replace(stream, chunks=self._sanitizer.iterator(stream.chunks))
 
+    def digest(self, reference: Reference, known: str = "") -> str:
+        with self._sanitizer.errors():
+            return self._source.digest(reference, known)
+
+    def manifest(self, reference: Reference) -> bytes:
+        with self._sanitizer.errors():
+            return self._source.manifest(reference)
+
     def greet(self, host: str) -> None:
         with self._sanitizer.errors():
             self._source.greet(host)

@@ -88,6 +88,16 @@ class Registry:
         except ImageNotFound:
             return SignatureDocuments(remarks=tuple(dict.fromkeys(remarks)))
 
+    def digest(self, reference: Reference, known: str = "") -> str:
+        """See `Source.digest`."""
+        tag = reference.tag or "latest"
+        return self._first_success(reference, lambda repository: repository.digest(tag, known), last=self._health.penalized())
+
+    def manifest(self, reference: Reference) -> bytes:
+        """See `Source.manifest`."""
+        name = reference.digest or reference.tag or "latest"
+        return self._first_success(reference, lambda repository: repository.manifest(name)[0], last=self._health.penalized())
+
     def greet(self, host: str) -> None:
         """See `Source.greet`. The base of the distribution API answers with nothing but whether one may use it."""
         try:

@@ -82,6 +82,14 @@ class Blobs(Protocol):
 class Source(Blobs, Protocol):
     """Registries and their mirrors."""
 
+    def digest(self, reference: Reference, known: str = "") -> str:
+        """Of the manifest that a tag names now, asked for without its body; `known` is what it named before. Raises as `resolve`."""
+        ...
+
+    def manifest(self, reference: Reference) -> bytes:
+        """A manifest by its digest, verified, whatever it is of. Raises as `resolve`."""
+        ...
+
     def greet(self, host: str) -> None:
         """Ask a registry whether it answers and accepts the stored login. Raises as `resolve`, and RegistryRefused for no registry."""
         ...

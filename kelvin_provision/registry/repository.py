@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from urllib.parse import urlencode
 
 from kelvin_provision.errors import DigestMismatch, ManifestInvalid, ProvisionError, RegistryRefused, RegistryUnreachable
-from kelvin_provision.files.hashing import has_digest
+from kelvin_provision.files.hashing import digest_of, has_digest
 from kelvin_provision.refs import Descriptor, is_digest, is_tag
 from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Stream
@@ -48,6 +48,15 @@ class Repository:
         if digest := reference if is_digest(reference) else announced if is_digest(announced) else "":
             self._verify(data, digest, expected.size if expected else None)
         return data, content_type
+
+    def digest(self, tag: str, known: str = "") -> str:
+        """Of the manifest that a tag names; `known` where the host says that nothing has changed. A host that does not say is read."""
+        headers = {"Accept": ", ".join(DOCUMENTS)} | ({"If-None-Match": f'"{known}"'} if known else {})
+        with self._transport.get(f"/v2/{self._name}/manifests/{tag}", self._scope, headers, method="HEAD") as response:
+            if response.status == 304:
+                return known
+            announced = response.headers.get("Docker-Content-Digest", "") or response.headers.get("ETag", "").strip('"')
+        return announced if is_digest(announced) else digest_of(self.manifest(tag)[0])
 
     def small_blob(self, blob: Descriptor) -> bytes:
         """A config, verified."""

@@ -16,6 +16,7 @@ from kelvin_provision.settings.model import (
     ApplySettings,
     ClusterSettings,
     DownloadSettings,
+    FollowSettings,
     HistorySettings,
     MediaSettings,
     Origin,
@@ -75,6 +76,12 @@ def load(
     if values.get("media.auto") == "import" and not values.get("trust.keys"):
         text = "media.auto: only what is signed is imported without being asked for, and there are no trust.keys; set trust.keys first"
         findings.append(Problem(text, given["media.auto"].origin, "media.auto"))
+    if values.get("follow.publications") and not values.get("trust.keys"):
+        text = "follow.publications: only what is signed is followed, and there are no trust.keys; set trust.keys first"
+        findings.append(Problem(text, given["follow.publications"].origin, "follow.publications"))
+    if values.get("follow.apply") == "window" and not values.get("apply.window"):
+        text = "follow.apply: there is no apply.window, so nothing would be applied; set apply.window first"
+        findings.append(Problem(text, given["follow.apply"].origin, "follow.apply"))
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         hint = repair(findings[0], config, environ, is_root=is_root)
@@ -134,7 +141,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
     for name, value in section("registries").items():
         host, _, leaf = name.rpartition(".")
         hosts.setdefault(host, {})[leaf] = value
-    names = ("state_dir", "secrets_dir", "registry", "keep_revisions", "hooks", "hooks_timeout")
+    names = ("state_dir", "secrets_dir", "registry", "keep_revisions", "hooks", "hooks_timeout", "labels")
     top = {name: values[name] for name in names if name in values}
     return Settings(
         registries=MappingProxyType({host: RegistrySettings(**leaves) for host, leaves in hosts.items()}),
@@ -147,6 +154,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         history=HistorySettings(**section("history")),
         trust=TrustSettings(**section("trust")),
         media=MediaSettings(**section("media")),
+        follow=FollowSettings(**section("follow")),
         default_method=method,
         **top,
     )

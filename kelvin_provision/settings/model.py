@@ -129,6 +129,20 @@ class MediaSettings:
 
 
 @dataclass(frozen=True)
+class FollowSettings:
+    """`publications` are followed, each at `interval` seconds. `apply` is never, window or now: when what they bring is applied.
+
+    `prune`: what they withdraw is undeployed; otherwise that is proposed. `report`: the repository to which this box reports.
+    """
+
+    publications: tuple[str, ...] = ()
+    interval: float = 300.0
+    apply: str = "never"
+    prune: bool = False
+    report: str | None = None
+
+
+@dataclass(frozen=True)
 class HistorySettings:
     """`keep` lines are in the ledger, older ones in files beside it."""
 
@@ -156,6 +170,9 @@ class Settings:
     history: HistorySettings = HistorySettings()
     trust: TrustSettings = TrustSettings()
     media: MediaSettings = MediaSettings()
+    follow: FollowSettings = FollowSettings()
+    labels: tuple[str, ...] = ()
+    """`name=value`: what publications may choose this box by."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.quantity import DURATION_FORM, Headroom, InvalidQuantity, parse_bytes, parse_duration, parse_rate
+from kelvin_provision.refs import Reference
 from kelvin_provision.settings.lockout import Lockout
 from kelvin_provision.settings.window import Window
 
@@ -21,7 +23,11 @@ _HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\
 _REGISTRY = rf"(?:{_HOST})(?:/[a-z0-9._/-]*[a-z0-9])?"
 _REALM = r"[A-Za-z0-9][-A-Za-z0-9_]{0,63}"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_NAMED_VALUE = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?=[A-Za-z0-9._-]{1,63}"
 MOST_PATHS = 32
+MOST_LABELS = 64
+MOST_PUBLICATIONS = 16
+SHORTEST_INTERVAL = 60.0
 
 
 class InvalidValue(Exception):
@@ -145,6 +151,44 @@ def _paths(value: Any) -> tuple[Path, ...]:
     return tuple(_path(item) for item in value)
 
 
+def _publications(value: Any) -> tuple[str, ...]:
+    """Registry, repository and tag in full: what is short for something else on one machine is not on another one."""
+    accepted = InvalidValue(f"a list of at most {MOST_PUBLICATIONS} publications, each REGISTRY/REPOSITORY:TAG")
+    if not isinstance(value, list) or len(value) > MOST_PUBLICATIONS or not all(isinstance(item, str) for item in value):
+        raise accepted
+    for item in value:
+        reference = _reference(item)
+        if reference is None or reference.tag is None or reference.digest is not None:
+            raise accepted
+    return tuple(dict.fromkeys(value))
+
+
+def _repository(value: Any) -> str:
+    reference = _reference(value) if isinstance(value, str) else None
+    if reference is None or reference.tag is not None or reference.digest is not None:
+        raise InvalidValue("a repository, REGISTRY/REPOSITORY without a tag")
+    return str(reference)
+
+
+def _reference(text: str) -> Reference | None:
+    """None for one that is not valid, or not written in full."""
+    try:
+        reference = Reference.parse(text)
+    except ReferenceInvalid:
+        return None
+    return reference if str(reference) == text else None
+
+
+def _labels(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > MOST_LABELS:
+        raise InvalidValue(f"a list of at most {MOST_LABELS} labels")
+    if not all(isinstance(item, str) and re.fullmatch(_NAMED_VALUE, item) for item in value):
+        raise InvalidValue("a list of NAME=VALUE, such as line=3")
+    if len({item.partition("=")[0] for item in value}) != len(value):
+        raise InvalidValue("one value for each label")
+    return tuple(value)
+
+
 def choices(*words: str) -> Type:
     """A list of these words. As a text, `none` is the empty list."""
     accepted = f"a list of {', '.join(words[:-1])} and {words[-1]}"
@@ -179,6 +223,14 @@ def _lifetime(value: Any) -> float:
     """A minute at least: less would end a login before anything is done."""
     seconds = _duration(value)
     if seconds < 60:
+        raise InvalidValue("a duration of at least 1m")
+    return seconds
+
+
+def _interval(value: Any) -> float:
+    """No registry is asked more often for what changes once a day."""
+    seconds = _duration(value)
+    if seconds < SHORTEST_INTERVAL:
         raise InvalidValue("a duration of at least 1m")
     return seconds
 
@@ -238,9 +290,13 @@ MIRRORS = Type("list of host[:port][/path]", _mirrors, _list_from)
 LISTEN = Type("list of address:port", _listen, _list_from)
 HOSTS = Type("list of host names", _hosts, _list_from)
 PATHS = Type("list of paths", _paths, _list_from)
+PUBLICATIONS = Type("list of REGISTRY/REPOSITORY:TAG", _publications, _list_from)
+REPOSITORY = Type("REGISTRY/REPOSITORY", _repository)
+LABELS = Type("list of NAME=VALUE", _labels, _list_from)
 REALM = Type("name", _realm)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
+INTERVAL = Type("duration of at least 1m", _interval)
 LIFETIME = Type("duration of at least 1m", _lifetime)
 WINDOW = Type("HH:MM-HH:MM, ...", _window)
 LOCKOUT = Type("none or failures/time", _lockout)

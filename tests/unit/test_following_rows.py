@@ -48,13 +48,26 @@ def test_what_is_not_followed_any_more_is_forgotten_and_workloads_that_are_gone(
     ledger.accept([spec("pump"), spec("fan")], "batch")
     with ledger.writing() as db:
         for name, reference in (("pump", SITE), ("fan", LINE), ("gone", SITE)):
-            following.bring(db, FollowedWorkload(name, reference, "sha256:" + "2" * 64, 3, 1))
+            following.bring(db, FollowedWorkload(name, reference, "sha256:" + "2" * 64, 3))
         following.withdraw(db, ["pump"], 4)
         assert following.workloads(db)["pump"].withdrawn == 4
         following.forget(db, [SITE])
+        assert list(following.workloads(db)) == ["gone", "pump"]
+        following.forget_gone(db, SITE, ["gone"])
+        assert list(following.workloads(db)) == ["gone", "pump"]
+        following.forget_gone(db, SITE, [])
         assert list(following.workloads(db)) == ["pump"]
         following.withdraw(db, ["pump"], None)
         assert following.workloads(db)["pump"].withdrawn is None
+
+
+def test_from_which_request_a_revision_came_is_forgotten_with_it(ledger):
+    (pump,) = ledger.accept([spec("pump")], "batch")
+    with ledger.writing() as db:
+        following.record_revision(db, "pump", pump.number, "sha256:" + "3" * 64)
+        assert following.revisions(db) == {("pump", 1): "sha256:" + "3" * 64}
+        ledger.drop_staged("pump")
+        assert following.revisions(db) == {}
 
 
 def test_a_damaged_row_is_named(ledger):

@@ -17,6 +17,7 @@ from kelvin_provision.settings.model import (
     ApplySettings,
     ClusterSettings,
     DownloadSettings,
+    FollowSettings,
     HistorySettings,
     RegistrySettings,
     RuntimeSettings,
@@ -88,6 +89,16 @@ def test_nothing_given_is_the_documented_defaults(box, tmp_path):
     assert {one.origin for one in box.load().origins} == {"default"}
 
 
+FOLLOWED = (
+    ("r.io/fleet:a", "'r.io/fleet:a'"),
+    ("[r.io/fleet]", "a list"),
+    ("[fleet:a]", "a list"),
+    (f"['r.io/fleet:a@sha256:{'1' * 64}']", "a list"),
+    (f"[{', '.join(f'r.io/fleet:a{number}' for number in range(17))}]", "a list"),
+)
+"""Values of follow.publications that are refused, and what the message calls them."""
+
+
 def test_every_default_of_the_table_is_the_models():
     fixed = {key.name: key.type.read(key.type.from_text(key.default)) for key in KEYS if key.default and "<host>" not in key.name}
     given = Settings(Path("/x"))
@@ -112,6 +123,9 @@ def test_every_default_of_the_table_is_the_models():
         "hooks_timeout": given.hooks_timeout,
         "media.folders": given.media.folders,
         "media.auto": given.media.auto,
+        "follow.interval": given.follow.interval,
+        "follow.apply": given.follow.apply,
+        "follow.prune": given.follow.prune,
         "api.listen": given.api.listen,
         "api.insecure": given.api.insecure,
         "api.realm": given.api.realm,
@@ -305,7 +319,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
     [
         ("registy: x", ["TMP/site.yaml: unknown key 'registy'; did you mean registry?"]),
         ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; did you mean namespace?"]),
-        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, history, keep_revisions"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, follow, labels, history, keep_revisions"]),
         ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
         ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
         ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
@@ -355,7 +369,16 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("api: {session: 59}", ["TMP/site.yaml, api.session: expected a duration of at least 1m, got 59"]),
         ("api: {session_idle: x}", ["TMP/site.yaml, api.session_idle: expected a duration such as 90, 30s, 5m or 2h, got 'x'"]),
         ("api: {connections: 7}", ["TMP/site.yaml, api.connections: expected an integer from 8 to 1024, got 7"]),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, history, keep_revisions"]),
+        ("follow: {publications: [r.io/fleet:a]}", ["follow.publications: only what is signed is followed, and there are no trust.keys; set trust.keys first"]),
+        *((f"trust: {{keys: [/k]}}\nfollow: {{publications: {value}}}", [f"TMP/site.yaml, follow.publications: expected a list of at most 16 publications, each REGISTRY/REPOSITORY:TAG, got {got}"]) for value, got in FOLLOWED),
+        ("follow: {interval: 59}", ["TMP/site.yaml, follow.interval: expected a duration of at least 1m, got 59"]),
+        ("follow: {apply: window}", ["follow.apply: there is no apply.window, so nothing would be applied; set apply.window first"]),
+        ("follow: {report: r.io/reports:x}", ["TMP/site.yaml, follow.report: expected a repository, REGISTRY/REPOSITORY without a tag, got 'r.io/reports:x'"]),
+        ("labels: {line: 3}", ["TMP/site.yaml, labels: expected a list of at most 64 labels, got a mapping"]),
+        ("labels: [line]", ["TMP/site.yaml, labels: expected a list of NAME=VALUE, such as line=3, got a list"]),
+        ("labels: ['line=3 4']", ["TMP/site.yaml, labels: expected a list of NAME=VALUE, such as line=3, got a list"]),
+        ("labels: [line=3, line=4]", ["TMP/site.yaml, labels: expected one value for each label, got a list"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, follow, labels, history, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: line 2: duplicate key 'registry'; keys must be unique"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",
@@ -419,3 +442,16 @@ def test_yaml_and_pydantic_are_not_imported_without_a_file():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout == "[]\n"
+
+
+def test_what_is_followed_and_the_labels_of_the_box(box):
+    box.site.write_text("""
+trust: {keys: [/k]}
+apply: {window: 22:00-05:00}
+follow: {publications: [r.io:5000/fleet/site:stable, r.io/b:1, r.io/b:1], interval: 10m, apply: window, prune: true, report: r.io/reports}
+labels: [line=3, example.com/site=hamburg-2]
+""")
+    settings = box.settings()
+    follow = FollowSettings(("r.io:5000/fleet/site:stable", "r.io/b:1"), 600.0, "window", prune=True, report="r.io/reports")
+    assert settings.follow == follow
+    assert settings.labels == ("line=3", "example.com/site=hamburg-2")

@@ -37,7 +37,7 @@ class Followed:
 
 @dataclass(frozen=True)
 class FollowedWorkload:
-    """A workload that a publication brought. `digest` is that of the request that was staged last, as `revision`.
+    """A workload of a publication. `digest` is that of the request that was meant for this box last, since the publication `serial`.
 
     `withdrawn` is the serial of the publication that withdrew it.
     """
@@ -46,7 +46,6 @@ class FollowedWorkload:
     reference: str
     digest: str
     serial: int
-    revision: int
     withdrawn: int | None = None
 
 
@@ -88,7 +87,6 @@ def workload_of(row: sqlite3.Row) -> FollowedWorkload:
         reference=cells.text("reference"),
         digest=cells.text("digest"),
         serial=cells.number("serial"),
-        revision=cells.number("revision"),
         withdrawn=cells.number_or_none("withdrawn"),
     )
 
@@ -130,9 +128,25 @@ def trouble(db: sqlite3.Connection, reference: str, error: Trouble | None) -> No
 def bring(db: sqlite3.Connection, workload: FollowedWorkload) -> None:
     """In place of what was known of it."""
     db.execute(
-        "INSERT OR REPLACE INTO followed (workload, reference, digest, serial, revision) VALUES (?, ?, ?, ?, ?)",
-        (workload.workload, workload.reference, workload.digest, workload.serial, workload.revision),
+        "INSERT OR REPLACE INTO followed (workload, reference, digest, serial) VALUES (?, ?, ?, ?)",
+        (workload.workload, workload.reference, workload.digest, workload.serial),
     )
+
+
+def record_revision(db: sqlite3.Connection, workload: str, number: int, digest: str) -> None:
+    """From which request it was accepted. It is forgotten with the revision."""
+    db.execute("INSERT OR REPLACE INTO brought (workload, revision, digest) VALUES (?, ?, ?)", (workload, number, digest))
+
+
+def revisions(db: sqlite3.Connection) -> dict[tuple[str, int], str]:
+    """By workload and number the digest of the request. Raises StateDamaged."""
+    return dict(map(revision_of, db.execute("SELECT * FROM brought")))
+
+
+def revision_of(row: sqlite3.Row) -> tuple[tuple[str, int], str]:
+    """A row of `brought`. Raises StateDamaged."""
+    cells = Row(row, "brought", "workload", "revision")
+    return (cells.text("workload"), cells.number("revision")), cells.text("digest")
 
 
 def withdraw(db: sqlite3.Connection, names: Iterable[str], serial: int | None) -> None:
@@ -141,7 +155,15 @@ def withdraw(db: sqlite3.Connection, names: Iterable[str], serial: int | None) -
 
 
 def forget(db: sqlite3.Connection, references: Collection[str]) -> None:
-    """All but these, and workloads that are gone. Serials stay: an older publication is refused also when it is followed again."""
+    """All but these. Serials stay: an older publication is refused also when it is followed again."""
     db.execute(f"DELETE FROM following WHERE NOT reference {LISTED}", listed(references))  # noqa: S608  (constants)
     db.execute(f"DELETE FROM followed WHERE NOT reference {LISTED}", listed(references))  # noqa: S608  (constants)
-    db.execute("DELETE FROM followed WHERE workload NOT IN (SELECT name FROM workloads)")
+
+
+def forget_gone(db: sqlite3.Connection, reference: str, names: Collection[str]) -> None:
+    """What a publication has brought, except these workloads and those that are still on the box.
+
+    One that a person has removed is remembered for as long as it is published: the same version does not come back.
+    """
+    gone = f"NOT workload {LISTED} AND workload NOT IN (SELECT name FROM workloads)"
+    db.execute(f"DELETE FROM followed WHERE reference = ? AND {gone}", (reference, *listed(names)))  # noqa: S608  (constants)

@@ -35,6 +35,7 @@ _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "trust": trust_of,
     "following": following.publication_of,
     "followed": following.workload_of,
+    "brought": following.revision_of,
     "nodes": node_of,
     "node_images": node_image_of,
     "node_tokens": token_of,

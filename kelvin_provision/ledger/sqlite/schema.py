@@ -279,10 +279,16 @@ CREATE TABLE published (
 CREATE TABLE followed (
     workload  TEXT PRIMARY KEY,
     reference TEXT NOT NULL,
-    digest    TEXT NOT NULL,                 -- of the request that was staged last
+    digest    TEXT NOT NULL,                 -- of the request that was meant for this box last
     serial    INTEGER NOT NULL,              -- of the publication that had it first
-    revision  INTEGER NOT NULL,
     withdrawn INTEGER                        -- the serial of the publication that withdrew it
+) STRICT;
+CREATE TABLE brought (
+    workload  TEXT NOT NULL,
+    revision  INTEGER NOT NULL,
+    digest    TEXT NOT NULL,                 -- of the request that it was accepted from
+    PRIMARY KEY (workload, revision),
+    FOREIGN KEY (workload, revision) REFERENCES revisions (workload, number) ON DELETE CASCADE
 ) STRICT
 """
 # Members of this leader. A box that has none never writes here.

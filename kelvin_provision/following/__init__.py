@@ -1,0 +1,1 @@
+"""Publications that this box follows: asked for, verified, and staged as a deploy is."""
