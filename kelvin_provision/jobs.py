@@ -193,6 +193,15 @@ def _make_package(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
         yield {"result": prepare(ctx, request, lambda done, total: progress(Advanced("the package", done, total)))}
 
 
+def _follow(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `follow now`, of these publications or all. What is wrong with one is part of the result."""
+    from kelvin_provision.following.taking import take_all
+
+    with place.opened() as ctx:
+        taken = take_all(ctx, tuple(map(str, arguments.get("publications", ()))))
+    yield {"result": [each.to_json() | {"error": to_document(each.error) if each.error else None} for each in taken]}
+
+
 def _bundle(settings: Settings, arguments: Mapping[str, Any]) -> BundlePlace:
     """No path comes from afar. What a path leads to may have changed when it is read: the digest that a bundle was named by goes along."""
     from kelvin_provision.bundles.inspection import BundlePlace
@@ -210,6 +219,7 @@ def _bundle(settings: Settings, arguments: Mapping[str, Any]) -> BundlePlace:
 JOBS: Mapping[str, Job] = MappingProxyType(
     {
         "doctor": _doctor,
+        "follow": _follow,
         "import-bundle": _import_bundle,
         "inspect-bundle": _inspect_bundle,
         "make-package": _make_package,

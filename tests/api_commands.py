@@ -38,6 +38,8 @@ ROUTES = {
     "doctor": [f"GET {EDGE}/doctor"],
     "bundle inspect": [f"GET {EDGE}/media", f"POST {EDGE}/media/{{bundle}}/inspect", f"POST {EDGE}/uploads/{{upload}}/inspect"],
     "media list": [f"GET {EDGE}/media"],
+    "follow list": [f"GET {EDGE}/following"],
+    "follow now": [f"POST {EDGE}/following"],
     "bundle import": [f"POST {EDGE}/media/{{bundle}}/import", f"POST {EDGE}/uploads/{{upload}}/import"],
     "bundle verify": [f"POST {EDGE}/media/{{bundle}}/verify", f"POST {EDGE}/uploads/{{upload}}/verify"],
     "trust show": [f"GET {EDGE}/trust"],

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kelvin_provision.errors import Locked
+from kelvin_provision.errors import Locked, OurBug
+from kelvin_provision.errors.documents import from_document
 
 AT_ONCE = 3
 """Of all kinds; of each kind there is one at a time."""
@@ -47,6 +48,20 @@ class Jobs:
                 _watch(child, connection, ended)
             finally:
                 _end(child)
+
+    def result(self, name: str, arguments: Mapping[str, Any], ended: Callable[[], bool]) -> Any:
+        """The same for the agent itself. Raises the error of the job; OurBug for one that dies; Locked."""
+        ours, theirs = socket.socketpair()
+        with ours, ours.makefile("rb") as answer:
+            with theirs:
+                self.run(name, arguments, theirs, ended)
+            lines = answer.read().splitlines()
+        last = json.loads(lines[-1]) if lines else {}
+        if "error" in last:
+            raise from_document(last["error"])
+        if "result" not in last:
+            raise OurBug(f"the job {name} ended without a result")
+        return last["result"]
 
     @contextmanager
     def _place(self, name: str) -> Iterator[None]:

@@ -56,7 +56,7 @@ def run(
         asked = [order for order in orders.pending(ctx.ledger) if order.at is None]
         if until_idle and all(scheduler.is_held(ctx, order) for order in asked):
             return not scheduler.left_to_do(ctx, tuple(ctx.ledger.readable_unapplied().workloads.values()))
-        return until_empty and not asked and ctx.ledger.is_empty()
+        return until_empty and not asked and not ctx.settings.follow.publications and ctx.ledger.is_empty()
 
     hopeless = (StateDamaged, StateTooNew) if until_idle else ()
     with ExitStack() as waiting:
@@ -108,13 +108,14 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
     systemd = threading.Thread(target=telling, name="systemd", daemon=True)
     answering = Answering(ctx, answer, ended, jobs) if answer else None
     questions = threading.Thread(target=_answer, args=(ctx, answering), name="questions", daemon=True) if answering else None
+    follower = threading.Thread(target=_follow, args=(ctx, jobs, ended), name="follower", daemon=True) if _follows(ctx, jobs) else None
     # Ready before the recovery: an undo may take longer than systemd waits for a start.
     notify("READY=1", f"STATUS={activity.status()}")
     try:
         systemd.start()
         reconciler.start()
-        if questions:
-            questions.start()
+        for thread in filter(None, (questions, follower)):
+            thread.start()
         _recover(working)
         _review(working)
         is_in_use = partial(answering.is_in_use, ctx.timings.agent_linger) if answering and lingers else bool
@@ -123,6 +124,8 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
         notify("STOPPING=1")
         ended.set()
         reconciler.join(timeout=ctx.timings.agent_goodbye)
+        if follower and follower.ident:
+            follower.join(timeout=ctx.timings.agent_goodbye)
         if answering and questions and questions.ident:
             answering.wake()
             questions.join(timeout=ctx.timings.agent_goodbye)
@@ -194,6 +197,21 @@ def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None
             Reconciler(own).run()
     finally:
         watchdog.remove(name)
+
+
+def _follows(ctx: Context, jobs: Jobs | None) -> bool:
+    return bool(jobs and "follow" in jobs.names and ctx.settings.follow.publications)
+
+
+def _follow(ctx: Context, jobs: Jobs, ended: threading.Event) -> None:
+    from kelvin_provision.following.follower import Follower  # not on a box that follows nothing
+
+    def take_in(reference: str, stop: Callable[[], bool]) -> bool:
+        results = jobs.result("follow", {"publications": [reference]}, stop)
+        return all(result["error"] is None for result in results)
+
+    with separate(ctx, progress=ctx.progress, stop=ended.is_set) as own:
+        Follower(own, take_in).run(ended)
 
 
 def _answer(ctx: Context, answering: Answering) -> None:

@@ -84,12 +84,7 @@ from kelvin_provision.errors.images import (
     RegistryUnreachable,
     TransferStopped,
 )
-from kelvin_provision.errors.nodes import (
-    LeaderUnreachable,
-    NodeForeign,
-    NodeProtocolInvalid,
-)
-from kelvin_provision.errors.publications import PublicationInvalid, ReportInvalid, TagMoved
+from kelvin_provision.errors.publications import (, PublicationInvalid, PublicationOlder, ReportInvalid, TagMoved
 from kelvin_provision.errors.releases import ReleaseInvalid, ReleaseMissing
 from kelvin_provision.errors.requests import (
     AnswersMissing,
@@ -203,6 +198,7 @@ __all__ = [
     "PlatformMissing",
     "ProvisionError",
     "PublicationInvalid",
+    "PublicationOlder",
     "ReferenceInvalid",
     "RegistryBusy",
     "RegistryDenied",

@@ -14,6 +14,13 @@ class PublicationInvalid(ProvisionError):
     hint_default = "publish it again at the desk"
 
 
+class PublicationOlder(ProvisionError):
+    """An older publication than this box has had already; nothing of it was stored."""
+
+    code, exit_code = "publication-older", os.EX_DATAERR
+    hint_default = "publish it again at the desk, which counts the serial up"
+
+
 class ReportInvalid(ProvisionError):
     """A report of a box breaks a rule of the format."""
 

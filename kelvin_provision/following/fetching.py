@@ -26,16 +26,14 @@ class Fetched:
 def fetch(source: Source, reference: Reference, digest: str) -> Fetched:
     """The publication with this manifest. By its digest: a tag that moves meanwhile changes nothing. Raises PublicationInvalid."""
     fixed = replace(reference, tag=None, digest=digest)
-    found = artifact.read(source.manifest(fixed), PAYLOAD_TYPE)
-    return Fetched(digest, _bytes(source, fixed, found.document), _bytes(source, fixed, found.signatures))
+    parts = artifact.read(source.manifest(fixed), PAYLOAD_TYPE)
+    return Fetched(digest, _bytes(source, fixed, parts.document), _bytes(source, fixed, parts.signatures))
 
 
 def bodies(source: Source, reference: Reference, requests: Iterable[PublishedRequest]) -> dict[str, bytes]:
     """By the name of the request its bytes. The document that names them is verified, and has limited their sizes."""
     fixed = replace(reference, tag=None)
-    return {
-        request.name: _blob(source, fixed, Descriptor(artifact.REQUEST_TYPE, request.digest, request.size)) for request in requests
-    }
+    return {request.name: _blob(source, fixed, Descriptor(artifact.REQUEST_TYPE, request.digest, request.size)) for request in requests}
 
 
 def _bytes(source: Source, reference: Reference, part: artifact.Part) -> bytes:

@@ -11,18 +11,16 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, PublicationOlder, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.following import withdrawing
-from kelvin_provision.following.fetching import bodies, fetch
-from kelvin_provision.following.reading import Believed, believed, requests_of, traits_of
+from kelvin_provision.following.fetching import fetch
+from kelvin_provision.following.planning import Plan, is_new, plan
+from kelvin_provision.following.reading import Believed, believed
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import requests
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed, FollowedWorkload, Trouble
-from kelvin_provision.publications.choosing import chosen
-from kelvin_provision.publications.model import PublishedRequest
 from kelvin_provision.refs import Reference
-from kelvin_provision.spec.request.accept import Accepted
-from kelvin_provision.usecases.deploy import refuse_unsupported, store
+from kelvin_provision.usecases.deploy import store
 from kelvin_provision.usecases.waking import wake
 
 ACTOR = "follow "
@@ -71,12 +69,19 @@ def take_all(ctx: Context, references: Sequence[str] = ()) -> tuple[Taken, ...]:
     if others := [reference for reference in references if reference not in followed]:
         hint = command("config show", "-o", "wide") if followed else command("config set", "follow.publications", "REFERENCE", sudo=True)
         raise UsageRefused(f"this box does not follow {others[0]}", hint=hint)
-    with ctx.ledger.writing() as db:
-        following.forget(db, followed)
+    _forget_others(ctx)
     results = tuple(take(ctx, reference) for reference in references or followed)
     if any(result.staged or result.pruned for result in results):
         wake(ctx)
     return results
+
+
+def _forget_others(ctx: Context) -> None:
+    with ctx.ledger.reading() as db:
+        known = {*following.publications(db), *(each.reference for each in following.workloads(db).values())}
+    if not known <= {*ctx.settings.follow.publications}:
+        with ctx.ledger.writing() as db:
+            following.forget(db, ctx.settings.follow.publications)
 
 
 def take(ctx: Context, reference: str) -> Taken:
@@ -91,113 +96,65 @@ def take(ctx: Context, reference: str) -> Taken:
 
 
 def record_trouble(ctx: Context, reference: str, error: ProvisionError | None) -> None:
-    """Since when this is wrong; what stands there already is not written again, so that a box that is offline writes nothing."""
+    """Since when this is wrong. What stands there already is not written again: a box that is offline for weeks writes once."""
     with ctx.ledger.reading() as db:
         known = following.publications(db).get(reference, Followed(reference)).trouble
-    text = "; ".join([str(error), *error.evidence])[:LONGEST] if error else ""
-    if (known.code, known.text) == (error.code, text) if known and error else known is error is None:
-        return
-    since = known.since if known and error and known.code == error.code else ctx.ledger.clock()
-    with ctx.ledger.writing() as db:
-        following.trouble(db, reference, Trouble(since, error.code, text) if error else None)
+    now = trouble_of(error, known, ctx.ledger.clock()) if error else None
+    if now != known:
+        with ctx.ledger.writing() as db:
+            following.trouble(db, reference, now)
+
+
+def trouble_of(error: ProvisionError, known: Trouble | None, now: str) -> Trouble:
+    """Pure. The same error goes on; of trouble that passes, the first text stays, as times and ports in it change."""
+    if known and known.code == error.code and error.temporary:
+        return known
+    text = "; ".join([str(error), *error.evidence])[:LONGEST]
+    return Trouble(known.since if known and known.code == error.code else now, error.code, text)
 
 
 def _take(ctx: Context, reference: str) -> Taken:
     parsed = Reference.parse(reference)
-    found = believed(ctx, fetch(ctx.source, parsed, ctx.source.digest(parsed)))
+    offered = believed(ctx, fetch(ctx.source, parsed, ctx.source.digest(parsed)))
     with ctx.ledger.reading() as db:
-        _refuse_older(db, reference, found)
-        before, brought = following.workloads(db), following.revisions(db)
-    meant = chosen(found.publication, traits_of(ctx))
-    own, warnings = _own(ctx, reference, meant, before)
-    new = [request for request in own if _is_new(request, before)]
-    runs = _running(ctx, new, brought)
-    fresh = [request for request in new if request.name not in runs]
-    checked = requests_of(ctx, fresh, bodies(ctx.source, parsed, fresh)) if fresh else Accepted(())
-    refuse_unsupported(ctx.cluster, checked.specs) if fresh else None
-    result = _stored(ctx, reference, found, own, fresh, checked, _superseded(runs, before, reference, brought))
+        _refuse_older(db, reference, offered)
+    result = _stored(ctx, reference, offered, plan(ctx, reference, offered))
     pruned = withdrawing.prune(ctx, reference) if ctx.settings.follow.prune else ()
-    return replace(result, pruned=pruned, warnings=(*warnings, *checked.warnings, *result.warnings))
+    return replace(result, pruned=pruned)
 
 
-def _refuse_older(db: sqlite3.Connection, reference: str, found: Believed) -> None:
+def _refuse_older(db: sqlite3.Connection, reference: str, offered: Believed) -> None:
     """Raises PublicationOlder. No date is judged: the box may have no clock that is right."""
-    highest = following.highest_serial(db, reference, found.key_ids)
-    if found.publication.serial < highest:
+    highest = following.highest_serial(db, reference, offered.key_ids)
+    if offered.publication.serial < highest:
         raise PublicationOlder(
-            f"{reference} has the serial {found.publication.serial}, and this box has had {highest} of the same signer already"
+            f"{reference} has the serial {offered.publication.serial}, and this box has had {highest} of the same signer already"
         )
 
 
-def _own(
-    ctx: Context, reference: str, meant: Sequence[PublishedRequest], before: dict[str, FollowedWorkload]
-) -> tuple[list[PublishedRequest], list[str]]:
-    """Without the workloads of another publication that is followed: two would take turns. The first one keeps it."""
-    own, warnings = [], []
-    for request in meant:
-        other = before[request.name].reference if request.name in before else reference
-        if other != reference and other in ctx.settings.follow.publications:
-            warnings.append(f"{request.name} is followed from {other} already, and not taken from {reference}")
-        else:
-            own.append(request)
-    return own, warnings
-
-
-def _is_new(request: PublishedRequest, before: dict[str, FollowedWorkload]) -> bool:
-    """Whether another version was meant for this box before, or none: what failed here, or was removed here, does not come again."""
-    return request.name not in before or before[request.name].digest != request.digest
-
-
-def _running(ctx: Context, new: Sequence[PublishedRequest], brought: dict[tuple[str, int], str]) -> dict[str, Workload]:
-    """Workloads that run what is published now, as after a publisher has gone back: there is nothing to be staged."""
-    existing = ctx.ledger.existing([request.name for request in new])
-    digests = {request.name: request.digest for request in new}
-    return {
-        name: workload
-        for name, workload in existing.items()
-        if workload.running and brought.get((name, workload.running.number)) == digests[name]
-    }
-
-
-def _superseded(
-    runs: dict[str, Workload], before: dict[str, FollowedWorkload], reference: str, brought: dict[tuple[str, int], str]
-) -> tuple[Revision, ...]:
-    """Versions that this publication had staged, and has taken back for the one that runs."""
-    staged = [workload.staged for workload in runs.values() if workload.staged and before[workload.name].reference == reference]
-    return tuple(revision for revision in staged if (revision.workload, revision.number) in brought)
-
-
-def _stored(
-    ctx: Context,
-    reference: str,
-    found: Believed,
-    own: Sequence[PublishedRequest],
-    fresh: Sequence[PublishedRequest],
-    checked: Accepted,
-    superseded: Sequence[Revision],
-) -> Taken:
+def _stored(ctx: Context, reference: str, offered: Believed, planned: Plan) -> Taken:
     """Another process may have taken in a newer one meanwhile: whether this is the newest is asked again within the transaction."""
-    publication, fetched = found.publication, found.fetched
-    digests = {request.name: request.digest for request in fresh}
+    publication, fresh = offered.publication, {request.name: request for request in planned.fresh}
+    warnings = planned.warnings
     with ctx.ledger.writing() as db:
-        _refuse_older(db, reference, found)
+        _refuse_older(db, reference, offered)
         before = following.workloads(db)
-        signed = {request.name: found.signed(request) for request in fresh}
-        revisions, warnings = store(ctx, checked.specs, signed) if checked.specs else ((), ())
+        signed = {name: offered.signed(request) for name, request in fresh.items()}
+        revisions, cancelled = store(ctx, planned.accepted.specs, signed) if fresh else ((), ())
         for revision in revisions:
-            following.record_revision(db, revision.workload, revision.number, digests[revision.workload])
-        for revision in superseded:
+            following.record_revision(db, revision.workload, revision.number, fresh[revision.workload].digest)
+        for revision in planned.superseded:
             dropped = requests.drop_staged(ctx.ledger, revision.workload, actor=ctx.actor, number=revision.number)
-            warnings = (*warnings, *requests.cancellations(dropped))
-        for request in own:
-            if _is_new(request, before) or before[request.name].reference != reference:
+            cancelled = (*cancelled, *requests.cancellations(dropped))
+        for request in planned.own:
+            if is_new(request, before) or before[request.name].reference != reference:
                 following.bring(db, FollowedWorkload(request.name, reference, request.digest, publication.serial))
-        following.count(db, reference, found.key_ids, publication.serial)
+        following.count(db, reference, offered.key_ids, publication.serial)
         following.forget_gone(db, reference, [request.name for request in publication.requests])
         withdrawn = withdrawing.record(ctx, db, reference, publication)
-        _record_taken(ctx, db, Followed(reference, fetched.digest, publication.serial, found.signers, publication.created))
-    names = tuple(revision.workload for revision in superseded)
-    return Taken(reference, publication.serial, found.signers, revisions, names, withdrawn, warnings=warnings)
+        _record_taken(ctx, db, Followed(reference, offered.fetched.digest, publication.serial, offered.signers, publication.created))
+    dropped_names = tuple(revision.workload for revision in planned.superseded)
+    return Taken(reference, publication.serial, offered.signers, revisions, dropped_names, withdrawn, warnings=(*warnings, *cancelled))
 
 
 def _record_taken(ctx: Context, db: sqlite3.Connection, taken: Followed) -> None:

@@ -19,7 +19,7 @@ def pause(interval: float, random: Random, *, failures: int = 0, retry_after: fl
 
     A registry that says how long to wait says it to all boxes: they come back within an interval after that.
     """
-    usual = interval * min(2 ** max(min(failures, 16) - 1, 0), LONGEST) * (0.5 + random())
+    usual = interval * min(1 << max(min(failures, 16) - 1, 0), LONGEST) * (0.5 + random())
     return max(usual, retry_after + interval * random()) if retry_after > 0 else usual
 
 

@@ -13,6 +13,7 @@ from kelvin_provision.errors import UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command
 from kelvin_provision.quantity import BYTES_FORM
+from kelvin_provision.settings.model import APPLY_FOLLOWED
 from kelvin_provision.settings.types import (
     BOOL,
     BUDGET,
@@ -170,7 +171,7 @@ KEYS: tuple[Key, ...] = (
     Key("follow.interval", INTERVAL, "5m", "time between two looks at a publication, give or take a half", trusted=True),
     Key(
         "follow.apply",
-        choice("never", "window", "now"),
+        choice(*APPLY_FOLLOWED),
         "never",
         "when what was followed is applied: by hand, in apply.window, or as soon as it is ready",
         trusted=True,

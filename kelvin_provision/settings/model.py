@@ -128,6 +128,10 @@ class MediaSettings:
     auto: str = "off"
 
 
+APPLY_FOLLOWED = ("never", "window", "now")
+"""When what is followed is applied."""
+
+
 @dataclass(frozen=True)
 class FollowSettings:
     """`publications` are followed, each at `interval` seconds. `apply` is never, window or now: when what they bring is applied.

@@ -31,6 +31,7 @@ def words(*line):
                 "images",
                 "bundle",
                 "media",
+                "follow",
                 "agent",
                 "api",
                 "key",

@@ -66,6 +66,8 @@ def test_the_commands_are_those_of_the_design():
         "media arrived",
         "media install",
         "media uninstall",
+        "follow list",
+        "follow now",
         "agent run",
         "agent status",
         "agent start",

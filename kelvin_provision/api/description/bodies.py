@@ -130,6 +130,7 @@ UPLOAD = record(
 )
 _DIGEST: Schema = {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "description": "the digest that the bundle must have"}
 EXPECT = record({"expect": nullable(_DIGEST)})
+PUBLICATIONS = record({"publications": nullable(TEXTS)})
 IMPORT = record({"expect": nullable(_DIGEST), "images_only": nullable(FLAG), "allow_older": nullable(FLAG)})
 _BASE64: Schema = {
     "type": "string",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision import api
-from kelvin_provision.api.description import answers, bodies, bundle_answers, workload_answers
+from kelvin_provision.api.description import answers, bodies, bundle_answers, following_answers, workload_answers
 from kelvin_provision.api.description.routes import DESCRIBED, OCTETS, Described
 from kelvin_provision.api.description.schemas import Schema, named
 from kelvin_provision.api.messages.documents import JSON
@@ -53,6 +53,8 @@ _SCHEMAS: dict[str, Schema] = {
     "Orders": answers.ORDERS,
     "Upload": bundle_answers.UPLOAD,
     "Uploads": bundle_answers.UPLOADS,
+    "Following": following_answers.FOLLOWING,
+    "Followed": following_answers.FOLLOWED,
     "Media": bundle_answers.MEDIA,
     "Trust": bundle_answers.TRUST,
     "TrustAccepted": bundle_answers.TRUST_ACCEPTED,

@@ -13,10 +13,10 @@ from kelvin_provision.api.messages.body import content, fields_in, fields_of, pa
 from kelvin_provision.api.messages.documents import answer, empty
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
+from kelvin_provision.api.revisions import revised
 from kelvin_provision.api.routes import app_documents
 from kelvin_provision.api.routes.listing import APPS, page
 from kelvin_provision.api.routes.orders import names_in
-from kelvin_provision.api.routes.revisions import revised
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.deploying import Head
 from kelvin_provision.context import Context

@@ -15,6 +15,7 @@ from kelvin_provision.api.routes import (
     bundles,
     edge,
     events,
+    following,
     login,
     monitoring,
     orders,
@@ -59,6 +60,7 @@ _USERS = "/edge/v1/users"
 _TOKENS = "/edge/v1/tokens"
 _BOX = "/edge/v1"
 _UPLOADS = "/edge/v1/uploads"
+_FOLLOWING = "/edge/v1/following"
 _MEDIA = "/edge/v1/media"
 _TRUST = "/edge/v1/trust"
 _APPS = "/api/v4/apps/workloads"
@@ -214,6 +216,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("GET", _TRUST, Level.READ, bundles.trust, summary="whose signatures count here, what is revoked, and the accepted trust documents"),
     Row("POST", _TRUST, Level.ADMIN, bundles.accept_trust, (200,), (409,), "accept trust documents, all or none; signatures decide"),
+    Row("GET", _FOLLOWING, Level.READ, following.listed, summary="the publications that this box follows, and what became of them"),
+    Row("POST", _FOLLOWING, Level.DEPLOY, following.look, (200,), (409,), "look at them now, and stage what is new"),
     Row("GET", _MEDIA, Level.DEPLOY, bundles.media, summary="bundles on media that are in this box"),
     Row(
         *("POST", f"{_MEDIA}/{{bundle}}/inspect", Level.DEPLOY, bundles.inspect_bundle, (200,), (404,)),

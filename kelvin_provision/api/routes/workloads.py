@@ -15,8 +15,8 @@ from kelvin_provision.api.messages.parameters import flag, number, refuse_unknow
 from kelvin_provision.api.messages.ranges import SentFile, ranged
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.messages.signatures import signatures
+from kelvin_provision.api.revisions import revised
 from kelvin_provision.api.routes.listing import LEGACY, page
-from kelvin_provision.api.routes.revisions import revised
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import asked
 from kelvin_provision.api.work.deploying import Head

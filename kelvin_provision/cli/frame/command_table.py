@@ -124,6 +124,14 @@ ENTRIES: Entries = MappingProxyType(
                 "uninstall": "Leave media that arrive alone.",
             },
         ),
+        "follow": _group(
+            "follow",
+            "Publications of a fleet that this box follows.",
+            {
+                "list": "List the publications that this box follows, and what became of each workload in them.",
+                "now": "Look at the publications that this box follows, and stage what is new.",
+            },
+        ),
         "agent": _group(
             "agent",
             "The background process that downloads and applies.",

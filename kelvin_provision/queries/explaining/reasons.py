@@ -120,6 +120,7 @@ REASONS: dict[str, Reason] = {
     "platform-missing": Reason("The image was built for amd64 only and the box is arm64, or the other way round."),
     "port-taken": Reason("Another workload, another container or another program on the host listens on the port."),
     "publication-invalid": Reason("The tag is that of an image or of something else, or the publisher's program is newer than this one."),
+    "publication-older": Reason("The tag was set back at the registry, a mirror has an old copy, or someone replays an old publication."),
     "reference-invalid": Reason("Upper-case letters in the repository, a scheme in front, or a truncated digest."),
     "registry-busy": Reason("Too many requests, or a registry that is starting or overloaded."),
     "registry-denied": Reason("No login on this box, an expired one, or one without access to this repository."),

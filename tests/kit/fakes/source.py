@@ -1,4 +1,7 @@
-"""A registry in memory. It keeps the promises of `registry.protocol`; what it serves is counted, and it can be cut off."""
+"""A registry in memory. It keeps the promises of `registry.protocol`; what it serves is counted, and it can be cut off.
+
+What is no image is in `tags`, by reference, and `artifacts`, manifests and blobs by digest.
+"""
 
 from contextlib import contextmanager
 
@@ -22,6 +25,8 @@ class FakeSource:
         self.wrong: set[str] = set()
         self.ignores_ranges = False
         self.chunk = 1000
+        self.tags: dict[str, str] = {}
+        self.artifacts: dict[str, bytes] = {}
 
     def resolve(self, reference, platform, support=None):
         if self.down:
@@ -36,6 +41,9 @@ class FakeSource:
     def blob(self, reference, blob, offset):
         if self.down:
             raise self.down
+        if blob.digest in self.artifacts:
+            yield Stream(0, self._chunks(blob.digest, self.artifacts[blob.digest], 0))
+            return
         image = self._found(reference, blob.digest)
         data = image.manifest if blob.digest == image.digest else image.blobs[blob.digest]
         if blob.digest in self.wrong:
@@ -47,6 +55,18 @@ class FakeSource:
         if self.down:
             raise self.down
         return self.signed.get(digest, SignatureDocuments())
+
+    def digest(self, reference, known=""):
+        if self.down:
+            raise self.down
+        if str(reference) not in self.tags:
+            raise ImageNotFound(f"{reference}: not found")
+        return self.tags[str(reference)]
+
+    def manifest(self, reference):
+        if self.down:
+            raise self.down
+        return self.artifacts[reference.digest]
 
     def _found(self, reference, digest):
         """The image under this name, unless it is not, and does not have, this; else one of the same repository that does."""

@@ -13,7 +13,7 @@ from kelvin_provision.api.messages.body import LARGEST, content
 from kelvin_provision.api.messages.multipart import multipart_fields
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.messages.refusals import Refusal
-from kelvin_provision.api.routes.revisions import revised
+from kelvin_provision.api.revisions import revised
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page, see_other
 from kelvin_provision.api.ui.strings.texts import texts_of

@@ -1,0 +1,106 @@
+"""follow list and now, and the same over the API: what is printed, and what is refused."""
+
+import json
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision import jobs
+from kelvin_provision.access.levels import Level
+from kelvin_provision.agent.jobs import Jobs
+from kelvin_provision.errors import OurBug, SettingsInvalid
+from kelvin_provision.settings.model import FollowSettings
+from kelvin_provision.trust import computing
+from tests.kit.api import serving
+from tests.kit.box import Box
+from tests.kit.publishing import publish, request
+from tests.kit.signing import computed_here, key_pair, trusting
+
+SITE, LINE = "r.io/fleet/site:stable", "r.io/fleet/line:stable"
+ANNA, OTTO = key_pair(), key_pair(name="otto")
+SIGNED = f"anna ({ANNA[1].key_id[:12]})"
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    monkeypatch.setattr(computing, "computed", computed_here)
+    with closing(Box(tmp_path / "state")) as box:
+        yield box
+
+
+@pytest.fixture
+def site(tmp_path):
+    (key,) = trusting(tmp_path, ANNA).keys
+    path = tmp_path / "site.yaml"
+    path.write_text(f"trust: {{keys: [{key}]}}\nfollow: {{publications: [{SITE}, {LINE}]}}\n")
+    return path
+
+
+def test_now_stages_and_list_has_what_became_of_it(box, site):
+    publish(box, SITE, ANNA, 3, request("pump"), request("fan"))
+    publish(box, LINE, ANNA, 1)
+    assert box.run("--config", str(site), "follow", "now").check().stdout == (
+        "workload pump: staged, 1.0.0\n"
+        "workload fan: staged, 1.0.0\n"
+        f"publication {SITE}: taken in, serial 3, signed by {SIGNED}\n"
+        f"publication {LINE}: unchanged, serial 1, signed by {SIGNED}\n"
+    )
+    box.turn()
+    publish(box, SITE, ANNA, 4, request("pump"), withdrawn=("fan",))
+    again = json.loads(box.run("--config", str(site), "follow", "now", SITE, "--json").check().stdout)
+    assert (again["status"], again["publications"][0]["withdrawn"]) == ("success", ["fan"])
+    listed = json.loads(box.run("--config", str(site), "follow", "list", "--json").check().stdout)["publications"]
+    assert [(each["reference"], each["serial"], each["signers"], each["error"]) for each in listed] == [
+        (SITE, 4, [SIGNED], None),
+        (LINE, 1, [SIGNED], None),
+    ]
+    assert [(row["name"], row["state"], row["staged"], row["withdrawn"]) for row in listed[0]["workloads"]] == [
+        ("fan", "withdrawn", "1.0.0", 4),
+        ("pump", "staged", "1.0.0", None),
+    ]
+    assert box.run("--config", str(site), "follow", "list", "-o", "name").check().stdout == f"{SITE}\n{LINE}\n"
+
+
+def test_what_is_wrong_with_one_is_said_and_the_others_are_taken_in(box, site):
+    publish(box, SITE, OTTO, 3, request("fan"))
+    publish(box, LINE, ANNA, 1, request("pump"))
+    result = box.run("--config", str(site), "follow", "now").check(exit_code=65)
+    assert result.stdout.splitlines()[0].startswith(f"publication {SITE}: not taken in, signed with key {OTTO[1].key_id[:12]}")
+    assert box.ledger.names() == ["pump"]
+    text = box.run("--config", str(site), "follow", "list").check().stdout
+    assert f"signed with key {OTTO[1].key_id[:12]}, which is not one of the trusted keys" in " ".join(text.split())
+    document = json.loads(box.run("--config", str(site), "follow", "now", "--json").check(exit_code=65).stdout)
+    assert (document["status"], document["error"]["code"]) == ("error", "signer-unknown")
+
+
+def test_a_publication_that_is_not_followed_is_refused_and_a_box_that_follows_none_says_so(box, site):
+    result = box.run("--config", str(site), "follow", "now", "r.io/other:1").check(exit_code=2)
+    assert "this box does not follow r.io/other:1" in result.stderr
+    assert "follows no publication (follow.publications)" in box.run("follow", "list").check().stderr
+    assert box.run("follow", "now").check().stdout == ""
+
+
+def test_a_job_of_the_agent_has_a_result_or_an_error(tmp_path):
+    command = ("sh", "-c", 'read line; case "$line" in *good*) echo \'{"result": 7}\';; *bad*) ;; esac')
+    running = Jobs(frozenset({"follow"}), command)
+    assert running.result("follow", {"publications": ["good"]}, lambda: False) == 7
+    with pytest.raises(OurBug, match="ended without a result"):
+        running.result("follow", {"publications": ["bad"]}, lambda: False)
+    of_nothing = jobs.of_box(tmp_path / "state", tmp_path / "absent.yaml")
+    with pytest.raises(SettingsInvalid, match=r"absent\.yaml"):
+        of_nothing.result("follow", {}, lambda: False)
+
+
+def test_the_same_over_the_api(box, site, tmp_path):
+    publish(box, SITE, ANNA, 3, request("pump"))
+    box.settings = replace(box.settings, follow=FollowSettings((SITE,)), trust=trusting(tmp_path, ANNA))
+    box._connections = None
+    with serving(box) as api:
+        empty = api.get("/edge/v1/following", Level.READ).json
+        assert (empty["apply"], empty["interval"], empty["publications"][0]["serial"]) == ("never", 300, 0)
+        box.run("--config", str(site), "follow", "now", SITE).check()
+        (publication,) = api.get("/edge/v1/following", Level.READ).json["publications"]
+        assert (publication["serial"], publication["workloads"][0]["state"]) == (3, "staged")
+        assert api.post("/edge/v1/following", {}, Level.OPERATE).status == 403
+        assert api.post("/edge/v1/following", {"publications": 7}, Level.DEPLOY).status == 400
