@@ -84,7 +84,12 @@ from kelvin_provision.errors.images import (
     RegistryUnreachable,
     TransferStopped,
 )
-from kelvin_provision.errors.publications import (, PublicationInvalid, PublicationOlder, ReportInvalid, TagMoved
+from kelvin_provision.errors.nodes import (
+    LeaderUnreachable,
+    NodeForeign,
+    NodeProtocolInvalid,
+)
+from kelvin_provision.errors.publications import PublicationInvalid, PublicationOlder, ReportInvalid, TagMoved
 from kelvin_provision.errors.releases import ReleaseInvalid, ReleaseMissing
 from kelvin_provision.errors.requests import (
     AnswersMissing,
