@@ -397,6 +397,7 @@ ELSEWHERE = {
     "delta-base-missing": "tests/unit/deltas/test_rebuilding.py",
     "delta-base-damaged": "tests/unit/deltas/test_rebuilding.py",
     "publication-invalid": "tests/unit/publications/test_publication.py",
+    "publication-older": "tests/unit/test_following.py",
     "tag-moved": "tests/contract/test_pushing.py",
     "report-invalid": "tests/unit/publications/test_report.py",
     "release-invalid": "tests/unit/trust/test_release_files.py",
