@@ -167,7 +167,13 @@ class Connections:
         from kelvin_provision.foreign.cluster import SanitizedCluster
 
         with self.sanitizer.errors():
-            return SanitizedCluster(self.wiring.cluster(self.settings, self.choice), self.sanitizer, lambda: self.lookup)
+            return SanitizedCluster(self.wiring.cluster(self.settings, self.choice), self.sanitizer, lambda: self.lookup, self._lead)
+
+    def _lead(self, cluster: Cluster) -> None:
+        """Raises LeadElsewhere."""
+        from kelvin_provision.leading import lease
+
+        lease.require(self.settings.state_dir, cluster)
 
     @cached_property
     def runtime(self) -> Runtime:

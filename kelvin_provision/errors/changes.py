@@ -15,6 +15,13 @@ class Locked(ProvisionError):
     hint_default = "wait until it ends, then try again"
 
 
+class LeadElsewhere(ProvisionError):
+    """Another box leads the cluster, so that this one changes nothing of it."""
+
+    code, exit_code, of_box = "lead-elsewhere", os.EX_UNAVAILABLE, True
+    hint_default = "make the change there"
+
+
 class PlanRefused(ProvisionError):
     """The plan cannot work; nothing was changed, and the evidence lists every finding."""
 

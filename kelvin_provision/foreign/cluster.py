@@ -27,10 +27,20 @@ Objects = Mapping[str, Sequence[Object]]
 
 
 class SanitizedCluster:
-    """As `cluster`, whose words are cleaned. `lookup` knows what the objects of a verb refer to, besides the secrets of the box."""
+    """As `cluster`, whose words are cleaned. `lookup` knows what the objects of a verb refer to, besides the secrets of the box.
 
-    def __init__(self, cluster: Cluster, sanitizer: Sanitizer, lookup: Callable[[], Lookup]) -> None:
+    `before_change` is asked before every verb that changes something, and raises where this box may not.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        sanitizer: Sanitizer,
+        lookup: Callable[[], Lookup],
+        before_change: Callable[[Cluster], None] = lambda _: None,
+    ) -> None:
         self._cluster = cluster
+        self._before_change = before_change
         self._sanitizer = sanitizer
         self._lookup = lookup
         self.type = cluster.type
@@ -66,6 +76,7 @@ class SanitizedCluster:
 
     def mark_nodes(self, marks: Mapping[str, Collection[str]]) -> None:
         with self._sanitizer.errors():
+            self._before_change(self._cluster)
             self._cluster.mark_nodes(marks)
 
     def plan(self, desired: Objects, lookup: Lookup, scales: Mapping[str, Scale] = MappingProxyType({})) -> Plan:
@@ -84,6 +95,7 @@ class SanitizedCluster:
 
     def retry_stuck_pods(self, workload: str) -> None:
         with self._sanitizer.errors():
+            self._before_change(self._cluster)
             self._cluster.retry_stuck_pods(workload)
 
     def waves(self, desired: Objects) -> Sequence[Objects]:
@@ -92,10 +104,12 @@ class SanitizedCluster:
 
     def release(self, desired: Objects) -> None:
         with self._sanitizer.errors(self._of(desired)):
+            self._before_change(self._cluster)
             self._cluster.release(desired)
 
     def put(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         with self._sanitizer.errors(self._of({workload: objects}, lookup)):
+            self._before_change(self._cluster)
             self._cluster.put(workload, objects, lookup, scale)
 
     def wait(
@@ -108,14 +122,17 @@ class SanitizedCluster:
 
     def finish(self, workload: str, objects: Sequence[Object]) -> None:
         with self._sanitizer.errors(self._of({workload: objects})):
+            self._before_change(self._cluster)
             self._cluster.finish(workload, objects)
 
     def revert(self, workload: str, objects: Sequence[Object], lookup: Lookup, scale: Scale = UNSCALED) -> None:
         with self._sanitizer.errors(self._of({workload: objects}, lookup)):
+            self._before_change(self._cluster)
             self._cluster.revert(workload, objects, lookup, scale)
 
     def stop(self, workload: str) -> None:
         with self._sanitizer.errors():
+            self._before_change(self._cluster)
             self._cluster.stop(workload)
 
     def evidence(self, workload: str) -> tuple[str, ...]:
@@ -143,6 +160,7 @@ class SanitizedCluster:
 
     def remove(self, workload: str) -> tuple[str, ...]:
         with self._sanitizer.errors():
+            self._before_change(self._cluster)
             return self._cluster.remove(workload)
 
     def rehearse(
@@ -157,11 +175,13 @@ class SanitizedCluster:
     ) -> Rehearsed:
         more = self._of({workload: objects}, lookup)
         with self._sanitizer.errors(more):
+            self._before_change(self._cluster)
             result = self._cluster.rehearse(workload, objects, terms, lookup, progress=self._sanitizer.progress(progress, more), stop=stop)
             return self._sanitizer.value(result, more)
 
     def end_rehearsals(self) -> tuple[str, ...]:
         with self._sanitizer.errors():
+            self._before_change(self._cluster)
             return self._cluster.end_rehearsals()
 
     def lease(self) -> Lease | None:

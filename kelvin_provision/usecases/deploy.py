@@ -11,6 +11,7 @@ from types import MappingProxyType
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRefused
+from kelvin_provision.leading import lease
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision, Signers
 from kelvin_provision.settings import secrets
@@ -76,8 +77,12 @@ def _signers(request: DeployRequest, specs: Sequence[Spec]) -> Mapping[str, Sign
 
 
 def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[str, SignedRequest] = MappingProxyType({})) -> DeployResult:
-    """All of them or none. Raises RequestRefused for what this cluster cannot run, SignatureMissing, VersionRevoked, AgentSilent."""
+    """All of them or none. Raises RequestRefused for what this cluster cannot run, SignatureMissing, VersionRevoked, AgentSilent.
+
+    Raises LeadElsewhere on a box that has lost the lead.
+    """
     specs = [spec for request in requests for spec in request.specs]
+    lease.refuse_elsewhere(ctx.settings.state_dir, lambda: ctx.cluster)
     refuse_unsupported(ctx.cluster, specs)
     revisions, cancelled = store(ctx, specs, signed)
     woken = wake(ctx)

@@ -12,7 +12,7 @@ from kelvin_provision.applying.observe import observe
 from kelvin_provision.applying.policy import ApplyPolicy, policy_of
 from kelvin_provision.applying.recovery import Recovered
 from kelvin_provision.context import Context
-from kelvin_provision.errors import CannotWrite, NoSpace, PermissionRefused, ProvisionError, StateDamaged
+from kelvin_provision.errors import CannotWrite, LeadElsewhere, NoSpace, PermissionRefused, ProvisionError, StateDamaged
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import in_words, private_folder
 from kelvin_provision.files.lock import exclusive
@@ -94,6 +94,7 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
             ctx.progress(Note(f"waiting for the {command}"))
         return ctx.timings.lock_wait_command
 
+    _renew_lead(ctx)
     recovering = replace(ctx, actor=ticket.recovered_by or ctx.actor)
     with exclusive(lock, command=ticket.command, wait=patience):
         end_rehearsal(ctx)
@@ -104,6 +105,20 @@ def operation(ctx: Context, ticket: OrderTicket, policy: ApplyPolicy | None = No
         free_images(ctx, running)
         with running.afterwards("older history was not sealed"):
             archive.seal(ctx.ledger, ctx.settings.history.keep)
+
+
+def _renew_lead(ctx: Context) -> None:
+    """Raises LeadElsewhere before anything is recorded. Whether the cluster answers is for the change to say: not each needs it."""
+    from kelvin_provision.leading import identity, lease
+
+    if identity.read(ctx.settings.state_dir) is None:
+        return
+    try:
+        lease.renew(ctx.settings.state_dir, ctx.cluster)
+    except LeadElsewhere:
+        raise
+    except ProvisionError as error:
+        ctx.progress(Note(f"the lease of the cluster was not renewed: {error}"))
 
 
 def seal_history(ctx: Context) -> None:

@@ -89,6 +89,10 @@ REASONS: dict[str, Reason] = {
     "inventory-invalid": Reason("The file is another one, was cut off or changed, or comes from a newer program."),
     "invalid-object": Reason("A field that this version of the cluster does not know, or a value out of range."),
     "key-invalid": Reason("An RSA key, a key on another curve, a wrong passphrase, a file that others can read, or no key at all."),
+    "lead-elsewhere": Reason(
+        "The lead was moved: another box was set up from a copy of the ledger (setup --from), or this state directory is a copy.",
+        command("doctor", instruction="Make the change on the box that the message names; to see who leads"),
+    ),
     "leader-unreachable": Reason("The leader is off, its agent does not run, the cable is out, or nodes.listen was changed."),
     "listen-failed": Reason("Another program listens there, such as an API that runs already, or the port needs root."),
     "listen-refused": Reason("`api.listen` or --listen has a host name, or no port."),
