@@ -9,7 +9,9 @@ BLOCK = 4 << 20
 FRAME = BLOCK + (64 << 10)
 """What zstd makes of a block that cannot be compressed has some bytes more."""
 DICTIONARY = 8 << 20
-HELD = 16 << 20
+LEAST_DICTIONARY = 8
+"""libzstd takes no smaller one."""
+HELD = 24 << 20
 """Bytes of dictionaries at once."""
 WINDOW_LOG = 24
 SIZE = 1 << 40

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import NamedTuple
 
 MAGIC = b"KPDELTA1"
 
@@ -20,26 +22,59 @@ class Source:
     size: int
 
 
+class Tiles(NamedTuple):
+    """`origins`: the number of a source, or after the sources that of a block. `offsets`: in the source; 0 for a block."""
+
+    lengths: Sequence[int]
+    origins: Sequence[int]
+    offsets: Sequence[int]
+
+
+class Blocks(NamedTuple):
+    """The bytes of each block, those of its frame, and how many of the ranges its dictionary has: they stand in the order of blocks."""
+
+    lengths: Sequence[int]
+    frames: Sequence[int]
+    ranges: Sequence[int]
+
+
+class Ranges(NamedTuple):
+    """What dictionaries are put together from. Those of one block ascend and do not overlap."""
+
+    sources: Sequence[int]
+    offsets: Sequence[int]
+    lengths: Sequence[int]
+
+
 @dataclass(frozen=True)
 class LayerDelta:
-    """Columns, as there may be hundreds of thousands of rows.
-
-    `tiles`: length, the number of the source or (after the sources) of the block, and the offset in the source (0 for a block).
-    `blocks`: the bytes of the block, of its frame, and how many of `ranges` its dictionary has.
-    `ranges`: source, offset and length, in the order of the dictionary, which is that of the sources' bytes.
-    `memory`: the bytes of dictionaries that are held at once.
-    """
+    """Columns, as there may be hundreds of thousands of rows. `memory`: the bytes of dictionaries that are held at once."""
 
     target: str
     size: int
     sources: tuple[Source, ...]
-    tile_lengths: Sequence[int]
-    tile_origins: Sequence[int]
-    tile_offsets: Sequence[int]
-    block_lengths: Sequence[int]
-    block_frames: Sequence[int]
-    block_ranges: Sequence[int]
-    range_sources: Sequence[int]
-    range_offsets: Sequence[int]
-    range_lengths: Sequence[int]
+    tiles: Tiles
+    blocks: Blocks
+    ranges: Ranges
     memory: int
+
+
+def held(blocks: Blocks, ranges: Ranges) -> int:
+    """The most bytes of dictionaries at once: each counts as a whole from its first byte in the pass over the sources to its last."""
+    spans = list[tuple[tuple[int, int], tuple[int, int], int]]()
+    first = 0
+    for count in blocks.ranges:
+        if count:
+            last = first + count - 1
+            end = ranges.sources[last], ranges.offsets[last] + ranges.lengths[last]
+            spans.append(((ranges.sources[first], ranges.offsets[first]), end, sum(ranges.lengths[first : last + 1])))
+        first += count
+    now = most = 0
+    open_spans = list[tuple[tuple[int, int], int]]()
+    for start, end, size in sorted(spans):
+        while open_spans and open_spans[0][0] <= start:
+            now -= heappop(open_spans)[1]
+        heappush(open_spans, (end, size))
+        now += size
+        most = max(most, now)
+    return most

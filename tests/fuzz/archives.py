@@ -24,30 +24,15 @@ SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Fuzzer:
-    """`suffix` is that of the file, `read_all` reads to the end what was accepted, and `word` names what is whole or, if true, damaged."""
+class Campaign:
+    """One file after the other. `suffix` is that of the file."""
 
     suffix: str
     mutated: Callable[[random.Random], bytes]
-    read_all: Callable[[Path], None]
-    word: Callable[[Accepted, bool, bytes], str]
 
     def outcome(self, folder: Path, data: bytes) -> str:
         """What became of it. Raises AssertionError for what must not happen."""
-        path = folder / f"fuzzed{self.suffix}"
-        path.write_bytes(data)
-        began = time.process_time()
-        try:
-            accepted = inspect(BundlePlace((path,)), Trust(TrustSettings())).accepted
-            bad = verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).result.bad
-            self.read_all(path)
-        except ProvisionError as error:
-            if error.exit_code not in REFUSED or not 0 < len(str(error)) < _LONGEST + 2 * len(str(folder)):
-                raise AssertionError((error.code, str(error))) from error
-            return error.code
-        finally:
-            assert time.process_time() - began < SECONDS
-        return self.word(accepted, bool(bad), data)
+        raise NotImplementedError
 
     def run(self, folder: Path, seed: int, *, count: int = sys.maxsize, seconds: float = 1e9) -> Counter[str]:
         """How many came to what."""
@@ -72,3 +57,27 @@ class Fuzzer:
         words, _ = parser.parse_known_args()
         with tempfile.TemporaryDirectory() as place:
             sys.stdout.write(f"{dict(self.run(Path(place), words.seed, seconds=words.seconds))}\nseed {words.seed}\n")
+
+
+@dataclass(frozen=True)
+class Fuzzer(Campaign):
+    """Of archives: `read_all` reads to the end what was accepted, and `word` names what is whole or, if true, damaged."""
+
+    read_all: Callable[[Path], None]
+    word: Callable[[Accepted, bool, bytes], str]
+
+    def outcome(self, folder: Path, data: bytes) -> str:
+        path = folder / f"fuzzed{self.suffix}"
+        path.write_bytes(data)
+        began = time.process_time()
+        try:
+            accepted = inspect(BundlePlace((path,)), Trust(TrustSettings())).accepted
+            bad = verified(BundlePlace((path,)), Trust(TrustSettings()), lambda event: None).result.bad
+            self.read_all(path)
+        except ProvisionError as error:
+            if error.exit_code not in REFUSED or not 0 < len(str(error)) < _LONGEST + 2 * len(str(folder)):
+                raise AssertionError((error.code, str(error))) from error
+            return error.code
+        finally:
+            assert time.process_time() - began < SECONDS
+        return self.word(accepted, bool(bad), data)
