@@ -81,6 +81,7 @@ NONE = {
     "trust create": SIGNING,
     "trust sign": SIGNING,
     "bundle create": "is done at a desk, on a medium that is there",
+    "publish": SIGNING,
     "bundle sign": SIGNING,
     "config set": "settings say whom this box trusts and where it listens: files of its administrator, which the API cannot write",
     "config unset": "as `config set`",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from kelvin_provision.errors.base import ProvisionError
+from kelvin_provision.hints import command
 
 
 class PublicationInvalid(ProvisionError):
     """What is at the registry is not a publication, or one that breaks a rule of the format; nothing of it was stored."""
 
     code, exit_code = "publication-invalid", os.EX_DATAERR
-    hint_default = "publish it again at the desk"
+    hint_default = command("publish", "-f", "FILE", "REGISTRY/REPO:TAG", "--sign", "KEY", instruction="publish it again at the desk")
 
 
 class PublicationOlder(ProvisionError):

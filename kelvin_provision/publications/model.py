@@ -165,10 +165,13 @@ def _request(value: Any) -> PublishedRequest:
         raise _wrong(f"a request over {limits.REQUEST} bytes")
     if rollout > _ALL:
         raise _wrong(f"rollout is over {_ALL}")
-    return PublishedRequest(workload_name(document["name"]), _READ.digest(document["digest"]), size, _selector(document["for"]), rollout)
+    return PublishedRequest(
+        workload_name(document["name"]), _READ.digest(document["digest"]), size, read_selector(document["for"]), rollout
+    )
 
 
-def _selector(value: Any) -> Selector:
+def read_selector(value: Any) -> Selector:
+    """Of a document as `selector_document` makes it. Raises PublicationInvalid."""
     document = _READ.record(value, _SELECTOR)
     labels = document["labels"]
     if not isinstance(labels, dict) or len(labels) > limits.LABELS:

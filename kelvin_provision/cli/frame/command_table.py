@@ -192,6 +192,7 @@ ENTRIES: Entries = MappingProxyType(
                 }
             ),
         ),
+        "publish": Command(f"{_COMMANDS}.fleet.publish", "Publish requests to a fleet: signed, at a tag of a registry."),
         "key": _group(
             "key",
             "Keys and signatures.",

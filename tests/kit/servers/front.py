@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
@@ -36,6 +37,8 @@ class Front:
     """If-Match is compared with the manifest that is there, as Zot and others do."""
     listed: bool = False
     """PUT of a manifest answers with OCI-Subject, as a registry with a list of referrers."""
+    overtaken: Callable[[], object] | None = None
+    """Called once, before the next PUT of a tag's manifest."""
     page: int | None = None
     """Lists of tags come in pages of so many."""
     asked: list[tuple[str, str, int]] = field(default_factory=list)
@@ -76,6 +79,10 @@ def _handler_for(front: Front):
                 self._say(429, {"Retry-After": "1"}, close=length > 0)
             elif front.most is not None and length > front.most:
                 self._say(413, {}, close=True)
+            elif front.overtaken and self.command == "PUT" and "If-Match" in self.headers:
+                other, front.overtaken = front.overtaken, None
+                other()
+                self._say(412, {}, close=True)
             elif front.match and "If-Match" in self.headers and self.headers["If-Match"] != f'"{self._there()}"':
                 self._say(412, {}, close=True)
             else:

@@ -1,0 +1,1 @@
+"""Publishing to a fleet, and what its boxes report."""
