@@ -17,6 +17,7 @@ class WaitKind(StrEnum):
     HOLD = "held"
     MEDIUM = "medium"
     GROUP = "group-member-failed"
+    NODES = "nodes"
     REFUSED = "refused"
     ROLLED_BACK = "rolled-back"
     REVOKED = "revoked"
@@ -37,7 +38,15 @@ class WaitKind(StrEnum):
 
 
 _OF_THE_VERSION = {WaitKind.REFUSED, WaitKind.ROLLED_BACK, WaitKind.REVOKED}
-_SCHEDULED = {WaitKind.DOWNLOAD_WINDOW, WaitKind.DOWNLOAD_BUDGET, WaitKind.APPLY_WINDOW, WaitKind.HOLD, WaitKind.MEDIUM, WaitKind.GROUP}
+_SCHEDULED = {
+    WaitKind.DOWNLOAD_WINDOW,
+    WaitKind.DOWNLOAD_BUDGET,
+    WaitKind.APPLY_WINDOW,
+    WaitKind.HOLD,
+    WaitKind.MEDIUM,
+    WaitKind.GROUP,
+    WaitKind.NODES,
+}
 _RETRIES = {*WaitKind} - _SCHEDULED - _OF_THE_VERSION
 
 
@@ -73,7 +82,7 @@ class WaitReason:
         )
 
 
-def describe(reason: WaitReason) -> str:  # noqa: PLR0911  (a table: one line for each kind)
+def describe(reason: WaitReason) -> str:  # noqa: C901, PLR0911  (a table: one line for each kind)
     """What follows the name of what waits: `waits for the download window, which opens at 22:00`; of a retry the error alone."""
     match reason.kind:
         case WaitKind.DOWNLOAD_WINDOW:
@@ -88,6 +97,8 @@ def describe(reason: WaitReason) -> str:  # noqa: PLR0911  (a table: one line fo
             return f"waits for the stick {reason.detail}"
         case WaitKind.GROUP:
             return f"waits for {', '.join(reason.workloads)} of the same group: {reason.detail}"
+        case WaitKind.NODES:
+            return f"ready {_with_local_times(reason.detail)}"
         case WaitKind.REFUSED:
             return f"the cluster would refuse this version: {reason.detail}"
         case WaitKind.ROLLED_BACK:
@@ -100,7 +111,7 @@ def describe(reason: WaitReason) -> str:  # noqa: PLR0911  (a table: one line fo
 
 def describe_with_name(name: str, reason: WaitReason) -> str:
     """A whole sentence: `pump waits until fan is released`, `pump waits: r.io: no route to host`."""
-    if reason.kind in _OF_THE_VERSION:
+    if reason.kind in {*_OF_THE_VERSION, WaitKind.NODES}:
         return f"{name}: {describe(reason)}"
     return f"{name} waits: {describe(reason)}" if reason.is_retry else f"{name} {describe(reason)}"
 
@@ -109,3 +120,19 @@ def _local(until: str) -> str:
     from datetime import datetime
 
     return datetime.fromisoformat(until).astimezone().isoformat(sep=" ", timespec="minutes")
+
+
+def _with_local_times(text: str) -> str:
+    """Times of today are shown without their date. The stored text has UTC, so that it stays the same."""
+    return " ".join(_clock_time(word) if len(word) == 20 and word.endswith("Z") else word for word in text.split(" "))
+
+
+def _clock_time(text: str) -> str:
+    from datetime import datetime
+
+    try:
+        local = datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        return text
+    today = datetime.now().astimezone().date()
+    return f"{local:%H:%M}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"

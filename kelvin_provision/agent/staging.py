@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 
 from kelvin_provision.applying import trial
 from kelvin_provision.context import Context
@@ -12,6 +13,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.files.durable import system_errors
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.staging_state import Ready, Received, Waiting, reason_of
+from kelvin_provision.nodes.where import spreading
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Blobs, Resolved, SignatureDocuments, Stream
 from kelvin_provision.rehearsing.orders import order_of
@@ -53,8 +55,12 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             trust=ctx.trust,
             outcome=lambda complete: _outcome(complete, ctx),
             refuse_revoked=lambda known, locks: _refuse_revoked(known, locks, ctx),
+            placed=lambda known, locks: _place(known, locks, ctx),
         )
         with system_errors():
+            if still := _still_lacking(revision, ctx):
+                ctx.ledger.advance(revision, Waiting(still))
+                return still
             done = stage.run(revision, tools)
     except TransferStopped:
         raise  # the caller knows why
@@ -83,11 +89,29 @@ def _refuse_revoked(revision: Revision, locks: Sequence[ImageLock], ctx: Context
     revocation.refuse(revision.spec, revocation.why_revoked(trust, revision, locks, names))
 
 
-def _outcome(revision: Revision, ctx: Context) -> Ready:
+def _still_lacking(revision: Revision, ctx: Context) -> WaitReason | None:
+    """What other nodes lack of a version that is whole here: it is not looked through again for each image that arrives there."""
+    if revision.waiting is None or revision.waiting.kind is not WaitKind.NODES:
+        return None
+    standing = spreading.standing(ctx, revision)
+    return standing.reason if standing and not standing.ready else None
+
+
+def _place(revision: Revision, locks: Sequence[ImageLock], ctx: Context) -> None:
+    """Other nodes may begin while this one still downloads. Where the cluster does not answer, they begin when it does."""
+    with suppress(ProvisionError):
+        spreading.place(ctx, revision, locks)
+
+
+def _outcome(revision: Revision, ctx: Context) -> Ready | Waiting:
     """The rehearsal is ordered before the version is ready, so that no crash is between the two. The order waits until it is."""
+    standing = spreading.standing(ctx, revision)
+    if standing and not standing.ready and standing.reason:
+        return Waiting(standing.reason)
     if ctx.settings.staging.rehearse and not revision.spec.method.instantly_apply:
         order_of(ctx, revision)
-    return trial.outcome(revision, ctx)
+    ready = trial.outcome(revision, ctx)
+    return replace(ready, nodes=standing.reason) if standing else ready
 
 
 def restage_unsigned(ctx: Context) -> None:

@@ -19,6 +19,7 @@ from kelvin_provision.events import Event, Note, Status
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Revision, Workload
 from kelvin_provision.ledger.staging_state import Received, Waiting
+from kelvin_provision.nodes.where import spreading
 from kelvin_provision.rehearsing.lock import tidy_after_crash
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.staging.limits.limits import TransferLimits, limits_of
@@ -41,6 +42,7 @@ class Memory:
     troubles: Pauses
     faults: Faults = field(default_factory=Faults)
     damage: DamageLog = field(default_factory=DamageLog)
+    site: spreading.SiteMemory = field(default_factory=spreading.SiteMemory)
     continues: bool = False
     """Whether a download gave way to others in the last turn: the next one need not wait."""
 
@@ -99,6 +101,7 @@ class _Turn:
         scheduler.expire(ctx)
         tidy_after_crash(ctx)
         restage_unsigned(ctx)
+        spreading.refresh(ctx, self._memory.site)
         queue = pending(self._workloads())
         for workload in queue:
             if workload.staged and workload.staged.download is Download.PENDING:

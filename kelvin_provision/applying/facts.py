@@ -14,6 +14,7 @@ from kelvin_provision.cluster.survey import Survey
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, StateDamaged
 from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.nodes.where.site import members
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import references_in
@@ -32,7 +33,7 @@ _PLACEHOLDERS = {"registries": '{"auths":{}}'}
 def render_staged(ctx: Context, workloads: Sequence[Workload]) -> tuple[Target, ...]:
     """Render the staged revisions. Raises RequestRefused for what this cluster cannot run."""
     return tuple(
-        Target(workload, staged, ctx.cluster.render(staged.spec, staged.locks or (), staged.number))
+        Target(workload, staged, ctx.cluster.render(staged.spec, staged.locks or (), staged.number, members(ctx)))
         for workload in workloads
         if (staged := workload.staged)
     )

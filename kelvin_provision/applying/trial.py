@@ -14,6 +14,7 @@ from kelvin_provision.errors import ProvisionError, RequestRefused
 from kelvin_provision.events import Note
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.staging_state import Ready, Tried
+from kelvin_provision.nodes.where.site import members
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging.threads import run_abandonable
@@ -75,7 +76,7 @@ def _refusals(ctx: Context, revisions: Sequence[Revision]) -> dict[str, str]:
     for revision in revisions:
         current = ctx.ledger.revision(revision.workload, revision.number)  # its images are resolved meanwhile
         try:
-            objects[revision.workload] = ctx.cluster.render(current.spec, current.locks or (), current.number)
+            objects[revision.workload] = ctx.cluster.render(current.spec, current.locks or (), current.number, members(ctx))
         except RequestRefused as error:
             refused[revision.workload] = "; ".join(error.evidence) or str(error)
     for finding in _plan(ctx, objects).findings if objects else ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,8 @@ from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.nodes.where import spreading
+from kelvin_provision.nodes.where.site import leads, members
 from kelvin_provision.quantity import NO_HEADROOM
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import Runtime
@@ -40,6 +42,13 @@ DEEP = Check(
     "A corrupt disk is found now, and not when an image must be imported offline.",
     images.hashed,
     ("stored", "hashes", "statuses"),
+)
+NODES = Check(
+    "nodes",
+    "Nodes",
+    "A pod starts offline only on a node that has its images; the others are not used until they have them.",
+    images.spread,
+    ("standings",),
 )
 CHECKS = (
     Check("staged", "Staged and complete", "Only complete revisions are applied.", images.complete, ("staged",)),
@@ -73,6 +82,7 @@ CHECKS = (
         ("identity",),
     ),
     Check("images", "Images in the runtime", "Containers start from these images.", images.in_runtime, ("stored", "statuses", "runtime")),
+    NODES,
     Check(
         "platform",
         "Platform",
@@ -148,8 +158,9 @@ def run(
     ctx: Context, workloads: Sequence[Workload], *, deep: bool = False, skip: Sequence[str] = (), stop: Callable[[], bool] = lambda: False
 ) -> tuple[CheckResult, ...]:
     """Check everything that an apply of these workloads needs. Raises UsageRefused for an unknown id, Interrupted."""
-    checks = CHECKS if deep else tuple(check for check in CHECKS if check is not DEEP)
-    return run_checks(checks, facts(ctx, workloads, stop), skip=[check_id for check_id in skip if deep or check_id != DEEP.id], stop=stop)
+    left_out = {*(() if deep else (DEEP.id,)), *(() if leads(ctx) else (NODES.id,))}
+    checks = tuple(check for check in CHECKS if check.id not in left_out)
+    return run_checks(checks, facts(ctx, workloads, stop), skip=[check_id for check_id in skip if check_id not in left_out], stop=stop)
 
 
 def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool]) -> dict[str, Fact[Any]]:
@@ -158,7 +169,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
     staged = Fact(lambda: tuple(_staged(revision, ctx.store) for revision in revisions))
     stored = Fact(lambda: tuple(_stored(revisions, ctx.store)))
     cluster, runtime = Fact(lambda: ctx.connections.cluster), Fact(lambda: ctx.runtime)
-    objects = Fact(lambda: _rendered(cluster(), revisions))
+    objects = Fact(lambda: _rendered(cluster(), revisions, members(ctx)))
     state = Fact(lambda: cluster().state())
     locks = images.locks_of([_plain(revision) for revision in revisions])
     return {
@@ -168,6 +179,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
         "image-signers": Fact(lambda: image_signatures.gathered(ctx, revisions)),
         "statuses": Fact(lambda: runtime().inspect(locks) if locks else {}),
         "runtime": Fact(lambda: runtime().info()),
+        "standings": Fact(lambda: {each.workload: spreading.look(ctx, each) for each in revisions if each.locks}),
         "names": Fact(lambda: runtime().image_names()),
         "disks": Fact(lambda: tuple(_disks(runtime()))),
         "state": state,
@@ -221,12 +233,12 @@ def _stored(revisions: Sequence[Revision], store: Store) -> Iterator[Stored]:
             yield Stored(revision.workload, lock, tuple(bad), store.plain_layers(lock))
 
 
-def _rendered(cluster: Cluster, revisions: Sequence[Revision]) -> Rendered:
+def _rendered(cluster: Cluster, revisions: Sequence[Revision], others: Collection[str]) -> Rendered:
     """The rendered objects. A revision whose images are not resolved yet cannot be rendered."""
     ready = [revision for revision in revisions if revision.locks or appliable(revision)]
     if not ready:
         raise NotReady("no image is resolved yet, so nothing can be applied")
-    return {revision.workload: cluster.render(revision.spec, revision.locks or (), revision.number) for revision in ready}
+    return {revision.workload: cluster.render(revision.spec, revision.locks or (), revision.number, others) for revision in ready}
 
 
 def _disks(runtime: Runtime) -> Iterator[Disk]:

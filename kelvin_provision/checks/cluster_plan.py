@@ -104,7 +104,8 @@ def room(survey: Survey, state: ClusterState) -> Iterator[CheckFinding]:
     for demand in tight:
         requested, available = _amount(demand, demand.requested), _amount(demand, demand.available)
         if survey.enforces_requests:
-            text = f"new pods need {requested} in addition to the running ones; node {state.info.node} has {available} left"
+            where = f"node {state.info.node} has" if len(survey.room_of) < 2 else f"nodes {', '.join(survey.room_of)} together have"
+            text = f"new pods need {requested} in addition to the running ones; {where} {available} left"
             yield error(
                 text, "find the largest users with `kubectl describe node`; stop a workload, or lower its requests and deploy again"
             )

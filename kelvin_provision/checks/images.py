@@ -1,4 +1,4 @@
-"""Checks of the images of an apply: what is staged, stored, in the runtime, for this platform, and room for it. Pure."""
+"""Checks of the images of an apply: what is staged, stored, in the runtime, on the nodes, for this platform, and room for it. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kelvin_provision.check_result import CheckFinding, error, ok, skipped, warning
 from kelvin_provision.hints import command
+from kelvin_provision.nodes.where.standing import Standing
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStatus, RuntimeInfo
@@ -15,11 +16,13 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.rebuilt import NO_PLAIN, PlainLayers
 from kelvin_provision.store import BlobState
 from kelvin_provision.store.space import UNPACK_FACTOR
+from kelvin_provision.wait_reason import describe_with_name
 
 AGAIN = command("workloads deploy", "-f", "FILE", note="it needs a network")
 VERIFY = command("images verify")
 VERIFY_AND_AGAIN = command("images verify", note="then deploy it again, while there is a network")
 STATUS = command("agent status")
+_WITHOUT_IT = command("config set", "staging.nodes", "available", instruction="bring the node back, or do not wait for nodes that are away")
 SPARE = 256 << 20
 """Bytes that should stay free in addition: kubelets remove images when a disk fills up."""
 
@@ -197,3 +200,16 @@ def _status(image: Stored, statuses: Mapping[str, ImageStatus]) -> ImageStatus:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def spread(standings: Mapping[str, Standing]) -> Iterator[CheckFinding]:
+    """`nodes`: whether each node that may run a version has its images."""
+    for workload, standing in standings.items():
+        if standing.reason is None:
+            yield ok(f"{workload}: on all {standing.total} nodes that may run it" if standing.total > 1 else f"{workload}: on its node")
+        elif standing.ready:
+            yield warning(f"{describe_with_name(workload, standing.reason)}; its pods are kept to the others", name=workload)
+        else:
+            yield error(describe_with_name(workload, standing.reason), _WITHOUT_IT, workload)
+    if not standings:
+        yield ok("nothing staged has images of its own")

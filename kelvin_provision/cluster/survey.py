@@ -84,7 +84,8 @@ class Survey(NamedTuple):
 
     `port_conflicts` are ports that a program outside of the cluster listens on. `enforces_requests`: a container whose requests do not
     fit is not started. `verifies_credentials`: a pod without a login may be refused an image that is present. `always_verified`: images
-    that need their registry at every start, because of this setting of the node.
+    that need their registry at every start, because of this setting of the node. `room_of`: the nodes whose resources were reckoned
+    together; empty where there is only ours.
     """
 
     images: tuple[ImageUse, ...] = ()
@@ -96,3 +97,4 @@ class Survey(NamedTuple):
     verifies_credentials: bool = False
     unplaceable: tuple[Unplaceable, ...] = ()
     always_verified: frozenset[str] = frozenset()
+    room_of: tuple[str, ...] = ()

@@ -60,9 +60,13 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Ready:
-    """All of it is on this box. `refused`: why the cluster refuses it in a dry run; empty where it does not, or was not asked."""
+    """All of it is on this box. `refused`: why the cluster refuses it in a dry run; empty where it does not, or was not asked.
+
+    `nodes`: what other nodes lack that are not waited for.
+    """
 
     refused: str = ""
+    nodes: WaitReason | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,13 @@ class Tried:
     """A version that is ready was part of a dry run. `refused` as with Ready; nothing that happened to it meanwhile is changed."""
 
     refused: str = ""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What other nodes lack of a version that is ready; None where they have all of it."""
+
+    nodes: WaitReason | None
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,7 @@ Event = (
     | Progressed
     | Ready
     | Tried
+    | Spread
     | Waiting
     | StagingFailed
     | ApplyFailed
@@ -145,7 +157,7 @@ Event = (
 )
 
 
-def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901, PLR0911  (a table: one line for each event)
+def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901, PLR0911, PLR0912  (a table: one line for each event)
     """The state after the event. Where it says the same as before, it is the same."""
     if state.revoked or isinstance(event, Revoked | Unrevoked):
         return _of_revocation(state, event)
@@ -159,9 +171,11 @@ def transition(state: StagingState, event: Event) -> StagingState:  # noqa: C901
         case Progressed():
             return replace(state, failure=None, waiting=None)
         case Ready():
-            return StagingState(Download.READY, waiting=_refusal(event.refused))
+            return StagingState(Download.READY, waiting=_refusal(event.refused) or event.nodes)
         case Tried():
             return _tried(state, event)
+        case Spread():
+            return _spread(state, event)
         case Waiting():
             return state if state.blocked else replace(state, failure=None, waiting=event.reason)
         case StagingFailed():
@@ -195,6 +209,12 @@ def _tried(state: StagingState, event: Tried) -> StagingState:
         return state
     other = None if state.refused else state.waiting
     return replace(state, waiting=_refusal(event.refused) or other)
+
+
+def _spread(state: StagingState, event: Spread) -> StagingState:
+    """What keeps it, or will keep it, is said first."""
+    quiet = state.waiting is None or state.waiting.kind is WaitKind.NODES
+    return replace(state, waiting=event.nodes) if quiet and state.download is Download.READY else state
 
 
 def _refusal(text: str) -> WaitReason | None:

@@ -17,6 +17,7 @@ from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.model import Entry, Rehearsal, Revision, Workload
 from kelvin_provision.ledger.rows import rehearsals
+from kelvin_provision.nodes.where.site import members
 from kelvin_provision.rehearsing.lock import marked, rehearsing
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging import stage
@@ -109,7 +110,7 @@ def _rehearsed(ctx: Context, revision: Revision, request: RehearseRequest) -> Re
     unsigned = [f"{image.image}: {image.why}" for image in unsigned_images(ctx, [(revision.workload, revision)])]
     if unsigned:
         return Rehearsed(RehearsalOutcome.NOT_POSSIBLE, unsigned[0], tuple(unsigned))
-    objects = ctx.cluster.render(revision.spec, revision.locks or (), revision.number)
+    objects = ctx.cluster.render(revision.spec, revision.locks or (), revision.number, members(ctx))
     stage.put_back(revision.locks or (), ctx.store, ctx.runtime, ctx.progress)
     if refused := _refused(ctx, revision, objects):
         return refused

@@ -76,9 +76,13 @@ class ApplySettings:
 
 @dataclass(frozen=True)
 class StagingSettings:
-    """`rehearse`: a version is rehearsed at the end of its staging."""
+    """`rehearse`: a version is rehearsed at the end of its staging.
+
+    `nodes`: which of the nodes that may run it must have its images before it is ready: all, those that are available, or so many.
+    """
 
     rehearse: bool = False
+    nodes: str | int = "all"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ MOST_PATHS = 32
 MOST_LABELS = 64
 MOST_PUBLICATIONS = 16
 SHORTEST_INTERVAL = 60.0
+MOST_NODES = 1000
 
 
 class InvalidValue(Exception):
@@ -59,6 +60,12 @@ def choice(*words: str) -> Type:
         return value
 
     return Type(accepted, read)
+
+
+def _nodes(value: Any) -> str | int:
+    if value in ("all", "available") or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_NODES):
+        return value  # type: ignore[no-any-return]  # one of the two words, or a number
+    raise InvalidValue(f"all, available or a number from 1 to {MOST_NODES}")
 
 
 def integer(minimum: int, maximum: int | None = None, *, words: dict[str, int | None] | None = None) -> Type:
@@ -284,6 +291,7 @@ def _bool_from(text: str) -> Any:
 
 TEXT = Type("text", _text)
 BOOL = Type("true or false", _bool, _bool_from)
+NODES = Type("all, available or a number", _nodes, _number_from)
 PATH = Type("path", _path)
 REGISTRY = Type("host[:port][/path]", _registry)
 MIRRORS = Type("list of host[:port][/path]", _mirrors, _list_from)

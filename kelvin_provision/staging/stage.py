@@ -11,7 +11,7 @@ from kelvin_provision.errors import DigestMismatch, ImageUnsupported, MediumGone
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ledger.staging_state import Downloading, Ready, Resolving, of_error
+from kelvin_provision.ledger.staging_state import Downloading, Ready, Resolving, Waiting, of_error
 from kelvin_provision.quantity import NO_HEADROOM, Headroom
 from kelvin_provision.refs import Descriptor, Reference
 from kelvin_provision.registry.protocol import Blobs, Media
@@ -49,8 +49,10 @@ class StagingTools:
     backoff: Backoff = field(default_factory=lambda: Timings().staging)
     media: Media = field(default_factory=NoMedia)
     trust: Trust = field(default_factory=lambda: Trust(TrustSettings()))
-    outcome: Callable[[Revision], Ready] = lambda _: Ready()
+    outcome: Callable[[Revision], Ready | Waiting] = lambda _: Ready()
     """What is recorded when all of a revision is on this box."""
+    placed: Callable[[Revision, Sequence[ImageLock]], None] = lambda _revision, _locks: None
+    """Called as soon as the images are known, so that other nodes can begin."""
     refuse_revoked: Callable[[Revision, Sequence[ImageLock]], None] = lambda _revision, _locks: None
     """Raises VersionRevoked. Asked as soon as the images are known."""
 
@@ -82,6 +84,7 @@ def _bring_here(revision: Revision, tools: StagingTools) -> None:
         locks = stack.enter_context(_leased_locks(revision, tools))
         tools.refuse_revoked(revision, locks)
         signatures.require(locks, _signature_tools(revision, tools))  # before a layer is downloaded in vain
+        tools.placed(revision, locks)
         stack.enter_context(space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=tools.headroom))
         ledger.advance(revision, Downloading())
         _download(revision, locks, tools)

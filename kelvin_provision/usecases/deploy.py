@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRe
 from kelvin_provision.leading import lease
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision, Signers
+from kelvin_provision.nodes.where.site import members
 from kelvin_provision.settings import secrets
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.read.documents import read_all
@@ -65,7 +66,7 @@ def deploy(ctx: Context, request: DeployRequest) -> DeployResult:
 def considered(ctx: Context, request: DeployRequest) -> Accepted:
     """What `deploy` would accept: nothing is stored. Raises what it raises before it stores anything."""
     checked = accepted(ctx.settings, request)
-    refuse_unsupported(ctx.cluster, checked.specs)
+    refuse_unsupported(ctx.cluster, checked.specs, members(ctx))
     refuse_untrusted(ctx, checked.specs, _signers(request, checked.specs))
     return checked
 
@@ -83,7 +84,7 @@ def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[
     """
     specs = [spec for request in requests for spec in request.specs]
     lease.refuse_elsewhere(ctx.settings.state_dir, lambda: ctx.cluster)
-    refuse_unsupported(ctx.cluster, specs)
+    refuse_unsupported(ctx.cluster, specs, members(ctx))
     revisions, cancelled = store(ctx, specs, signed)
     woken = wake(ctx)
     reboot = () if ctx.launcher.survives_reboot(ctx.settings) else (NO_SERVICE_WARNING,)
@@ -107,12 +108,12 @@ def accepted(settings: Settings, request: DeployRequest, *, has_secret: Callable
     return replace(checked, specs=named)
 
 
-def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec]) -> None:
+def refuse_unsupported(cluster: Cluster, specs: Sequence[Spec], members: Collection[str] = frozenset()) -> None:
     """Raise RequestRefused with all findings if this cluster cannot run them. If the cluster does not answer, apply asks it again."""
     findings: list[str] = []
     for spec in specs:
         try:
-            cluster.render(spec, (), 0)
+            cluster.render(spec, (), 0, members)
         except RequestRefused as error:
             findings += error.evidence or (str(error),)
         except (ClusterUnreachable, ClusterDenied):

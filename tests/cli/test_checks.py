@@ -218,7 +218,7 @@ def test_a_missing_secret_is_named_and_everything_else_is_still_looked_at(box, m
     monkeypatch.setattr(
         type(box.cluster),
         "render",
-        lambda self, spec, locks, number: (self._stamped(spec.name, number, "Thing/x", {"v": "<% secrets.x %>"}),),
+        lambda self, spec, locks, number, members: (self._stamped(spec.name, number, "Thing/x", {"v": "<% secrets.x %>"}),),
     )
     found = lines(check(box, "-n", "pump", "--json"))
     assert (found["secrets"][0], found["secrets"][1].startswith("secret x: no file ")) == ("error", True)

@@ -224,7 +224,7 @@ def test_the_agent_ends_when_it_is_idle_or_when_nothing_is_left(box):
 def test_deploy_refuses_what_the_cluster_has_no_place_for(box):
     from kelvin_provision.errors import ClusterUnreachable, RequestRefused
 
-    def refuse(spec, locks, revision):
+    def refuse(spec, locks, revision, members):
         raise RequestRefused("no", evidence=[f"{spec.name}: this box has no Kubernetes"])
 
     spec = SimpleNamespace(name="a")
@@ -232,7 +232,7 @@ def test_deploy_refuses_what_the_cluster_has_no_place_for(box):
         deploy.refuse_unsupported(SimpleNamespace(render=refuse), [spec, spec])
     assert caught.value.evidence == ("a: this box has no Kubernetes",) * 2
 
-    def silent(spec, locks, revision):
+    def silent(spec, locks, revision, members):
         raise ClusterUnreachable("no answer")
 
     deploy.refuse_unsupported(SimpleNamespace(render=silent), [spec])

@@ -302,7 +302,7 @@ OURS = {
     "ResourceDemand": "resource",
     "RuntimeInfo": "name version unpacker",
     "SignatureDocuments": "documents remarks",  # verified, and not shown; our words
-    "Survey": "always_verified",
+    "Survey": "always_verified room_of",  # names
     "Unplaceable": "workload object node taints",  # names and labels
 }
 """Text in results that is shown as it is: names, versions, times, our own words."""

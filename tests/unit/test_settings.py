@@ -119,6 +119,7 @@ def test_every_default_of_the_table_is_the_models():
         "apply.settle": given.apply.settle,
         "apply.grace": given.apply.grace,
         "staging.rehearse": given.staging.rehearse,
+        "staging.nodes": given.staging.nodes,
         "hooks": given.hooks,
         "hooks_timeout": given.hooks_timeout,
         "media.folders": given.media.folders,

@@ -68,7 +68,7 @@ def test_a_cluster_that_does_not_answer_changes_nothing(box):
 
 
 def test_what_this_cluster_cannot_have_at_all_is_found_too(box, monkeypatch):
-    def refuse(spec, locks, revision):
+    def refuse(spec, locks, revision, members):
         raise RequestRefused("not possible", evidence=["Job/a: a Job has no place here"])
 
     monkeypatch.setattr(box.cluster, "render", refuse)

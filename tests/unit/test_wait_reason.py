@@ -33,6 +33,7 @@ CASES = [
     (WaitReason(WaitKind.ROLLED_BACK, "version 1.0.0"), "pump: version 1.0.0 was rolled back, so it is applied only by its name"),
     (WaitReason(WaitKind.REVOKED, "image r.io/a:1 is revoked"), "pump: this version is revoked: image r.io/a:1 is revoked"),
     (WaitReason(WaitKind.REFUSED, "Job/x: no [invalid-object]"), "pump: the cluster would refuse this version: Job/x: no [invalid-object]"),
+    (WaitReason(WaitKind.NODES, "2/3, node-b: no space left"), "pump: ready 2/3, node-b: no space left"),
 ]
 
 

@@ -12,8 +12,8 @@ from kelvin_provision.cluster.kubernetes.judge import permissions
 from kelvin_provision.cluster.kubernetes.judge.capacity import resource_demands
 from kelvin_provision.cluster.kubernetes.judge.images import always_verified, image_uses
 from kelvin_provision.cluster.kubernetes.judge.ports import ListeningPorts, claims_ports, conflicts_on_node
-from kelvin_provision.cluster.kubernetes.judge.scheduling import unplaceable
-from kelvin_provision.cluster.kubernetes.render.objects import namespace_of
+from kelvin_provision.cluster.kubernetes.judge.scheduling import fitting, unplaceable
+from kelvin_provision.cluster.kubernetes.render.objects import namespace_of, template_of
 from kelvin_provision.cluster.survey import ClusterInfo, ResourceDemand, Survey
 from kelvin_provision.errors import ClusterDenied, ProvisionError
 from kelvin_provision.spec.workload import Object
@@ -29,11 +29,14 @@ def survey(
     denied, allowed = _permissions(api, namespace, desired)
     resources: tuple[ResourceDemand, ...] = ()
     nodes: list[Object] = []
+    names: set[str] = set()
     try:
         nodes = api.list_objects("v1", "Node", None)
-        pods = api.list_objects("v1", "Pod", None, fields=f"spec.nodeName={info.node}")
-        own = next((node for node in nodes if node["metadata"]["name"] == info.node), {})
-        resources = resource_demands(desired, pods, own)
+        candidates = _candidates(desired, nodes, info.node)
+        names = {node["metadata"]["name"] for node in candidates}
+        pods = api.list_objects("v1", "Pod", None, fields=f"spec.nodeName={info.node}" if len(names) == 1 else "")
+        there = [pod for pod in pods if len(names) == 1 or (pod.get("spec") or {}).get("nodeName") in names]
+        resources = resource_demands(desired, there, *candidates)
     except ClusterDenied:
         denied.append("list pods of all namespaces (free capacity is unknown)")
     places = _namespaces(namespace, desired)
@@ -45,6 +48,7 @@ def survey(
     return Survey(
         images=images,
         resources=resources,
+        room_of=tuple(sorted(names)),
         denied=tuple(denied),
         allowed=allowed,
         port_conflicts=tuple(conflicts_on_node(desired, services, listening() if claims else (), info.node, nodes)),
@@ -52,6 +56,13 @@ def survey(
         unplaceable=tuple(filter(None, unplaced)),
         always_verified=always_verified(images, _kubelet_settings(api, info.node)) if verifies else frozenset(),
     )
+
+
+def _candidates(desired: Mapping[str, Sequence[Object]], nodes: Sequence[Object], ours: str) -> list[Object]:
+    """The nodes that may take pods of these objects; ours where no other one does."""
+    pods = [(template.get("spec") or {}) for objects in desired.values() for item in objects if (template := template_of(item))]
+    names = {node["metadata"]["name"] for pod in pods for node in fitting(nodes, pod)}
+    return [node for node in nodes if node["metadata"]["name"] in (names or {ours})]
 
 
 def _kubelet_settings(api: Api, node: str) -> Object:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.ledger.rows.common import sound
+from kelvin_provision.ledger.rows.common import distinct_locks, sound
 from kelvin_provision.ledger.rows.damage import Row
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.wait_reason import WaitKind
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ def images_of(ledger: Ledger, node: str) -> frozenset[str]:
     """`ImageLock.name` of each image that a node of the cluster needs."""
     with ledger.reading() as db:
         return frozenset(str(row[0]) for row in db.execute("SELECT DISTINCT image FROM places WHERE node = ?", (node,)))
+
+
+def whole_images(ledger: Ledger) -> tuple[ImageLock, ...]:
+    """Those of versions that are whole on this box, as far as they can be read; other nodes may lack them."""
+    query = (
+        "SELECT workload, number, locks FROM revisions WHERE locks IS NOT NULL AND"
+        " (download = 'ready' OR (json_valid(waiting) AND json_extract(waiting, '$.kind') = :nodes))"
+    )
+    with ledger.reading() as db:
+        return distinct_locks(db, query, {"nodes": WaitKind.NODES.value}, sound_only=True)
 
 
 def marked_images(ledger: Ledger) -> Mapping[str, Mapping[str, frozenset[str]]]:

@@ -17,6 +17,7 @@ from kelvin_provision.errors import BundleRevoked, BundleUnsuitable, RuntimeUnre
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.media import further
+from kelvin_provision.nodes.where.site import members
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.runtimes.protocol import ImageStorage
 from kelvin_provision.spec.images import images_of
@@ -64,7 +65,7 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
     requests = Requests() if request.images_only else requests_of(bundle, ctx.settings, trust, allow_latest=request.allow_latest)
     refuse_unsigned(trust, [spec.name for spec in requests.specs], requests.signed)
     if requests.specs:
-        refuse_unsupported(ctx.cluster, requests.specs)
+        refuse_unsupported(ctx.cluster, requests.specs, members(ctx))
     locks, others = locks_of(bundle, _references(request, requests, contents, box), box)
     images = tuple(dict.fromkeys(locks.values()))
     documents = {blob.digest for lock in images for blob in (lock.index, lock.manifest) if blob}

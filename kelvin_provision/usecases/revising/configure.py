@@ -9,6 +9,7 @@ from typing import Any
 from kelvin_provision.context import Context
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.masking.documents import mask_document
+from kelvin_provision.nodes.where.site import members
 from kelvin_provision.settings import secrets
 from kelvin_provision.spec.manifest_keys import is_modern
 from kelvin_provision.spec.read.findings import Document, Findings, refuse_all
@@ -41,7 +42,7 @@ def configure(ctx: Context, request: ConfigureRequest) -> DeployResult:
     configuration = with_hidden(request.configuration, spec.configuration)
     _refuse_invalid(ctx, configuration)
     changed = replace(spec, configuration=configuration, payload=with_configuration(spec.payload, configuration))
-    refuse_unsupported(ctx.cluster, [changed])
+    refuse_unsupported(ctx.cluster, [changed], members(ctx))
     revisions, cancelled = store(ctx, [changed])
     return DeployResult(revisions, (*cancelled, *wake(ctx)))
 

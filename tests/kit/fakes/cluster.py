@@ -110,7 +110,7 @@ class FakeCluster:
 
     def nodes(self) -> tuple[ClusterNode, ...]:
         self._enter("nodes")
-        return tuple(node._replace(labels=dict.fromkeys(self.marks.get(node.name, ()), "fake")) for node in self.site)
+        return tuple(node._replace(labels={**node.labels, **dict.fromkeys(self.marks.get(node.name, ()), "fake")}) for node in self.site)
 
     def places(self, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
         self._enter("places", *desired)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.cluster.kubernetes import identity
+from kelvin_provision.cluster.kubernetes.judge.capacity import resource_demands
 from kelvin_provision.cluster.kubernetes.judge.places import bound, may_run, places
 from kelvin_provision.cluster.kubernetes.judge.ports import conflicts_in_cluster, conflicts_on_node
 from kelvin_provision.cluster.kubernetes.render.objects import HOSTNAME, Context
@@ -248,3 +249,15 @@ def test_a_program_of_this_node_is_in_the_way_of_pods_that_may_come_here():
     assert found() == ["w"]
     assert found(nodeSelector={HOSTNAME: "host-a"}) == ["w"]
     assert found(nodeSelector={HOSTNAME: "host-b"}) == []
+
+
+def test_room_is_reckoned_on_the_nodes_that_may_take_the_pods():
+    def sized(name, cpu):
+        return node(name) | {"status": {"allocatable": {"cpu": cpu}}}
+
+    pods = [{"spec": {"containers": [{"resources": {"requests": {"cpu": "1"}}}]}, "status": {"phase": "Running"}}]
+    item = workload()
+    item["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "3"}}
+    (alone, *_) = resource_demands({"w": [item]}, pods, sized("node-a", "2"))
+    (both, *_) = resource_demands({"w": [item]}, pods, sized("node-a", "2"), sized("node-b", "4"))
+    assert ((alone.requested, alone.available), (both.requested, both.available)) == ((3.0, 1.0), (3.0, 5.0))

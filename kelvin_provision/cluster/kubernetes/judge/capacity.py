@@ -1,4 +1,4 @@
-"""Compares what new pods request with what is free on our node. Pure."""
+"""Compares what new pods request with what is free on the nodes that may take them. Pure."""
 
 from __future__ import annotations
 
@@ -42,12 +42,15 @@ def _pod_level(spec: Object, total: Amounts) -> Amounts:
     return {name: value for name, value in limits.items() if name not in total} | requests
 
 
-def resource_demands(desired: Mapping[str, Sequence[Object]], pods: Iterable[Object], node: Object) -> tuple[ResourceDemand, ...]:
-    """Return one entry for each requested resource. Old pods keep running beside new ones, unless they are deleted first."""
+def resource_demands(desired: Mapping[str, Sequence[Object]], pods: Iterable[Object], *nodes: Object) -> tuple[ResourceDemand, ...]:
+    """Return one entry for each requested resource. Old pods keep running beside new ones, unless they are deleted first.
+
+    `pods` are all of these nodes, which are reckoned together: which of them takes a pod is the scheduler's to decide.
+    """
     pods = [pod for pod in pods if is_alive(pod)]
     used = _sum(pod_requests(pod.get("spec") or {}) for pod in pods)
     requested = _sum(_workload_requests(objects, [pod for pod in pods if owner(pod) == name]) for name, objects in desired.items())
-    allocatable = _amounts((node.get("status") or {}).get("allocatable") or {})
+    allocatable = _sum(_amounts((node.get("status") or {}).get("allocatable") or {}) for node in nodes)
     return tuple(
         ResourceDemand(name, requested[name], allocatable.get(name, 0.0) - used.get(name, 0.0)) for name in RESOURCES if requested.get(name)
     )

@@ -1,0 +1,60 @@
+"""Which nodes have all that they need of a version, and whether it is ready. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from kelvin_provision.ledger.nodes.places import PlaceRow
+from kelvin_provision.wait_reason import WaitKind, WaitReason
+
+NOWHERE = "nowhere: no node that has joined may run it"
+
+
+class NodeView(NamedTuple):
+    """A node that is brought images. `images` are those that it has; `failed` says of others why it has not. `away`: since when."""
+
+    name: str
+    images: frozenset[str] = frozenset()
+    failed: Mapping[str, str] = {}
+    away: str | None = None
+    draining: bool = False
+
+    def lacks(self, needed: Collection[str]) -> str:
+        """What keeps it from having these images; empty where it has them. Says nothing that changes while it stays the same."""
+        missing = [image for image in needed if image not in self.images]
+        if not missing:
+            return ""
+        if self.away:
+            return f"{self.name} away since {self.away}"
+        why = next((self.failed[image] for image in missing if image in self.failed), "")
+        return f"{self.name}: {why}" if why else f"{self.name} is downloading"
+
+
+class Standing(NamedTuple):
+    """How many of the nodes that need a version have it, what keeps the others, and whether that is enough."""
+
+    here: int
+    total: int
+    missing: tuple[str, ...]
+    ready: bool
+
+    @property
+    def reason(self) -> WaitReason | None:
+        """None where nothing is missing."""
+        if self.here == self.total and self.ready:
+            return None
+        return WaitReason(WaitKind.NODES, ", ".join([f"{self.here}/{self.total}", *self.missing]) if self.total else NOWHERE)
+
+
+def judge(places: Collection[PlaceRow], views: Mapping[str, NodeView], policy: str | int) -> Standing:
+    """`views` by the name in the cluster; `policy` as in the setting `staging.nodes`. A drained node is not waited for."""
+    needed: dict[str, set[str]] = {}
+    for place in places:
+        if place.node in views and not views[place.node].draining:
+            needed.setdefault(place.node, set()).add(place.image)
+    lacking = {node: text for node, images in sorted(needed.items()) if (text := views[node].lacks(sorted(images)))}
+    here, total = len(needed) - len(lacking), len(needed)
+    waited = [node for node in lacking if not (policy == "available" and views[node].away)]
+    ready = here >= min(policy, total) if isinstance(policy, int) else not waited
+    return Standing(here, total, tuple(lacking.values()), ready and here > 0)

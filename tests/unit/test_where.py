@@ -1,0 +1,316 @@
+"""Where the images of a version are needed, who has them, and when it is ready: a leader with members that report."""
+
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision.agent import turn
+from kelvin_provision.applying.selection import appliable
+from kelvin_provision.checks import before_apply
+from kelvin_provision.cluster.kubernetes.render.placing import mark_of
+from kelvin_provision.cluster.nodes import ClusterNode, Place
+from kelvin_provision.errors import ClusterUnreachable
+from kelvin_provision.ledger.nodes import membership, places, reports, tokens
+from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken
+from kelvin_provision.ledger.nodes.places import PlaceRow
+from kelvin_provision.ledger.staging_state import Ready, Spread, StagingState, Tried, transition
+from kelvin_provision.nodes.where.needs import needs
+from kelvin_provision.nodes.where.standing import NOWHERE, NodeView, judge
+from kelvin_provision.queries.items import item_of
+from kelvin_provision.refs import Platform
+from kelvin_provision.settings.model import StagingSettings
+from kelvin_provision.spec.enums import Download
+from kelvin_provision.usecases.apply import ApplyRequest, apply
+from kelvin_provision.wait_reason import WaitKind, WaitReason, describe, describe_with_name
+from tests.kit.box import Box
+from tests.kit.images import random_image
+from tests.kit.locks import lock_of
+
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+SINCE = "2026-11-28T14:02:00Z"
+
+# --- pure -----------------------------------------------------------------------------------------
+
+PUMP, SIDE = (lock_of(random_image([100]), f"r.io/{name}:1") for name in ("pump", "side"))
+
+
+def test_each_node_needs_the_images_of_the_pods_that_it_may_run():
+    found = [Place("w", "Deployment/w", (PUMP.pinned_reference,), ("a", "b", "stranger"), "m-1")]
+    site = {"a": AMD64, "b": AMD64, "c": AMD64}
+    assert needs([PUMP], found, site) == {PlaceRow("a", PUMP.name, "m-1"), PlaceRow("b", PUMP.name, "m-1")}
+
+
+def test_an_image_that_no_container_names_is_needed_everywhere():
+    found = [Place("w", "Deployment/w", (PUMP.pinned_reference,), ("a",), "m-1")]
+    assert needs([PUMP, SIDE], found, {"a": AMD64, "b": AMD64}) == {
+        PlaceRow("a", PUMP.name, "m-1"), PlaceRow("a", SIDE.name), PlaceRow("b", SIDE.name),
+    }  # fmt: skip
+
+
+def test_a_node_of_another_platform_needs_nothing_that_it_cannot_run():
+    found = [Place("w", "DaemonSet/w", (PUMP.pinned_reference,), ("a", "b"), "m-1")]
+    assert needs([PUMP, SIDE], found, {"a": AMD64, "b": ARM64}) == {PlaceRow("a", PUMP.name, "m-1"), PlaceRow("a", SIDE.name)}
+
+
+HAS = frozenset({"x", "y"})
+ALL = [PlaceRow(node, image) for node in "abc" for image in "xy"]
+
+
+def views(**others):
+    return {name: others.get(name, NodeView(name, HAS)) for name in "abc"}
+
+
+AWAY = NodeView("b", frozenset("x"), away=SINCE)
+FULL = NodeView("c", frozenset(), {"y": "no space left"})
+LATE = NodeView("c", frozenset("x"))
+
+
+@pytest.mark.parametrize(
+    ("others", "policy", "ready", "detail"),
+    [
+        ({}, "all", True, None),
+        ({"b": AWAY}, "all", False, f"2/3, b away since {SINCE}"),
+        ({"b": AWAY}, "available", True, f"2/3, b away since {SINCE}"),
+        ({"b": AWAY, "c": LATE}, "available", False, f"1/3, b away since {SINCE}, c is downloading"),
+        ({"b": AWAY, "c": FULL}, 1, True, f"1/3, b away since {SINCE}, c: no space left"),
+        ({"b": AWAY, "c": FULL}, 2, False, f"1/3, b away since {SINCE}, c: no space left"),
+        ({"b": AWAY._replace(draining=True)}, "all", True, None),
+        ({"b": AWAY._replace(images=HAS)}, "all", True, None),
+        ({}, 9, True, None),
+        (
+            {name: NodeView(name, away=SINCE) for name in "abc"},
+            "available",
+            False,
+            "0/3, " + ", ".join(f"{n} away since {SINCE}" for n in "abc"),
+        ),
+    ],
+)
+def test_how_many_nodes_must_have_it(others, policy, ready, detail):
+    standing = judge(ALL, views(**others), policy)
+    assert standing.ready is ready
+    assert (standing.reason.detail if standing.reason else None) == detail
+
+
+def test_what_may_run_nowhere_is_not_ready_and_says_so():
+    standing = judge([PlaceRow("stranger", "x")], views(), "all")
+    assert (standing.ready, standing.reason) == (False, WaitReason(WaitKind.NODES, NOWHERE))
+
+
+def test_the_reason_is_told_in_local_time_and_stays_the_same_in_the_ledger():
+    reason = WaitReason(WaitKind.NODES, "2/3, node-b away since 2026-01-02T14:02:00Z, c: no space")
+    text = describe(reason)
+    assert text.startswith("ready 2/3, node-b away since 2026-01-0")
+    assert text.endswith(", c: no space")
+    assert describe_with_name("pump", reason) == f"pump: {text}"
+    assert not reason.is_retry
+    assert describe(WaitReason(WaitKind.NODES, "1/2, b away since 2026-99-99T99:99:99Z")) == "ready 1/2, b away since 2026-99-99T99:99:99Z"
+
+
+def test_what_other_nodes_lack_is_said_of_a_ready_version_and_hides_nothing():
+    lacking = WaitReason(WaitKind.NODES, "1/2, b is downloading")
+    ready = transition(StagingState(Download.DOWNLOADING), Ready(nodes=lacking))
+    assert ready == StagingState(Download.READY, waiting=lacking)
+    assert transition(ready, Tried("")) == ready
+    assert transition(ready, Spread(None)) == StagingState(Download.READY)
+    refused = transition(ready, Tried("no such kind"))
+    assert refused.refused
+    assert transition(refused, Spread(lacking)) == refused
+    downloading = StagingState(Download.DOWNLOADING)
+    assert transition(downloading, Spread(lacking)) == downloading
+
+
+# --- a leader -------------------------------------------------------------------------------------
+
+
+def cluster_node(name, **labels):
+    return ClusterNode(name, AMD64, {"disk": "ssd", **labels}, name)
+
+
+class Leader(Box):
+    """With members that say what the test says."""
+
+    def join(self, *names, platform="linux/amd64"):
+        for name in names:
+            now = self.ledger.clock()
+            tokens.add(self.ledger, NodeToken(name * 8, now, "2099-01-01T00:00:00Z", "anna"))
+            node = Node(name, name * 8, None, "10.0.0.2:30500", Platform.parse(platform), name, "1.0", now, now)
+            assert membership.join(self.ledger, node, name * 8, now) is None
+            self.cluster.site = (*self.cluster.site, cluster_node(name))
+
+    def report(self, name, *images, state=NodeImageState.HERE, why=""):
+        now = self.ledger.clock()
+        given = tuple(NodeImage(name, image, state, why, now, 0) for image in images)
+        reports.record(self.ledger, name, reports.Said("10.0.0.2:30500", "linux/amd64", name, "1.0", None, (), given))
+
+    def staged(self, name):
+        return self.ledger.workload(name).staged
+
+    def images(self, name):
+        return [lock.name for lock in self.staged(name).locks]
+
+    def mark(self, name):
+        return mark_of([lock.pinned_reference for lock in self.staged(name).locks], "fake")
+
+
+@pytest.fixture
+def leader(tmp_path):
+    made = Leader(tmp_path / "state")
+    yield made
+    made.close()
+
+
+def test_a_box_that_leads_no_others_asks_the_cluster_nothing_new(leader):
+    leader.deploy("pump")
+    leader.turn()
+    assert appliable(leader.staged("pump"))
+    assert not {verb for verb, _ in leader.cluster.calls} & {"nodes", "places", "mark_nodes"}
+
+
+def test_a_version_is_ready_when_each_node_that_may_run_it_has_said_so(leader):
+    leader.join("node-b", "node-c")
+    leader.deploy("pump")
+    leader.turn()
+    (image,) = leader.images("pump")
+    assert places.images_of(leader.ledger, "node-b") == {image}
+    assert not appliable(leader.staged("pump"))
+    assert item_of(leader.ledger.workload("pump")).staged.status.warnings == ("ready 1/3, node-b is downloading, node-c is downloading",)
+    leader.report("node-b", image)
+    leader.turn()
+    assert leader.staged("pump").cause == "ready 2/3, node-c is downloading"
+    assert leader.cluster.marks == {name: {leader.mark("pump")} for name in ("fake-node", "node-b")}
+    leader.report("node-c", image, state=NodeImageState.FAILED, why="no space left")
+    leader.turn()
+    assert leader.staged("pump").cause == "ready 2/3, node-c: no space left"
+    leader.report("node-c", image)
+    leader.turn()
+    assert (appliable(leader.staged("pump")), leader.staged("pump").cause) == (True, None)
+    assert set(leader.cluster.marks) == {"fake-node", "node-b", "node-c"}
+
+
+def test_a_node_that_is_away_is_waited_for_or_named(leader):
+    leader.join("node-b")
+    leader.deploy("pump")
+    leader.turn()
+    reports.silent(leader.ledger, ["node-b"], SINCE)
+    leader.turn()
+    assert not appliable(leader.staged("pump"))
+    assert "node-b away since" in leader.staged("pump").cause
+    leader.settings = replace(leader.settings, staging=StagingSettings(nodes="available"))
+    leader._connections = None
+    leader.turn()
+    assert appliable(leader.staged("pump"))
+    assert leader.staged("pump").waiting == WaitReason(WaitKind.NODES, f"1/2, node-b away since {SINCE}")
+    leader.report("node-b", *leader.images("pump"))
+    leader.turn()
+    assert leader.staged("pump").cause is None
+
+
+def test_a_version_needs_only_the_nodes_that_may_run_it(leader):
+    leader.join("node-b", "node-c")
+    leader.cluster.placing["pump"] = ("node-b",)
+    leader.deploy("pump")
+    leader.turn()
+    assert [places.images_of(leader.ledger, name) for name in ("fake-node", "node-c")] == [frozenset(), frozenset()]
+    assert leader.staged("pump").cause == "ready 0/1, node-b is downloading"
+    leader.report("node-b", *leader.images("pump"))
+    leader.turn()
+    assert appliable(leader.staged("pump"))
+    assert set(leader.cluster.marks) == {"node-b"}
+
+
+def test_a_new_node_gets_what_is_staged_and_what_runs_before_it_is_used(leader):
+    leader.join("node-b")
+    leader.deploy("pump")
+    leader.turn()
+    leader.report("node-b", *leader.images("pump"))
+    leader.turn()
+    apply(leader.ctx, ApplyRequest(("pump",)))
+    leader.deploy("pump", version="2.0.0")
+    leader.turn()
+    leader.report("node-b", *leader.images("pump"), leader.ledger.workload("pump").running.locks[0].name)
+    leader.turn()
+    leader.join("node-c")
+    leader.turn()
+    both = {leader.images("pump")[0], leader.ledger.workload("pump").running.locks[0].name}
+    assert places.images_of(leader.ledger, "node-c") == both
+    assert "node-c" not in leader.cluster.marks
+    assert appliable(leader.staged("pump")), "what was ready stays so"
+    assert leader.staged("pump").cause == "ready 2/3, node-c is downloading"
+    leader.report("node-c", *both)
+    leader.turn()
+    assert len(leader.cluster.marks["node-c"]) == 2
+
+
+def test_a_node_loses_its_mark_with_its_image_and_when_it_is_removed(leader):
+    leader.join("node-b", "node-c")
+    leader.deploy("pump")
+    leader.turn()
+    for name in ("node-b", "node-c"):
+        leader.report(name, *leader.images("pump"))
+    leader.turn()
+    leader.report("node-b")
+    membership.remove(leader.ledger, "node-c", actor="anna")
+    leader.turn()
+    assert set(leader.cluster.marks) == {"fake-node"}
+
+
+def test_a_change_of_the_nodes_places_all_versions_again_and_nothing_else_does(leader):
+    leader.join("node-b")
+    leader.deploy("pump")
+    memory = turn.Memory.of(leader.agent())
+    turn.take(leader.agent(), memory)
+    leader.report("node-b", *leader.images("pump"))
+    turn.take(leader.agent(), memory)
+    before = leader.cluster.calls.count(("places", "pump"))
+    turn.take(leader.agent(), memory)
+    assert leader.cluster.calls.count(("places", "pump")) == before
+    leader.cluster.site = (leader.cluster.site[0], cluster_node("node-b", zone="2"))
+    leader.cluster.placing["pump"] = ("fake-node",)
+    turn.take(leader.agent(), memory)
+    assert places.images_of(leader.ledger, "node-b") == frozenset()
+
+
+def test_a_cluster_that_does_not_answer_leaves_all_as_it_is(leader):
+    leader.join("node-b")
+    leader.deploy("pump")
+    leader.turn()
+
+    def silent(verb, _workload):
+        if verb in {"nodes", "places"}:
+            raise ClusterUnreachable("no answer")
+
+    leader.cluster.before = silent
+    leader.report("node-b", *leader.images("pump"))
+    leader.turn()
+    assert leader.staged("pump").waiting.kind is WaitKind.CLUSTER_UNREACHABLE
+    leader.cluster.before = lambda _verb, _workload: None
+    leader.turn()
+    assert appliable(leader.staged("pump"))
+
+
+# --- what check says ------------------------------------------------------------------------------
+
+
+def told(leader):
+    return [(each.status, each.text) for each in before_apply.run(leader.ctx, leader.ledger.workloads()) if each.id == "nodes"]
+
+
+def test_check_names_the_nodes_that_lack_images(leader):
+    leader.join("node-b")
+    leader.deploy("pump")
+    leader.turn()
+    assert told(leader) == [("error", "pump: ready 1/2, node-b is downloading")]
+    leader.report("node-b", *leader.images("pump"))
+    leader.turn()
+    assert told(leader) == [("ok", "pump: on all 2 nodes that may run it")]
+    leader.join("node-c")
+    leader.settings = replace(leader.settings, staging=StagingSettings(nodes=1))
+    leader._connections = None
+    leader.turn()
+    assert told(leader) == [("warning", "pump: ready 2/3, node-c is downloading; its pods are kept to the others")]
+
+
+def test_check_of_a_box_that_leads_no_others_says_nothing_of_nodes(leader):
+    leader.deploy("pump")
+    leader.turn()
+    assert told(leader) == []
