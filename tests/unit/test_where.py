@@ -10,11 +10,12 @@ from kelvin_provision.checks import before_apply
 from kelvin_provision.cluster.kubernetes.render.placing import mark_of
 from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.errors import ClusterUnreachable
-from kelvin_provision.ledger.nodes import membership, places, reports, tokens
+from kelvin_provision.ledger.nodes import membership, places, reading, reports, tokens
 from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken
 from kelvin_provision.ledger.nodes.places import PlaceRow
 from kelvin_provision.ledger.staging_state import Ready, Spread, StagingState, Tried, transition
 from kelvin_provision.nodes.where.needs import needs
+from kelvin_provision.nodes.where.placement import Placed
 from kelvin_provision.nodes.where.standing import NOWHERE, NodeView, judge
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.refs import Platform
@@ -218,6 +219,19 @@ def test_a_version_needs_only_the_nodes_that_may_run_it(leader):
     assert set(leader.cluster.marks) == {"node-b"}
 
 
+def test_a_member_shall_have_what_it_may_run_and_everything_before_the_cluster_knows_it(leader):
+    leader.join("node-b", "node-c")
+    leader.cluster.placing["pump"] = ("node-b",)
+    leader.deploy("pump", "fan")
+    leader.turn()
+    pump, fan = leader.images("pump") + leader.images("fan")
+    by_name = {member.name: member for member in reading.nodes(leader.ledger)}
+    shall = {name: {lock.name for lock in Placed().images(leader.ledger, member)} for name, member in by_name.items()}
+    assert shall == {"node-b": {pump, fan}, "node-c": {fan}}
+    assert len(list(Placed().images(leader.ledger, replace(by_name["node-c"], cluster_node="")))) == 2
+    assert list(Placed().images(leader.ledger, replace(by_name["node-b"], platform=ARM64))) == []
+
+
 def test_a_new_node_gets_what_is_staged_and_what_runs_before_it_is_used(leader):
     leader.join("node-b")
     leader.deploy("pump")
@@ -261,9 +275,9 @@ def test_a_change_of_the_nodes_places_all_versions_again_and_nothing_else_does(l
     turn.take(leader.agent(), memory)
     leader.report("node-b", *leader.images("pump"))
     turn.take(leader.agent(), memory)
-    before = leader.cluster.calls.count(("places", "pump"))
+    before = leader.cluster.calls.count(("places", "pump/1"))
     turn.take(leader.agent(), memory)
-    assert leader.cluster.calls.count(("places", "pump")) == before
+    assert leader.cluster.calls.count(("places", "pump/1")) == before
     leader.cluster.site = (leader.cluster.site[0], cluster_node("node-b", zone="2"))
     leader.cluster.placing["pump"] = ("fake-node",)
     turn.take(leader.agent(), memory)

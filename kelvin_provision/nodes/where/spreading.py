@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from kelvin_provision.cluster.labels import MARK
 from kelvin_provision.cluster.nodes import ClusterNode
@@ -17,6 +19,9 @@ from kelvin_provision.nodes.where.site import Site, leads, members, site, views
 from kelvin_provision.nodes.where.standing import NodeView, Standing, judge
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.workload import Object
+
+CHUNK = 50
 
 
 @dataclass
@@ -43,9 +48,8 @@ def _refresh(ctx: Context, memory: SiteMemory) -> None:
     nodes, here = ctx.cluster.nodes(), site(ctx)
     token = (here.platforms, tuple(map(_lasting, nodes)))
     if token != memory.token:
-        for revision in ctx.ledger.each_revision():
-            if revision.locks:
-                place(ctx, revision, revision.locks, here)
+        for chunk in _chunks(each for each in ctx.ledger.each_revision() if each.locks):
+            _place(ctx, {f"{each.workload}/{each.number}": (each, each.locks or ()) for each in chunk}, here)
         memory.token = token
     seen = views(ctx, here)
     set_marks(ctx, seen, nodes)
@@ -61,12 +65,27 @@ def place(ctx: Context, revision: Revision, locks: Sequence[ImageLock], here: Si
         if not leads(ctx):
             return
         here = site(ctx)
-    try:
-        objects = revision.objects or ctx.cluster.render(revision.spec, locks, revision.number, members(ctx))
-    except RequestRefused:
-        return
-    rows = needs(locks, ctx.cluster.places({revision.workload: objects}), here.platforms)
-    places.record(ctx.ledger, revision, rows)
+    _place(ctx, {revision.workload: (revision, locks)}, here)
+
+
+def _place(ctx: Context, versions: Mapping[str, tuple[Revision, Sequence[ImageLock]]], here: Site) -> None:
+    """By any name. The nodes are read once for all of them."""
+    objects: dict[str, Sequence[Object]] = {}
+    others = members(ctx)
+    for name, (revision, locks) in versions.items():
+        with suppress(RequestRefused):
+            objects[name] = revision.objects or ctx.cluster.render(revision.spec, locks, revision.number, others)
+    where = ctx.cluster.places(objects)
+    for name in objects:
+        revision, locks = versions[name]
+        places.record(ctx.ledger, revision, needs(locks, [place for place in where if place.workload == name], here.platforms))
+
+
+def _chunks(revisions: Iterable[Revision]) -> Iterator[tuple[Revision, ...]]:
+    """So many are in memory at a time."""
+    iterator = iter(revisions)
+    while chunk := tuple(islice(iterator, CHUNK)):
+        yield chunk
 
 
 def standing(ctx: Context, revision: Revision) -> Standing | None:
