@@ -7,7 +7,7 @@ from pathlib import Path
 from kelvin_provision.ledger import history, holds, local_names, orders, requests, traffic
 from kelvin_provision.ledger.model import Entry
 from kelvin_provision.ledger.nodes import membership, places, reports, tokens
-from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken
+from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken, PlaceRow
 from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.refs import Platform
@@ -70,7 +70,7 @@ def full_ledger(folder):
     traffic.draw(ledger, "2026-01-01", 100, 1000)
     believe(box)
     lead(box)
-    places.record(ledger, ledger.workload("pump").running, [places.PlaceRow("node-b", helper.name, "kelvin-provision/images-0")])
+    places.record(ledger, ledger.workload("pump").running, [PlaceRow("node-b", helper.name, "kelvin-provision/images-0")])
     history.record(ledger, Entry(ledger.clock(), "anna", "apply", "pump", 2, "failed", "exit code 3", evidence=("pump: exit code 3",)))
     return box
 

@@ -3,7 +3,7 @@
 import pytest
 
 from kelvin_provision.ledger.nodes import places
-from kelvin_provision.ledger.nodes.places import PlaceRow
+from kelvin_provision.ledger.nodes.model import PlaceRow
 from tests.kit.box import Box
 
 

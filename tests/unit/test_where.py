@@ -11,8 +11,7 @@ from kelvin_provision.cluster.kubernetes.render.placing import mark_of
 from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.ledger.nodes import membership, places, reading, reports, tokens
-from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken
-from kelvin_provision.ledger.nodes.places import PlaceRow
+from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken, PlaceRow
 from kelvin_provision.ledger.staging_state import Ready, Spread, StagingState, Tried, transition
 from kelvin_provision.nodes.where.needs import needs
 from kelvin_provision.nodes.where.placement import Placed

@@ -62,3 +62,12 @@ class NodeToken:
     actor: str
     used: str | None = None
     node: str | None = None
+
+
+@dataclass(frozen=True)
+class PlaceRow:
+    """A node of the cluster that needs an image (`ImageLock.name`). `mark`: for pods that are kept to nodes with this label."""
+
+    node: str
+    image: str
+    mark: str = ""

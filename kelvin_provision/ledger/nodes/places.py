@@ -5,22 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.nodes.model import PlaceRow
 from kelvin_provision.ledger.rows.common import distinct_locks, sound
 from kelvin_provision.ledger.rows.damage import Row
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.wait_reason import WaitKind
-
-
-@dataclass(frozen=True)
-class PlaceRow:
-    """A node of the cluster that needs an image (`ImageLock.name`). `mark`: for pods that are kept to nodes with this label."""
-
-    node: str
-    image: str
-    mark: str = ""
 
 
 def record(ledger: Ledger, revision: Revision, places: Iterable[PlaceRow]) -> bool:

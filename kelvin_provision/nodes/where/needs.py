@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from kelvin_provision.cluster.nodes import Place
-from kelvin_provision.ledger.nodes.places import PlaceRow
+from kelvin_provision.ledger.nodes.model import PlaceRow
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 

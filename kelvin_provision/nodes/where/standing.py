@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from kelvin_provision.ledger.nodes.places import PlaceRow
+from kelvin_provision.ledger.nodes.model import PlaceRow
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 NOWHERE = "nowhere: no node that has joined may run it"

@@ -119,7 +119,13 @@ class FakeCluster:
             workload: [str(item["spec"]["image"]) for item in objects if "image" in item["spec"]] for workload, objects in desired.items()
         }
         return tuple(
-            Place(workload, f"Thing/{workload}", tuple(names), self.placing.get(workload.partition("/")[0], everywhere), mark_of(names, "fake"))
+            Place(
+                workload,
+                f"Thing/{workload}",
+                tuple(names),
+                self.placing.get(workload.partition("/")[0], everywhere),
+                mark_of(names, "fake"),
+            )
             for workload, names in images.items()
             if names
         )
