@@ -86,6 +86,7 @@ from kelvin_provision.errors.images import (
     TransferStopped,
 )
 from kelvin_provision.errors.nodes import (
+    CopyInvalid,
     LeaderUnreachable,
     NodeForeign,
     NodeProtocolInvalid,
@@ -159,6 +160,7 @@ __all__ = [
     "ClusterRefused",
     "ClusterUnreachable",
     "ConfirmationNeeded",
+    "CopyInvalid",
     "CursorInvalid",
     "DeltaBaseDamaged",
     "DeltaBaseMissing",

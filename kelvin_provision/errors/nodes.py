@@ -26,3 +26,10 @@ class LeaderUnreachable(ProvisionError):
 
     code, exit_code, temporary = "leader-unreachable", os.EX_UNAVAILABLE, True
     hint_default = "on the leader, see whether its agent runs"
+
+
+class CopyInvalid(ProvisionError):
+    """The file is no copy of a ledger, or a damaged one."""
+
+    code, exit_code = "copy-invalid", os.EX_DATAERR
+    hint_default = "copy the file again, or make another one"

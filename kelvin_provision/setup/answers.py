@@ -27,7 +27,8 @@ class NewUser:
 class Answers:
     """`cluster` is auto, a type or the name of what was found. `api`: whether its service is wanted; None: as it is, on a new box yes.
 
-    `start`: False for an image that is built: services start with the box, and nothing is made that only one box may have.
+    `start`: False for an image that is built: services start with the box, and nothing is made that only one box may have. `copy`: that of
+    a ledger, from which this box is to lead.
     """
 
     cluster: str | None = None
@@ -39,6 +40,7 @@ class Answers:
     api: bool | None = None
     user: NewUser | None = None
     start: bool = True
+    copy: Path | None = None
 
     @property
     def asks_for_cluster(self) -> bool:

@@ -15,6 +15,8 @@ from kelvin_provision.api_service import service as api_service
 from kelvin_provision.api_service.libraries import refuse_missing
 from kelvin_provision.errors import ClusterMissing, FileUnreadable, UsageRefused
 from kelvin_provision.hints import command
+from kelvin_provision.leading.copy.contents import Contents
+from kelvin_provision.leading.identity import host_of
 from kelvin_provision.ledger.ledger import utc_now
 from kelvin_provision.masking.text import mask_logins
 from kelvin_provision.settings import keys as setting_keys
@@ -59,6 +61,7 @@ class Plan:
     api: bool
     changes: tuple[Change, ...]
     warnings: tuple[str, ...] = ()
+    copy: Contents | None = None
 
     @property
     def adds_user(self) -> bool:
@@ -72,7 +75,7 @@ class Plan:
 def make(box: NewBox, answers: Answers, present: Present | None = None) -> Plan:
     """Raises ClusterMissing, ApiMissing, ServiceFailed for a masked unit, Locked, as `look_at`, and what a wrong answer raises.
 
-    Those are UsageRefused, FileUnreadable, ListenRefused, KeyInvalid, NameTaken, PasswordRefused and SettingsInvalid.
+    Those are UsageRefused, FileUnreadable, ListenRefused, KeyInvalid, NameTaken, PasswordRefused, SettingsInvalid and CopyInvalid.
     """
     present = present or look_at(box)
     api = answers.api if answers.api is not None else present.is_new or present.has_api
@@ -88,9 +91,29 @@ def make(box: NewBox, answers: Answers, present: Present | None = None) -> Plan:
     text = text_of(box.place.path.resolve())
     after = site_file.text_with(str(box.place.path), text, values)
     loaded = box.sources.load({box.place.path: after.encode()})
-    plan = Plan(present, answers, candidates, choice, values, loaded.settings, copies, api, ())
-    warnings = (*_overridden(box, loaded, values), *_left_behind(plan), *_required(plan))
+    copy = _copy(answers, loaded.settings)
+    plan = Plan(present, answers, candidates, choice, values, loaded.settings, copies, api, (), copy=copy)
+    warnings = (*_overridden(box, loaded, values), *_left_behind(plan), *_required(plan), *_of_copy(plan))
     return replace(plan, changes=tuple(_changes(box, plan, text)), warnings=warnings)
+
+
+def _copy(answers: Answers, settings: Settings) -> Contents | None:
+    """Every byte of it is read. Raises UsageRefused, FileUnreadable, CopyInvalid, StateTooNew."""
+    if answers.copy is None:
+        return None
+    from kelvin_provision.leading.copy import reading, restoring
+
+    if not answers.start:
+        raise UsageRefused("a copy of a ledger belongs to one box: not for an image", hint="leave out --from")
+    restoring.refuse_workloads(settings.state_dir)
+    return reading.verified(answers.copy)
+
+
+def _of_copy(plan: Plan) -> Iterator[str]:
+    if plan.copy is None:
+        return
+    yield f"{host_of(plan.copy.holder)} does not lead any more once this is done, also if it comes back: it refuses every change"
+    yield "settings, secrets and images are not in the copy: bring the first two from the other box"
 
 
 def _refuse_user(answers: Answers, present: Present) -> None:
@@ -159,6 +182,9 @@ def _changes(box: NewBox, plan: Plan, text: str) -> Iterator[Change]:
     yield from _settings(box, plan, text)
     state = plan.settings.state_dir
     yield Change("folder", str(state), UNCHANGED if state.is_dir() else "made")
+    if brought := plan.copy:
+        detail = f"of {brought.box}, made {brought.made}: {brought.workloads} workloads, {brought.nodes} other nodes"
+        yield Change("ledger", str(state / "ledger.db"), "restored", detail)
     if user := plan.answers.user:
         outcome = "added" if plan.adds_user else UNCHANGED
         yield Change("user", user.name, outcome, user.level.value if plan.adds_user else "it is there already")

@@ -378,6 +378,7 @@ ELSEWHERE = {
     "node-foreign": "tests/unit/test_nodes_protocol.py",
     "node-protocol-invalid": "tests/unit/test_nodes_protocol.py",
     "leader-unreachable": "tests/unit/test_nodes_protocol.py",
+    "copy-invalid": "tests/unit/test_ledger_copy.py",
     "lead-elsewhere": "tests/unit/test_leading.py",
     "service-failed": "tests/real/test_systemd.py",
     "signature-missing": "tests/cli/test_keys.py",

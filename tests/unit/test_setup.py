@@ -470,3 +470,25 @@ def test_settings_that_are_there_are_not_asked_for(fresh):
     fresh.site.write_text("registry: r.example\ncluster: {name: line-3, type: docker}\n")
     asked = [question.label for question in questions.missing(look_at(fresh.box), find(fresh.root.look()), Answers())]
     assert asked == ["Keys", "Address"]
+
+
+def test_from_a_copy_it_leads_in_place_of_the_box_that_made_it(fresh, tmp_path):
+    lost, path = Box(tmp_path / "lost"), tmp_path / "copy"
+    lost.up("1.0.0", "a")
+    written = lost.ended("support-bundle", "--ledger-copy", "-o", str(path))
+    assert "1 workloads, 0 other nodes" in written.stdout
+    assert path.stat().st_mode & 0o777 == 0o600
+    made = plan.make(fresh.box, Answers(copy=path))
+    assert not fresh.state.exists()
+    assert outcomes(made.changes)[f"ledger {fresh.state}/ledger.db"] == "restored"
+    assert any("does not lead any more" in text for text in made.warnings)
+    result = carry_out(fresh.box, made)
+    assert NO_USER not in result.warnings
+    box = Box(fresh.state)
+    assert set(box.states()) == {"a"}
+    with pytest.raises(UsageRefused, match="workloads of its own"):
+        plan.make(fresh.box, Answers(copy=path))
+    with pytest.raises(UsageRefused, match="not for an image"):
+        plan.make(fresh.box, Answers(copy=path, start=False))
+    box.close()
+    lost.close()

@@ -54,6 +54,7 @@ REASONS: dict[str, Reason] = {
         command("workloads list", "--live", instruction="systemctl status k3s docker; then"),
     ),
     "confirmation-needed": Reason("A script runs undeploy, stop or another command that removes or interrupts something."),
+    "copy-invalid": Reason("The file was not copied to its end, was changed on the way, or is another one, such as a support bundle."),
     "cursor-invalid": Reason("The next_page value was truncated, changed, or made by another version."),
     "delta-base-damaged": Reason("A failing disk, or another program that writes into the store or into the runtime's own files."),
     "delta-base-missing": Reason(

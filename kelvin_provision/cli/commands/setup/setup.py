@@ -35,6 +35,7 @@ _USER = Option("--user", metavar="NAME", help="The first user of the API; one th
 _LEVEL = Option("--level", metavar="LEVEL", help="The level of that user: read, operate, deploy or admin.")
 _FILE = Option("--password-file", metavar="FILE", help="The user's password is the first line of this file, with mode 0600.")
 _START = Option("--start/--no-start", help="Start the services now. --no-start is for images: nothing is made that only one box may have.")
+_FROM = Option("--from", metavar="COPY", help="Take the place of the box that made this copy (support-bundle --ledger-copy).")
 _DRY = Option("--dry-run", help="Show what would change, ask nothing, and change nothing.")
 
 
@@ -54,6 +55,7 @@ def command(
     password_stdin: Annotated[bool, Option("--password-stdin", help="The password is the first line of standard input.")] = False,
     no_user: Annotated[bool, Option("--no-user", help="Make no user now.")] = False,
     start: Annotated[bool, _START] = True,
+    copy: Annotated[Path | None, _FROM] = None,
     dry_run: Annotated[bool, _DRY] = False,
     exit_code: DryExitCode = False,
     yes: Annotated[bool, Option("-y", "--yes", help="Ask nothing: take the default of every answer that is not an option.")] = False,
@@ -63,6 +65,8 @@ def command(
     It looks for k3s, another Kubernetes or Docker Engine, asks what it cannot find out, shows what it will change, and asks before it
     does. Run it again at any time: it changes only what its options ask for, and what is missing. Every answer has an option; with
     --yes, nothing is asked. Exit code 1 if the box is set up and doctor finds an error.
+
+    With --from, it takes the place of the box that leads the cluster, whose ledger is in the copy: for one that is lost.
     """
     from kelvin_provision.cli.commands.config.setting import sources
     from kelvin_provision.cli.commands.setup import asking, shown
@@ -82,7 +86,7 @@ def command(
     box = NewBox(sources(session), Systemd.of(os.environ), Look(os.environ), lambda settings: context_of(session, settings=settings))
     present = look_at(box)
     config = expanded(str(kubeconfig)).absolute() if kubeconfig else None
-    answers = Answers(cluster, config, registry, cluster_name, tuple(trust_key or ()), tuple(listen or ()), api, start=start)
+    answers = Answers(cluster, config, registry, cluster_name, tuple(trust_key or ()), tuple(listen or ()), api, start=start, copy=copy)
     options = asking.UserOptions(user, level, password_file, password_stdin, none=no_user, later=dry_run)
     ask = is_terminal(sys.stdin) and is_terminal(sys.stderr)
     candidates = find(box.look)
