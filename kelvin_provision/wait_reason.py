@@ -28,6 +28,7 @@ class WaitKind(StrEnum):
     CLUSTER_UNREACHABLE = "cluster-unreachable"
     NO_SPACE = "no-space"
     IMAGE_UNSIGNED = "image-unsigned"
+    DELTA_MISSING = "delta-missing"
     OUR_BUG = "our-bug"
     ERROR = "error"
     """Any other error that is no fault of what waits."""

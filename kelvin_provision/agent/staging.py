@@ -11,12 +11,14 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, TransferStopped
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import system_errors
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger import history
+from kelvin_provision.ledger.model import Entry, Revision
 from kelvin_provision.ledger.staging_state import Ready, Received, Waiting, reason_of
 from kelvin_provision.nodes.where import spreading
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Blobs, Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.protocol import Blobs, DeltaOffers, Resolved, SignatureDocuments, Stream
 from kelvin_provision.rehearsing.orders import order_of
+from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
@@ -52,6 +54,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             media=ctx.media,
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
+            deltas=DeltaMode(ctx.settings.download.deltas),
             trust=ctx.trust,
             outcome=lambda complete: _outcome(complete, ctx),
             refuse_revoked=lambda known, locks: _refuse_revoked(known, locks, ctx),
@@ -74,12 +77,22 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
         return reason
     workload = ctx.ledger.existing([revision.workload]).get(revision.workload)
     current = workload.staged if workload else None
+    summary = _record_deltas(current, ctx) if done and current and current.number == revision.number else ""
     if current and current.blocked:
         trial.after_failure(current, ctx)
     state = "ready" if done and not (current and current.cause) else current.cause if current else "replaced"
     if state != revision.cause:
-        ctx.progress(Note(f"staging {revision.workload}: {state}"))
+        ctx.progress(Note(f"staging {revision.workload}: {state}{f' ({summary})' if summary else ''}"))
     return current.waiting if current else None
+
+
+def _record_deltas(revision: Revision, ctx: Context) -> str:
+    """What deltas did for it, which is also a line of the history; empty where there was none."""
+    uses = ((lock.reference, ctx.store.deltas.use(lock)) for lock in revision.locks or ())
+    summary = "; ".join(f"{reference}: {use.text}" for reference, use in uses if use)
+    if summary:
+        history.record(ctx.ledger, Entry(ctx.ledger.clock(), ctx.actor, "stage", revision.workload, revision.number, "ready", summary))
+    return summary
 
 
 def _refuse_revoked(revision: Revision, locks: Sequence[ImageLock], ctx: Context) -> None:
@@ -152,3 +165,6 @@ class _InterruptibleSource:
 
     def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
         return run_abandonable(lambda: self._source.signatures(reference, digest), self._stop)
+
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:
+        return run_abandonable(lambda: self._source.deltas(reference, image), self._stop)

@@ -163,7 +163,7 @@ class _Turn:
         return self._ctx.timings.staging_turn
 
     def _note(self, key: str, waits: WaitReason | None) -> None:
-        if waits is not None and waits.kind in {WaitKind.ERROR, WaitKind.IMAGE_UNSIGNED, *_TRIED_EVERY_TURN}:
+        if waits is not None and waits.kind in {WaitKind.ERROR, WaitKind.IMAGE_UNSIGNED, WaitKind.DELTA_MISSING, *_TRIED_EVERY_TURN}:
             self._memory.troubles.begin(key)
         else:
             self._memory.troubles.clear(key)

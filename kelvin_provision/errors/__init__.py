@@ -68,7 +68,7 @@ from kelvin_provision.errors.changes import (
     VersionRefused,
     WorkloadHeld,
 )
-from kelvin_provision.errors.deltas import DeltaBaseDamaged, DeltaBaseMissing, DeltaInvalid
+from kelvin_provision.errors.deltas import DeltaBaseDamaged, DeltaBaseMissing, DeltaInvalid, DeltaMissing
 from kelvin_provision.errors.images import (
     BudgetTooSmall,
     DigestMismatch,
@@ -165,6 +165,7 @@ __all__ = [
     "DeltaBaseDamaged",
     "DeltaBaseMissing",
     "DeltaInvalid",
+    "DeltaMissing",
     "DigestMismatch",
     "DownloadWaits",
     "ExpectedOther",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kelvin_provision.foreign.sanitizer import Sanitizer
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Media, Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.protocol import DeltaOffers, Media, Resolved, SignatureDocuments, Stream
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 
@@ -33,6 +33,10 @@ class SanitizedMedia:
     def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
         with self._sanitizer.errors():
             return self._media.signatures(reference, digest)
+
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:
+        with self._sanitizer.errors():
+            return self._media.deltas(reference, image)
 
     @contextmanager
     def _opened(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:

@@ -18,7 +18,7 @@ from kelvin_provision.media.finding import Finder
 from kelvin_provision.media.mounts import Mounts
 from kelvin_provision.media.tables import Tables
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
-from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.protocol import DeltaOffers, Resolved, SignatureDocuments, Stream
 from kelvin_provision.registry.resolve import resolve
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.spec.signatures import SignatureFiles
@@ -86,6 +86,10 @@ class BundleSource:
                 with suppress(MediumGone):
                     signatures |= signatures_of(image, contents, partial(self._document, known, contents))
         return signatures
+
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:  # noqa: ARG002  (the protocol's signature)
+        """See `Blobs.deltas`. Bundles have layers."""
+        return DeltaOffers()
 
     def has(self, blob: Descriptor) -> bool:
         """See `Media.has`."""

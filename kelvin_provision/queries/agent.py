@@ -12,6 +12,7 @@ from kelvin_provision.queries.retries import next_tries
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.ledger.model import Order, Revision
+    from kelvin_provision.ledger.traffic import Savings
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class AgentStatus:
     waiting: tuple[Revision, ...]
     orders: tuple[Order, ...]
     budget: Budget | None
+    savings: Savings
+    """What deltas have saved on this box."""
     next_tries: Mapping[str, str] = field(default_factory=dict)
     """RFC 3339, by workload, of those whose last attempt ended with an error."""
 
@@ -63,6 +66,7 @@ class AgentStatus:
             "appointed": [{"at": order.at, "names": list(order.names), "who": order.actor, "note": order.note} for order in self.appointed],
             "orders": [order_to_json(order) for order in self.orders],
             "budget": asdict(self.budget) if self.budget else None,
+            "deltas": asdict(self.savings),
         }
 
 
@@ -71,7 +75,7 @@ def agent(ctx: Context) -> AgentStatus:
     from kelvin_provision.agent import activity, queue
     from kelvin_provision.agent.lifecycle import process
     from kelvin_provision.agent.systemd import unit
-    from kelvin_provision.ledger import orders
+    from kelvin_provision.ledger import orders, traffic
 
     state_dir = ctx.settings.state_dir
     holder = process.alive(state_dir)
@@ -88,6 +92,7 @@ def agent(ctx: Context) -> AgentStatus:
         waiting=waiting,
         orders=orders.pending(ctx.ledger),
         budget=_budget(ctx),
+        savings=traffic.savings(ctx.ledger),
         next_tries=next_tries(ctx, waiting),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.queries.retries import agents_work
+from kelvin_provision.spec.deltas import NO_DELTAS, DeltaUse
 from kelvin_provision.spec.images import additional_images, images_of
 from kelvin_provision.staging import origins
 
@@ -46,6 +47,8 @@ class ImageTransfer:
     rate: int = 0
     additional: bool = False
     """In the `images` of the request, and in no container."""
+    delta: DeltaUse = NO_DELTAS
+    """What deltas do for it: `size` counts their bytes in place of those of layers."""
     signed: ImageSigners | None = None
     """Who signed it; None on a box without keys, and where the cluster pulls it."""
 
@@ -82,6 +85,7 @@ class ImageTransfer:
             "taken": self.taken,
             "medium": self.medium,
             "fetched": self.fetched,
+            "delta": self.delta.to_json() if self.delta else None,
             "doing": self.verb or None,
             "rate": self.rate,
             "seconds_left": self.seconds_left,
@@ -148,13 +152,21 @@ def _transfer(ctx: Context, lock: ImageLock, revision: Revision, origin: Origin 
         taken=origin.copied if origin else None,
         medium=origin.medium if origin else None,
         fetched=fetched,
+        delta=ctx.store.deltas.use(lock),
         verb=str(task.get("verb") or ""),
         rate=int(task.get("rate") or 0),
     )
 
 
 def describe_origin(image: ImageTransfer) -> str:
-    """The origin of its bytes: one phrase if they have one origin, else each origin with its amount; empty if unknown."""
+    """The origin of its bytes: one phrase if they have one origin, else each origin with its amount; empty if unknown.
+
+    With what deltas did for it: `downloaded, delta: 59.0 KiB instead of 221 MiB`.
+    """
+    return ", ".join(filter(None, (_places(image), image.delta.text)))
+
+
+def _places(image: ImageTransfer) -> str:
     if image.fetched is None:
         return ""
     places = (

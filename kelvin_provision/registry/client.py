@@ -11,10 +11,11 @@ from typing import TypeVar
 from kelvin_provision.errors import DigestMismatch, ImageNotFound, ProvisionError, RegistryRefused, RegistryUnreachable
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.mirror_health import MirrorHealth
-from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.protocol import DeltaOffers, Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.referring.deltas import deltas
+from kelvin_provision.registry.referring.signatures import signatures
 from kelvin_provision.registry.repository import RangeUnsupported, Repository
 from kelvin_provision.registry.resolve import resolve
-from kelvin_provision.registry.signatures import signatures
 from kelvin_provision.registry.transport import Transport
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
@@ -97,6 +98,22 @@ class Registry:
         """See `Source.manifest`."""
         name = reference.digest or reference.tag or "latest"
         return self._first_success(reference, lambda repository: repository.manifest(name)[0], last=self._health.penalized())
+
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:
+        """See `Blobs.deltas`. As with signatures, a mirror may have none of them."""
+        remarks: list[str] = []
+
+        def attempt(repository: Repository) -> DeltaOffers:
+            offers = deltas(repository, repository.referrers, image)
+            if not offers.artifacts:
+                remarks.extend(offers.remarks)
+                raise ImageNotFound(f"{reference}: no deltas at {repository.host}")
+            return offers
+
+        try:
+            return self._first_success(reference, attempt, last=self._health.penalized())
+        except ImageNotFound:
+            return DeltaOffers(remarks=tuple(dict.fromkeys(remarks)))
 
     def greet(self, host: str) -> None:
         """See `Source.greet`. The base of the distribution API answers with nothing but whether one may use it."""

@@ -18,9 +18,10 @@ from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.hints import system
 from kelvin_provision.refs import Descriptor, Platform, Reference, is_digest
 from kelvin_provision.registry import manifests
-from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.protocol import DeltaOffers, Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.referring.deltas import deltas
+from kelvin_provision.registry.referring.signatures import signatures
 from kelvin_provision.registry.resolve import resolve
-from kelvin_provision.registry.signatures import signatures
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 _NAMES = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
@@ -51,6 +52,10 @@ class LayoutFolder:
 
     def manifest(self, reference: Reference) -> bytes:
         return _Repository(self, reference).manifest(reference.digest or self.named(reference).digest)[0]
+
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:
+        """By the tag, as signatures."""
+        return deltas(_Repository(self, reference), None, image)
 
     def greet(self, host: str) -> None:
         """It always answers."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kelvin_provision.deltas.artifact import DeltaArtifact
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
@@ -60,6 +61,14 @@ class SignatureDocuments:
         return SignatureDocuments(tuple(files.values()), {**self.documents, **other.documents}, remarks, self.complete and other.complete)
 
 
+@dataclass(frozen=True)
+class DeltaOffers:
+    """Deltas of one image, each read from its own manifest, which names the image. `remarks`: our words for what was not taken."""
+
+    artifacts: tuple[DeltaArtifact, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
 class Blobs(Protocol):
     """Images by reference, blobs by digest: what staging needs."""
 
@@ -76,6 +85,10 @@ class Blobs(Protocol):
 
     def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
         """What is there as signatures of an index or a manifest: few, and small. Raises as `resolve`, but not where there are none."""
+        ...
+
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:
+        """What is there as deltas of a manifest: few, and small; their blobs come as any other. Raises as `resolve`, but not for none."""
         ...
 
 

@@ -107,6 +107,12 @@ KEYS: tuple[Key, ...] = (
     Key("download.budget", BUDGET, "", f"limit of downloaded bytes per day (local time), repeats included: {BYTES_FORM}"),
     Key("download.stall_timeout", DURATION, "30s", "time without a byte after which a connection is closed and the download resumed"),
     Key("download.keep_free", HEADROOM, "5%", "space on each filesystem that downloads and imports leave free"),
+    Key(
+        "download.deltas",
+        choice("auto", "off", "only"),
+        "auto",
+        "use the delta of a layer where there is one, never, or always: a layer over 128 KiB without one is not downloaded then",
+    ),
     Key("apply.timeout", DURATION, "5m", "time in which new versions must become ready"),
     Key("apply.rollback_timeout", DURATION, "5m", "time in which the previous versions must become ready again after a failure"),
     Key("apply.settle", DURATION, "5s", "time for which a workload must stay ready to count as running"),

@@ -52,7 +52,7 @@ class RuntimeSettings:
 class DownloadSettings:
     """`parallel` is None for adaptive; `stall_timeout` in seconds; `rate` in bytes per second, `budget` in bytes per day.
 
-    None is no limit. `keep_free` is left free on each filesystem.
+    None is no limit. `keep_free` is left free on each filesystem. `deltas`: a value of `spec.deltas.DeltaMode`.
     """
 
     parallel: int | None = None
@@ -61,6 +61,7 @@ class DownloadSettings:
     window: Window | None = None
     budget: int | None = None
     keep_free: Headroom = field(default=Headroom(percent=5))
+    deltas: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Advanced, Progress, Started
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Blobs, Media, Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.protocol import Blobs, DeltaOffers, Media, Resolved, SignatureDocuments, Stream
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.store import Store
@@ -77,6 +77,9 @@ class WithMedia:
     def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:
         return self.source.signatures(reference, digest)
 
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:
+        return self.source.deltas(reference, image)
+
 
 MediaTrouble = MediumGone | BundleDamaged
 """Why something that a bundle has was not copied."""
@@ -103,6 +106,9 @@ class NoMedia:
 
     def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:  # noqa: ARG002  (the protocol's signature)
         return SignatureDocuments()
+
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:  # noqa: ARG002  (the protocol's signature)
+        return DeltaOffers()
 
     def has(self, blob: Descriptor) -> bool:  # noqa: ARG002  (the protocol's signature)
         return False

@@ -39,9 +39,9 @@ def origins_of(ledger: Ledger, revision: Revision) -> Origins:
 
 
 def layer_bytes(lock: ImageLock, store: Store) -> tuple[int, int]:
-    """Bytes of an image's layers that are present, and in total."""
-    layers = {layer.digest: layer for layer in lock.layers}.values()
-    return sum(store.bytes_present(layer) for layer in layers), sum(layer.size for layer in layers)
+    """Bytes of an image's layers that are present, and in total; of a delta in place of its layer."""
+    counts = [store.progress_of(layer) for layer in {layer.digest: layer for layer in lock.layers}.values()]
+    return sum(here for here, _ in counts), sum(total for _, total in counts)
 
 
 @contextmanager

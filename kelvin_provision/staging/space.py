@@ -16,6 +16,7 @@ from kelvin_provision.ledger.model import Revision
 from kelvin_provision.quantity import Headroom, format_rounded
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
+from kelvin_provision.spec.deltas import LayerRecord
 from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import COMPRESSIONS
@@ -56,32 +57,44 @@ def space_requests(
     present: Callable[[Descriptor], int],
     loaded: Sequence[ImageLock] = (),
     unpacked: Mapping[str, int] = MappingProxyType({}),
+    record: Callable[[Descriptor], LayerRecord] = lambda _: LayerRecord(),
 ) -> tuple[SpaceRequest, ...]:
     """The space that these images need in the store and in the runtime; `present` tells how many bytes of a blob the store has.
 
     Images in `loaded` are in the runtime: they need nothing, and what they share with `locks` is there. `unpacked` has sizes of layers
-    without compression, by digest, where they are known. Pure. What is written to an unknown filesystem is left out.
+    without compression, by digest, where they are known. `record` tells which layers come as deltas: those are uncompressed everywhere.
+
+    Pure. What is written to an unknown filesystem is left out.
     """
-    requests = [request for lock in locks for request in _store_requests(lock, filesystems.store, present)]
+    requests = [request for lock in locks for request in _store_requests(lock, filesystems.store, present, record)]
+    rebuilt = {layer.digest: plan.rebuilt for lock in locks for layer in lock.layers if (plan := record(layer).plan)}
+    unpacked = {**unpacked, **{digest: layer.size for digest, layer in rebuilt.items()}}
     loaded_names, loaded_blobs = {lock.name for lock in loaded}, {blob.digest for lock in loaded for blob in lock.blobs()}
     loaded_chains = {chain for lock in loaded for chain, _ in layer_chains(lock)}
     for lock in locks:
         if lock.name in loaded_names:
             continue
         if filesystem := filesystems.compressed:
-            blobs = (blob for blob in lock.blobs() if blob.digest not in loaded_blobs)
+            blobs = (rebuilt.get(blob.digest, blob) for blob in lock.blobs() if blob.digest not in loaded_blobs)
             requests += [SpaceRequest(f"runtime {blob.digest}", filesystem.device, blob.size) for blob in blobs]
         if filesystem := filesystems.unpacked:
             layers = ((chain, layer) for chain, layer in layer_chains(lock) if chain not in loaded_chains)
             requests += [_unpacked_request(chain, layer, filesystem, unpacked.get(layer.digest)) for chain, layer in layers]
         if filesystem := filesystems.temporary:
-            requests.append(SpaceRequest(ARCHIVE, filesystem.device, lock.size))  # images are loaded one by one: the largest counts
+            size = sum(rebuilt.get(blob.digest, blob).size for blob in lock.blobs())
+            requests.append(SpaceRequest(ARCHIVE, filesystem.device, size))  # images are loaded one by one: the largest counts
     return merged(requests)
 
 
-def _store_requests(lock: ImageLock, filesystem: Filesystem | None, present: Callable[[Descriptor], int]) -> Iterator[SpaceRequest]:
-    if filesystem:
-        yield from (SpaceRequest(blob.digest, filesystem.device, blob.size - present(blob)) for blob in lock.blobs())
+def _store_requests(
+    lock: ImageLock, filesystem: Filesystem | None, present: Callable[[Descriptor], int], record: Callable[[Descriptor], LayerRecord]
+) -> Iterator[SpaceRequest]:
+    if filesystem is None:
+        return
+    for blob in lock.blobs():
+        known = record(blob)
+        written = () if known.done else (known.plan.delta, known.plan.rebuilt) if known.plan else (blob,)
+        yield from (SpaceRequest(part.digest, filesystem.device, part.size - present(part)) for part in written)
 
 
 def _unpacked_request(chain: str, layer: Descriptor, filesystem: Filesystem, known: int | None) -> SpaceRequest:
@@ -121,7 +134,7 @@ def reserved(
     filesystems = survey(store.root, keeping, headroom)
 
     def requests_of(images: Sequence[ImageLock]) -> tuple[SpaceRequest, ...]:
-        return space_requests(images, filesystems, present=store.bytes_present, loaded=loaded)
+        return space_requests(images, filesystems, present=store.bytes_present, loaded=loaded, record=store.deltas.of)
 
     queue = [requests_of(other.locks or ()) for other in queued_before(revision, ledger)]
     requests = requests_of(locks)

@@ -18,11 +18,14 @@ from kelvin_provision.registry.protocol import Blobs, Media
 from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
 from kelvin_provision.settings.model import TrustSettings
+from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import origins, signatures, space
 from kelvin_provision.staging.background import run_at_low_priority
+from kelvin_provision.staging.deltas.layers import LayerDeltas
+from kelvin_provision.staging.deltas.planning import DeltaTools
 from kelvin_provision.staging.download import fetch, resolved
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.local_blobs import ingest_local_blobs
@@ -48,6 +51,7 @@ class StagingTools:
     headroom: Headroom = NO_HEADROOM
     backoff: Backoff = field(default_factory=lambda: Timings().staging)
     media: Media = field(default_factory=NoMedia)
+    deltas: DeltaMode = DeltaMode.AUTO
     trust: Trust = field(default_factory=lambda: Trust(TrustSettings()))
     outcome: Callable[[Revision], Ready | Waiting] = lambda _: Ready()
     """What is recorded when all of a revision is on this box."""
@@ -79,36 +83,47 @@ def run(revision: Revision, tools: StagingTools) -> bool:
 
 
 def _bring_here(revision: Revision, tools: StagingTools) -> None:
-    ledger, store, runtime = tools.ledger, tools.store, tools.runtime
     with ExitStack() as stack:
         locks = stack.enter_context(_leased_locks(revision, tools))
         tools.refuse_revoked(revision, locks)
         signatures.require(locks, _signature_tools(revision, tools))  # before a layer is downloaded in vain
         tools.placed(revision, locks)
-        stack.enter_context(space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=tools.headroom))
+        deltas = LayerDeltas(locks, _delta_tools(tools))
+        repairs: bool | None = True
+        while repairs is not None:
+            repairs = _attempt(revision, locks, deltas, tools, repairs=repairs)
+
+
+def _attempt(revision: Revision, locks: Sequence[ImageLock], deltas: LayerDeltas, tools: StagingTools, *, repairs: bool) -> bool | None:
+    """None when all is here. Else something could not be used, and is left out of the next attempt, which may repair or not."""
+    ledger, store, runtime = tools.ledger, tools.store, tools.runtime
+    deltas.plan()
+    with deltas.reserved(lambda: space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=tools.headroom)):
         ledger.advance(revision, Downloading())
-        _download(revision, locks, tools)
+        _download(revision, locks, deltas, tools)
+        if not run_at_low_priority(deltas.rebuild):
+            return repairs
         try:
             run_at_low_priority(lambda: _import_all(locks, tools))
         except DigestMismatch:
             # The disk has changed under a blob that we had verified: it is quarantined, and downloaded again.
             corrupt = [blob for lock in locks for blob in store.kept(lock) if not store.verify(blob)]
-            if not corrupt:
+            if not corrupt or not repairs:
                 raise
-            _download(revision, locks, tools)
-            run_at_low_priority(lambda: _import_all(locks, tools))
+            return False
+    return None
 
 
-def _download(revision: Revision, locks: Sequence[ImageLock], tools: StagingTools) -> None:
+def _download(revision: Revision, locks: Sequence[ImageLock], deltas: LayerDeltas, tools: StagingTools) -> None:
     """What other programs on this box have already, and what is on a medium, is not downloaded."""
     with origins.recorded(tools.ledger, revision, locks, tools.store):
         run_at_low_priority(lambda: ingest_local_blobs(tools.runtime, tools.store, locks, progress=tools.progress, stop=tools.stop))
     progress = Trouble(tools.progress, lambda event: tools.ledger.advance(revision, event), known=True)
-    done = False
+    done, downloads = False, deltas.downloads()
     while not done:
         with origins.recorded(tools.ledger, revision, locks, tools.store, from_media=True):
-            trouble = run_at_low_priority(lambda: copy_from_media(tools.media, tools.store, locks, progress=progress, stop=tools.stop))
-        done = _download_rest(revision, locks, tools, trouble)
+            trouble = run_at_low_priority(lambda: copy_from_media(tools.media, tools.store, downloads, progress=progress, stop=tools.stop))
+        done = _download_rest(revision, downloads, tools, trouble)
 
 
 def _download_rest(revision: Revision, locks: Sequence[ImageLock], tools: StagingTools, trouble: MediaTrouble | None) -> bool:
@@ -170,6 +185,10 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
 def _signature_tools(revision: Revision, tools: StagingTools) -> signatures.SignatureTools:
     bundled = revision.bundle is not None
     return signatures.SignatureTools(tools.ledger, tools.store, tools.source, tools.media, tools.trust, bundled=bundled)
+
+
+def _delta_tools(tools: StagingTools) -> DeltaTools:
+    return DeltaTools(tools.ledger, tools.store, tools.source, tools.media, tools.runtime, tools.progress, tools.stop, tools.deltas)
 
 
 def refuse_digests(spec: Spec, info: RuntimeInfo) -> None:

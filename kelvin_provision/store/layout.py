@@ -1,8 +1,8 @@
 """Where the store's files are on disk, and the locks on them.
 
 `images/` is an OCI image layout. Beside it: `partial/` (downloads in progress), `quarantine/` (files with wrong content), `verified` (the
-verification log), `signatures/` (which blobs are signatures of an image), `rebuilt/` (which layers are kept without compression), `in-use/`
-(leases of running downloads) and `reserved/` (space reserved for them).
+verification log), `signatures/` (which blobs are signatures of an image), `deltas/` (which layers come as deltas), `rebuilt/` (which layers
+are kept without compression), `in-use/` (leases of running downloads) and `reserved/` (space reserved for them).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Layout:
         self.verification_log = root / "verified"
         self.signatures = root / "signatures"
         self.rebuilt = root / "rebuilt"
+        self.deltas = root / "deltas"
 
     def blob(self, digest: str) -> Path:
         """Raises ManifestInvalid for anything but a digest, so that no name leads out of the store."""

@@ -23,6 +23,7 @@ from kelvin_provision.store.blobs import ingest
 from kelvin_provision.store.blobs.partial import Partial
 from kelvin_provision.store.blobs.rehash import digest_on_disk
 from kelvin_provision.store.blobs.verification_log import Fingerprint, VerificationLog, fingerprint
+from kelvin_provision.store.deltas import DeltaIndex
 from kelvin_provision.store.gc import leases
 from kelvin_provision.store.gc.collect import Collector
 from kelvin_provision.store.index_file import IndexFile
@@ -58,7 +59,10 @@ class Store:
         self._index = IndexFile(self.layout.index, self._quarantine)
         self._signatures = SignatureIndex(self.layout.signatures)
         self._rebuilt = RebuiltIndex(self.layout.rebuilt)
-        self._collector = Collector(self.layout, self._index, self._log, self._signatures, self._rebuilt)
+        self.deltas = DeltaIndex(self.layout)
+        self._collector = Collector(
+            self.layout, self._index, self._log, signatures=self._signatures, rebuilt=self._rebuilt, deltas=self.deltas
+        )
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -166,9 +170,18 @@ class Store:
         return self._quarantine.has(digest)
 
     def progress(self, locks: Iterable[ImageLock]) -> tuple[int, int]:
-        """Bytes present and bytes in total of these images, each blob once. Also for another process than the downloading one."""
+        """Bytes present and bytes in total of these images, each blob once, of a delta in place of its layer.
+
+        Also for another process than the downloading one.
+        """
         blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}.values()
-        return sum(self.bytes_present(blob) for blob in blobs), sum(blob.size for blob in blobs)
+        counts = [self.progress_of(blob) for blob in blobs]
+        return sum(here for here, _ in counts), sum(total for _, total in counts)
+
+    def progress_of(self, blob: Descriptor) -> tuple[int, int]:
+        """The same of one blob."""
+        here = self.packed_bytes(blob)
+        return (here, blob.size) if here == blob.size else self.deltas.progress(blob, self.bytes_present)
 
     def signatures(self, lock: ImageLock) -> tuple[SignatureFiles, ...]:
         """Those of an image that were kept."""
@@ -259,6 +272,11 @@ class Store:
             return False
         with self.layout.exclusive():
             return ingest.link_over(file.fileno(), self.path(plain), lambda stats: self._log.add(plain.digest, fingerprint(stats)))
+
+    def drop(self, blob: Descriptor) -> None:
+        """Remove a blob that nothing needs any more, before garbage is collected."""
+        with self.layout.exclusive():
+            self.path(blob).unlink(missing_ok=True)
 
     def link(self, blob: Descriptor, descriptor: int) -> bool:
         """Hard-link an open file, verified and synced, as this blob; its partial must be held. False where it cannot be linked."""

@@ -396,6 +396,7 @@ ELSEWHERE = {
     "trusted-key-invalid": "tests/cli/test_keys.py",
     "signing-failed": "tests/cli/test_keys.py",
     "delta-invalid": "tests/unit/deltas/test_artifact.py",
+    "delta-missing": "tests/unit/test_stage_deltas.py",
     "delta-base-missing": "tests/unit/deltas/test_rebuilding.py",
     "delta-base-damaged": "tests/unit/deltas/test_rebuilding.py",
     "publication-invalid": "tests/unit/publications/test_publication.py",

@@ -26,7 +26,7 @@ KEYS = {
     "workloads apply": ENVELOPE,
     "nothing to do": EMPTY,
     "workloads show": (
-        f"{ITEM} networking payload staged.instantly_apply staged.payload images images[].additional images[].app_version images[].cached images[].doing"
+        f"{ITEM} networking payload staged.instantly_apply staged.payload images images[].additional images[].app_version images[].cached images[].delta images[].doing"
         " images[].fetched images[].here images[].image images[].medium images[].rate images[].seconds_left images[].signatures images[].size images[].source images[].taken"
         " last_failure orders rehearsal"
     ),
@@ -89,7 +89,7 @@ KEYS = {
     "workloads undeploy": ENVELOPE,
     "refused": ERROR,
     "agent status": (
-        "agent agent.alive agent.log agent.pid agent.service agent.since agent.user appointed budget orders pending schema waiting work work.doing work.next_turn work.since work.tasks"
+        "agent agent.alive agent.log agent.pid agent.service agent.since agent.user appointed budget deltas deltas.bytes deltas.instead_of deltas.layers orders pending schema waiting work work.doing work.next_turn work.since work.tasks"
         " work.tasks[].done work.tasks[].name work.tasks[].next_try work.tasks[].rate work.tasks[].total work.tasks[].trouble work.tasks[].verb"
         " work.updated"
     ),

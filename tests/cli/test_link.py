@@ -101,4 +101,5 @@ def test_limits_are_settings_like_any_other(tmp_path):
         "download.budget": "200M",
         "download.stall_timeout": "30s",
         "download.keep_free": "5%",
+        "download.deltas": "auto",
     }

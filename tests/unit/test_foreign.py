@@ -17,6 +17,7 @@ from kelvin_provision.cluster.logs import lines as log_lines
 from kelvin_provision.cluster.logs.lines import MAX_LINE, LogLine, parse
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.cluster.protocol import Cluster, Health, Phase
+from kelvin_provision.deltas import artifact
 from kelvin_provision.errors import ClusterRefused, RegistryUnreachable
 from kelvin_provision.events import Finished, Note, Started
 from kelvin_provision.foreign.cluster import SanitizedCluster
@@ -283,6 +284,9 @@ OURS = {
     "ClusterNode": "name host labels taints",  # names, labels
     "ClusterState": "identity namespace",
     "Condition": "name",
+    "DeltaArtifact": "subject",  # a digest
+    "DeltaLayer": "diff_id needs replaces",  # digests
+    "DeltaOffers": "remarks",  # our words
     "Descriptor": "media_type digest",
     "Drift": "workload object path by when",  # names and paths of fields, a field manager
     "Finding": "code workload object hint",
@@ -327,6 +331,7 @@ def namespace():
         log_lines,
         runtime_protocol,
         source_protocol,
+        artifact,
         hooks_protocol,
         events,
         refs,

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
+from kelvin_provision.registry.referring.referrers import PAGES
+from kelvin_provision.registry.referring.signatures import signatures
 from kelvin_provision.registry.repository import _next_query
-from kelvin_provision.registry.signatures import PAGES, signatures
 from kelvin_provision.trust.cosign.manifests import LARGEST_MANIFEST, MOST
 from tests.kit import cosign
 from tests.kit.images import sha256

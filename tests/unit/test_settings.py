@@ -114,6 +114,7 @@ def test_every_default_of_the_table_is_the_models():
         "download.parallel": given.download.parallel,
         "download.stall_timeout": given.download.stall_timeout,
         "download.keep_free": given.download.keep_free,
+        "download.deltas": given.download.deltas,
         "apply.timeout": given.apply.timeout,
         "apply.rollback_timeout": given.apply.rollback_timeout,
         "apply.settle": given.apply.settle,

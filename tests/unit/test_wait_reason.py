@@ -28,6 +28,7 @@ CASES = [
     (WaitReason(WaitKind.CLUSTER_UNREACHABLE, "k3s does not answer"), "pump waits: k3s does not answer"),
     (WaitReason(WaitKind.NO_SPACE, "no room for pump"), "pump waits: no room for pump"),
     (WaitReason(WaitKind.IMAGE_UNSIGNED, "r.io/pump:1: not signed"), "pump waits: r.io/pump:1: not signed"),
+    (WaitReason(WaitKind.DELTA_MISSING, "r.io/pump:1: no delta"), "pump waits: r.io/pump:1: no delta"),
     (WaitReason(WaitKind.OUR_BUG, "our bug: KeyError: 1"), "pump waits: our bug: KeyError: 1"),
     (WaitReason(WaitKind.ERROR, "no login"), "pump waits: no login"),
     (WaitReason(WaitKind.ROLLED_BACK, "version 1.0.0"), "pump: version 1.0.0 was rolled back, so it is applied only by its name"),

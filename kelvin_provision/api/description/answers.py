@@ -89,6 +89,7 @@ AGENT = record(
     appointed=items(record(at=TIME, names=TEXTS, who=TEXT, note=nullable(TEXT))),
     orders=items(named("Order")),
     budget=nullable(record(day=TEXT, used=COUNT, limit=COUNT)),
+    deltas=record(layers=COUNT, bytes=COUNT, instead_of=COUNT),
 )
 
 _FIELD = record({"old": ANYTHING, "new": ANYTHING, "lines": TEXTS, "hidden": FLAG}, path=TEXT)

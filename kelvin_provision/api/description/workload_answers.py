@@ -79,6 +79,7 @@ _IMAGE = record(
     taken=nullable(COUNT),
     medium=nullable(COUNT),
     fetched=nullable(COUNT),
+    delta=nullable(record(bytes=COUNT, instead_of=COUNT, layers=COUNT, reasons=TEXTS)),
     doing=nullable(TEXT),
     rate=COUNT,
     seconds_left=nullable(COUNT),

@@ -15,6 +15,7 @@ from kelvin_provision.wait_reason import describe_with_name
 if TYPE_CHECKING:
     from kelvin_provision.api_service.status import ApiStatus
     from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.ledger.traffic import Savings
     from kelvin_provision.queries.agent import AgentStatus, Budget
     from kelvin_provision.usecases.api_certificate import ApiCertificate
 
@@ -32,6 +33,7 @@ def agent_text(status: AgentStatus, *, whole: bool = False) -> str:
         ("Pending", (", ".join(status.pending) if whole else counted(status.pending, "workload")) or "nothing"),
         *(("", line) for line in _waits(status, whole=whole)),
         *([("Budget", _budget(status.budget))] if status.budget else ()),
+        *([("Deltas", _savings(status.savings))] if status.savings.layers else ()),
         *(("Orders" if number == 0 else "", line) for number, line in enumerate(_orders(status, whole=whole))),
         ("Log", status.log),
     ]
@@ -94,6 +96,12 @@ def _orders(status: AgentStatus, *, whole: bool) -> list[str]:
     shown = status.orders if whole else status.orders[:MOST_ORDERS]
     more = len(status.orders) - len(shown)
     return [*map(describe, shown), *([f"and {more} more; -v shows them"] if more else [])]
+
+
+def _savings(savings: Savings) -> str:
+    """`420 MiB saved in all: 2 layers came as 1.2 MiB`."""
+    layers = f"{savings.layers} layer{'' if savings.layers == 1 else 's'} came as {format_bytes(savings.bytes)}"
+    return f"{format_bytes(savings.saved)} saved in all: {layers}"
 
 
 def _budget(budget: Budget) -> str:

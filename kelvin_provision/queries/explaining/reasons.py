@@ -61,6 +61,7 @@ REASONS: dict[str, Reason] = {
         "The version that the delta is made from was never on this box, or garbage collection has freed its layers."
     ),
     "delta-invalid": Reason("A delta that was made by another program, for another image, or changed on its way."),
+    "delta-missing": Reason("download.deltas is `only`, and there is no delta from a version that this box has, or none that can be used."),
     "denied": Reason("The version violates a PodSecurity level, a quota, a policy or the rule of a webhook."),
     "digest-mismatch": Reason("A proxy, a broken registry or a failing disk alters the content."),
     "download-waits": Reason("It is outside download.window, or today's download.budget is used up."),

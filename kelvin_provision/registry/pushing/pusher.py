@@ -14,8 +14,8 @@ from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Chunks
 from kelvin_provision.registry.pushing import referring
 from kelvin_provision.registry.pushing.upload import Upload, push_scope
+from kelvin_provision.registry.referring.referrers import tag as referrers_tag
 from kelvin_provision.registry.repository import Repository
-from kelvin_provision.registry.signatures import tag as referrers_tag
 from kelvin_provision.registry.transport import Transport
 from kelvin_provision.retry import Backoff, Retries
 from kelvin_provision.settings.model import Settings

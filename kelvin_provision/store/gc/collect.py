@@ -11,6 +11,7 @@ from kelvin_provision.files.durable import writing_to
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.store import index
 from kelvin_provision.store.blobs.verification_log import VerificationLog
+from kelvin_provision.store.deltas import DeltaIndex
 from kelvin_provision.store.gc import leases
 from kelvin_provision.store.index_file import IndexFile
 from kelvin_provision.store.layout import Layout, locked
@@ -20,13 +21,21 @@ from kelvin_provision.store.signatures import SignatureIndex
 
 class Collector:
     def __init__(
-        self, layout: Layout, index_file: IndexFile, log: VerificationLog, signatures: SignatureIndex, rebuilt: RebuiltIndex
+        self,
+        layout: Layout,
+        index_file: IndexFile,
+        log: VerificationLog,
+        *,
+        signatures: SignatureIndex,
+        rebuilt: RebuiltIndex,
+        deltas: DeltaIndex,
     ) -> None:
         self._layout = layout
         self._index = index_file
         self._log = log
         self._signatures = signatures
         self._rebuilt = rebuilt
+        self._deltas = deltas
 
     def collect(self, keep: Iterable[ImageLock], *, quarantined: bool) -> int:
         """Names are removed before blobs, so that none is left dangling. Returns the bytes freed."""
@@ -35,7 +44,8 @@ class Collector:
         freed += self._partials(needed, remove=True)
         with suppress(NoSpace):
             self._keep_names(needed)
-        freed += sum(_remove(path) for path in (*self._blobs(needed), *self._signatures.others(needed), *self._rebuilt.others(needed)))
+        others = (*self._signatures.others(needed), *self._rebuilt.others(needed), *self._deltas.others(needed))
+        freed += sum(_remove(path) for path in (*self._blobs(needed), *others))
         self._keep_names(needed)  # on a full disk there was no space for that before
         self._log.rewrite(needed)
         self._remove_temporary_files()
@@ -51,7 +61,7 @@ class Collector:
         leased = (digest for held in leases.held(self._layout.leases) for digest in held)
         images = {blob.digest for lock in keep for blob in lock.blobs()}.union(leased)
         rebuilt = self._rebuilt.needed(images, lambda digest: self._layout.blob(digest).exists())
-        return images.union(self._signatures.needed(images), rebuilt)
+        return images.union(self._signatures.needed(images), rebuilt, self._deltas.needed(images))
 
     def _blobs(self, needed: Container[str]) -> Iterator[Path]:
         """Includes temporary files of writers that died: a living one holds the store's lock, which the caller has now."""

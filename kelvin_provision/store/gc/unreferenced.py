@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kelvin_provision.store.deltas import DeltaIndex
 from kelvin_provision.store.layout import Layout
 from kelvin_provision.store.rebuilt import RebuiltIndex
 from kelvin_provision.store.signatures import SignatureIndex
@@ -24,7 +25,7 @@ class Unreferenced:
 def unreferenced(layout: Layout, needed: Collection[str]) -> Unreferenced:
     """`needed` are the digests of all kept revisions. Blobs of a running download may be counted for a moment."""
     rebuilt = RebuiltIndex(layout.rebuilt).needed(needed, lambda digest: layout.blob(digest).exists())
-    needed = {*needed, *SignatureIndex(layout.signatures).needed(needed), *rebuilt}
+    needed = {*needed, *SignatureIndex(layout.signatures).needed(needed), *rebuilt, *DeltaIndex(layout).needed(needed)}
     blobs = [path for folder in _list(layout.blobs) for path in _list(folder) if f"{folder.name}:{path.name}" not in needed]
     partials = [path for path in _list(layout.partials) if ":".join(path.name.partition("-")[::2]) not in needed]
     return Unreferenced(_measure(blobs), _measure(partials), _measure(list(_list(layout.quarantine))))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.refs import Descriptor, is_digest
-from kelvin_provision.spec.media_types import OCI_INDEX, OCI_MANIFEST
+from kelvin_provision.spec.media_types import OCI_MANIFEST
+from kelvin_provision.spec.referrers import Kind, NotStrict
+from kelvin_provision.spec.referrers import strict as strict_object
 
 SIGSTORE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 """Media type of a sigstore bundle, and type of the manifest that refers to an image with it."""
@@ -23,8 +24,6 @@ LARGEST_MANIFEST, LARGEST_PAYLOAD = 1 << 20, 256 << 10
 _SIGNATURE = "dev.cosignproject.cosign/signature"
 _CERTIFICATE = "dev.sigstore.cosign/certificate"
 _PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
-_NO_TYPE = {None, "", "application/vnd.oci.empty.v1+json"}
-"""What some registries answer in place of the type of the manifest; its own word counts then."""
 
 
 class NotASignature(ValueError):
@@ -101,50 +100,13 @@ def _descriptor(entry: dict[str, Any]) -> Descriptor:
     return Descriptor(entry["mediaType"], digest, size)
 
 
-def referring(data: bytes, subject: str) -> tuple[Descriptor, ...] | None:
-    """Of a list of what refers to `subject`, the manifests that may be signatures, at most `MOST`. None if it is no such list."""
-    try:
-        index = strict(data)
-    except NotASignature:
-        return None
-    entries = index.get("manifests")
-    if index.get("mediaType", OCI_INDEX) != OCI_INDEX or index.get("schemaVersion") != 2 or not isinstance(entries, list):
-        return None
-    manifests: dict[str, Descriptor] = {}
-    for entry in entries:
-        if len(manifests) < MOST and isinstance(entry, dict) and _may_be_signature(entry) and entry["digest"] != subject:
-            manifests[entry["digest"]] = Descriptor(OCI_MANIFEST, entry["digest"], entry["size"])
-    return tuple(manifests.values())
-
-
-def _may_be_signature(entry: dict[str, Any]) -> bool:
-    """What says of itself that it is something else is not asked for: an attestation may have megabytes."""
-    digest, size, kind = entry.get("digest"), entry.get("size"), entry.get("artifactType")
-    if not isinstance(digest, str) or not is_digest(digest) or type(size) is not int or not 0 < size <= LARGEST_MANIFEST:
-        return False
-    annotations = entry.get("annotations")
-    predicate = annotations.get(_PREDICATE_TYPE, PREDICATE) if isinstance(annotations, dict) else PREDICATE
-    is_typed = kind == SIGSTORE or (kind in _NO_TYPE and "platform" not in entry if isinstance(kind, str | None) else False)
-    return is_typed and entry.get("mediaType") == OCI_MANIFEST and predicate == PREDICATE
-
-
-class _Members(dict[str, Any]):
-    """A JSON object without repeated keys: of those, another reader could take another one."""
+SIGNATURES = Kind(SIGSTORE, LARGEST_MANIFEST, MOST, lambda annotations: annotations.get(_PREDICATE_TYPE, PREDICATE) == PREDICATE)
+"""What may be one in a list of what refers to an image."""
 
 
 def strict(data: bytes) -> dict[str, Any]:
     """A JSON object, each key once. Raises NotASignature."""
     try:
-        document = json.loads(data, object_pairs_hook=_members)
-    except (ValueError, RecursionError):
-        raise NotASignature("not JSON, or with a key twice") from None
-    if not isinstance(document, dict):
-        raise NotASignature("not a JSON object")
-    return document
-
-
-def _members(pairs: list[tuple[str, Any]]) -> _Members:
-    members = _Members(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a key is there twice")
-    return members
+        return strict_object(data)
+    except NotStrict as error:
+        raise NotASignature(str(error)) from None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from kelvin_provision.errors import ImageNotFound, ProvisionError, RegistryUnreachable
 from kelvin_provision.refs import Reference
-from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.protocol import DeltaOffers, Resolved, SignatureDocuments, Stream
 from tests.kit.images import Image
 from tests.kit.locks import lock_of
 
@@ -23,6 +23,9 @@ class FakeSource:
         self.cuts = 0
         self.signed: dict[str, SignatureDocuments] = {}
         self.wrong: set[str] = set()
+        self.deltas_of: dict[str, DeltaOffers] = {}
+        self.asked_for_deltas: list[str] = []
+        self.trouble_with_deltas: ProvisionError | None = None
         self.ignores_ranges = False
         self.chunk = 1000
         self.tags: dict[str, str] = {}
@@ -50,6 +53,12 @@ class FakeSource:
             data = bytes(len(data))
         start = 0 if self.ignores_ranges else offset
         yield Stream(start, self._chunks(blob.digest, data, start))
+
+    def deltas(self, reference, image):
+        self.asked_for_deltas.append(str(reference))
+        if self.down or self.trouble_with_deltas:
+            raise self.down or self.trouble_with_deltas
+        return self.deltas_of.get(image.digest, DeltaOffers())
 
     def signatures(self, reference, digest):
         if self.down:

@@ -115,12 +115,14 @@ def _progress(_: Texts, image: ImageTransfer) -> str:
         return _("the cluster pulls it")
     if image.size is None:
         return _("size not known yet")
+    delta = [_("delta: {bytes} instead of {whole}", bytes=format_bytes(image.delta.bytes), whole=format_bytes(image.delta.instead_of))]
+    delta = [*(delta if image.delta.layers else ()), *(_("no delta: {reason}", reason=reason) for reason in image.delta.reasons)]
     if image.complete:
-        return _("{size}, complete", size=format_bytes(image.size))
+        return ", ".join([_("{size}, complete", size=format_bytes(image.size)), *delta])
     parts = [_("{done} of {size}", done=format_bytes(image.here), size=format_bytes(image.size))]
     parts += [format_rate(image.rate)] if image.rate else []
     parts += [_("{time} left", time=format_duration(image.seconds_left))] if image.seconds_left else []
-    return ", ".join(parts)
+    return ", ".join([*parts, *delta])
 
 
 def _signed(_: Texts, image: ImageTransfer) -> str:

@@ -12,7 +12,7 @@ def command(session: Session) -> Report:
     With --json: `agent` (alive, pid, user, since, service, log), `work` (doing, since, updated, tasks with bytes and rate; null when it
     is not alive), `pending` (names), `waiting` (name and cause), `orders` (pending ones: id, verb, names, actor, at, asked, begun, ended,
     outcome, note), `appointed` (those with a time: at, names, who, note), `budget` (day, used, limit: bytes of download.budget; null when
-    none is set).
+    none is set), `deltas` (layers, bytes, instead_of: what deltas have brought in place of whole layers, in all).
     """
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render.services import agent_text

@@ -1,50 +1,26 @@
-"""Signatures of an image at a registry: what refers to it, then the tags of cosign. Bounded in number and bytes.
-
-Registries without a list of referrers answer many things, most of them 404; then the tag of the distribution specification is asked for.
-"""
+"""Signatures of an image at a registry: what refers to it, then the old tag of cosign. Bounded in number and bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from itertools import islice
-
-from kelvin_provision.errors import (
-    DigestMismatch,
-    ImageNotFound,
-    ImageUnsupported,
-    ManifestInvalid,
-    RegistryBusy,
-    RegistryDenied,
-    RegistryRefused,
-    RegistryUnreachable,
-)
+from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryBusy, RegistryDenied, RegistryUnreachable
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import Documents, SignatureDocuments
+from kelvin_provision.registry.referring.referrers import NONE, TROUBLE, Referrers, listed, tag
 from kelvin_provision.spec.media_types import OCI_MANIFEST
 from kelvin_provision.spec.signatures import SignatureFiles
 from kelvin_provision.trust.cosign.manifests import (
     MOST,
     MOST_BYTES,
-    SIGSTORE,
+    SIGNATURES,
     NotASignature,
     OfAnotherType,
     SignedPayload,
     read,
-    referring,
 )
 
-_NONE = (ImageNotFound, ImageUnsupported, ManifestInvalid, DigestMismatch, RegistryRefused, RegistryDenied)
-"""What a registry says of a document that it does not have, does not give, or has with other content."""
-_TROUBLE = (RegistryUnreachable, RegistryBusy)
 _MOST_TROUBLES = 3
 """Signatures that a registry does not give because of trouble that passes; after that no more is asked for."""
-PAGES = 4
-"""Of a list of referrers."""
-
-Referrers = Callable[[str, str], Iterable[bytes]]
-"""Of a digest, the pages of those of one type."""
 
 
 def signatures(documents: Documents, referrers: Referrers | None, digest: str) -> SignatureDocuments:
@@ -57,11 +33,6 @@ def signatures(documents: Documents, referrers: Referrers | None, digest: str) -
         gathering.take(entry.digest, entry)
     gathering.take(f"{tag(digest)}.sig", None)
     return gathering.result()
-
-
-def tag(digest: str) -> str:
-    """Under which an image's referrers are, where the registry lists none itself."""
-    return digest.replace(":", "-", 1)
 
 
 class _Gathering:
@@ -82,31 +53,14 @@ class _Gathering:
             raise self._troubles[0]
         return SignatureDocuments(tuple(self._files), self._documents, tuple(dict.fromkeys(self._remarks)), not self._troubles)
 
-    def listed(self, referrers: Referrers | None) -> Iterator[Descriptor]:
-        """What the registry lists, else what the tag does."""
-        entries = self._pages(referrers(self._subject, SIGSTORE)) if referrers is not None else {}
-        if not entries:
-            with suppress(*_NONE):
-                data = self._source.manifest(tag(self._subject))[0]
-                entries = {entry.digest: entry for entry in referring(data, self._subject) or ()}
-        yield from islice(entries.values(), MOST)
-
-    def _pages(self, pages: Iterable[bytes]) -> dict[str, Descriptor]:
-        entries: dict[str, Descriptor] = {}
-        try:
-            for page in islice(pages, PAGES):
-                listed = referring(page, self._subject)
-                entries |= {entry.digest: entry for entry in listed or ()}
-                if listed is None or len(entries) >= MOST:
-                    break
-        except _NONE:
-            pass
-        except _TROUBLE as error:
-            if not (isinstance(error, RegistryUnreachable) and error.by_page):
-                if not entries:
-                    raise
-                self._trouble(error, "the list of what refers to the image")
-        return entries
+    def listed(self, referrers: Referrers | None) -> tuple[Descriptor, ...]:
+        return listed(
+            self._source,
+            referrers,
+            self._subject,
+            SIGNATURES,
+            lambda error: self._trouble(error, "the list of what refers to the image"),
+        )
 
     def take(self, reference: str, expected: Descriptor | None) -> None:
         """A manifest and its payloads, if it is a signature, and there is room for it."""
@@ -123,9 +77,9 @@ class _Gathering:
             self._remarks.append(f"{name}: the registry has other content than it lists")
         except RegistryDenied:
             self._remarks.append(f"{name}: the registry denies access")
-        except _NONE:
+        except NONE:
             self._remarks.append(f"{name}: the registry does not give it")
-        except _TROUBLE as error:
+        except TROUBLE as error:
             self._trouble(error, name)
 
     def _trouble(self, error: RegistryUnreachable | RegistryBusy, name: str) -> None:
@@ -155,7 +109,7 @@ class _Gathering:
         """None for one that is not there as the manifest says."""
         try:
             data = self._documents.get(part.blob.digest) or self._source.small_blob(part.blob)
-        except _NONE:
+        except NONE:
             data = b""
         if len(data) == part.blob.size:
             return data

@@ -1,0 +1,1 @@
+"""What refers to an image at a registry: signatures and deltas."""

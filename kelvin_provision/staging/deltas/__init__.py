@@ -1,0 +1,1 @@
+"""Layers that come as deltas: chosen, fetched in place of the layers, and rebuilt."""

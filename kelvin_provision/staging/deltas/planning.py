@@ -1,0 +1,127 @@
+"""How the layers of a version come: whole, or as deltas. Decided before space is reserved, and written down in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kelvin_provision.deltas.artifact import DeltaArtifact
+from kelvin_provision.errors import DeltaMissing, PermissionRefused, ProvisionError, RuntimeUnreachable, TransferStopped
+from kelvin_provision.events import Progress
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.refs import Descriptor
+from kelvin_provision.registry.protocol import Blobs, Media
+from kelvin_provision.runtimes.protocol import Runtime
+from kelvin_provision.spec.deltas import SMALL, DeltaMode, LayerPlan, LayerRecord
+from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.staging.deltas.bases import Bases
+from kelvin_provision.staging.deltas.choosing import Missing, choose, still_good
+from kelvin_provision.store import Store
+from kelvin_provision.wait_reason import WaitKind, WaitReason
+
+
+@dataclass(frozen=True)
+class DeltaTools:
+    """Where deltas are found, and what is told of them. `stop` turns true when the work is to end."""
+
+    ledger: Ledger
+    store: Store
+    source: Blobs
+    media: Media
+    runtime: Runtime
+    progress: Progress
+    stop: Callable[[], bool]
+    mode: DeltaMode
+
+
+def plan(locks: Sequence[ImageLock], bases: Bases, tried: Collection[str], tools: DeltaTools) -> None:
+    """For the layers that neither the store has, nor the runtime, nor a bundle. A plan of before is kept while it can be carried out.
+
+    `tried` are deltas that could not be used a moment ago. Raises DeltaMissing where nothing but deltas may be downloaded, and as
+    `Source.deltas`: without an answer, the whole layer would come.
+    """
+    for lock in locks:
+        _Planning(lock, bases, tried, tools).write()
+
+
+def downloads(locks: Sequence[ImageLock], plans: Mapping[str, LayerPlan], store: Store) -> tuple[ImageLock, ...]:
+    """The images with deltas in place of the layers that are not here: what is to be downloaded for them, and nothing else."""
+    instead = {digest: plan.delta for digest, plan in plans.items() if not store.has(plan.layer)}
+    return tuple(replace(lock, layers=tuple(instead.get(layer.digest, layer) for layer in lock.layers)) for lock in locks)
+
+
+class _Planning:
+    """Of one image."""
+
+    def __init__(self, lock: ImageLock, bases: Bases, tried: Collection[str], tools: DeltaTools) -> None:
+        self._lock = lock
+        self._bases = bases
+        self._tried = tried
+        self._tools = tools
+        self._records = tools.store.deltas
+
+    def write(self) -> None:
+        missing: list[Missing] = []
+        for digest, (layer, diff_id) in self._layers().items():
+            record = self._records.of(digest)
+            if not self._is_missing(layer, diff_id):
+                if record.plan is not None and not record.done:
+                    self._records.write(layer, replace(record, plan=None))
+                continue
+            left = layer.size - self._tools.store.bytes_present(layer)
+            missing_layer = Missing(layer, diff_id, left, frozenset((*record.refused, *self._tried)))
+            if record.plan is not None and still_good(record.plan, missing_layer, self._bases.has):
+                self._records.write(layer, replace(record, done=False))  # one that was rebuilt, and is gone, is rebuilt again
+            else:
+                missing.append(missing_layer)
+        offers = self._offers() if missing and self._bases else ()
+        for missing_layer in missing:
+            self._choose(missing_layer, offers)
+
+    def _layers(self) -> dict[str, tuple[Descriptor, str]]:
+        if self._tools.mode is DeltaMode.OFF or len(self._lock.layers) != len(self._lock.diff_ids):
+            return {layer.digest: (layer, layer.digest) for layer in self._lock.layers}
+        return {layer.digest: (layer, diff_id) for layer, diff_id in zip(self._lock.layers, self._lock.diff_ids, strict=True)}
+
+    def _is_missing(self, layer: Descriptor, diff_id: str) -> bool:
+        """Whether it would be downloaded, and has the size for a delta. One that is not compressed comes as it is."""
+        store, media = self._tools.store, self._tools.media
+        return layer.size > SMALL and layer.digest != diff_id and not (store.has(layer) or media.has(layer) or self._in_runtime(layer))
+
+    def _in_runtime(self, layer: Descriptor) -> bool:
+        try:
+            with self._tools.runtime.open_blob(layer) as file:
+                return file is not None and file.seekable()  # of a pipe it is not known before it is read
+        except (RuntimeUnreachable, PermissionRefused):
+            return False
+
+    def _choose(self, missing_layer: Missing, offers: Sequence[DeltaArtifact]) -> None:
+        only = self._tools.mode is DeltaMode.ONLY
+        choice, known = choose(missing_layer, offers, self._bases.has, at_any_size=only), self._records.of(missing_layer.layer)
+        why = known.reason if missing_layer.refused and known.reason else choice.reason
+        if choice.plan is None and not why and known.plan is None:
+            why = known.reason
+        self._records.write(missing_layer.layer, LayerRecord(choice.plan, refused=known.refused, reason="" if choice.plan else why))
+        if choice.plan is None and only:
+            raise _none(self._lock, missing_layer, why)
+
+    def _offers(self) -> tuple[DeltaArtifact, ...]:
+        """Of media first; of one that cannot be read, none."""
+        reference, manifest = self._lock.reference, self._lock.manifest
+        bundled: tuple[DeltaArtifact, ...] = ()
+        try:
+            bundled = self._tools.media.deltas(reference, manifest).artifacts
+            return (*bundled, *self._tools.source.deltas(reference, manifest).artifacts)
+        except TransferStopped:
+            raise
+        except ProvisionError as error:
+            if error.temporary and not bundled:
+                raise
+            return bundled
+
+
+def _none(lock: ImageLock, missing_layer: Missing, reason: str) -> DeltaMissing:
+    why = reason or "there is none for this version"
+    error = DeltaMissing(f"{lock.reference}: layer {missing_layer.layer.digest[:19]} comes as a delta only (download.deltas), and {why}")
+    error.wait_reason = WaitReason(WaitKind.DELTA_MISSING, str(error))
+    return error
