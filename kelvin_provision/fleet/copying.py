@@ -15,7 +15,7 @@ from kelvin_provision.events import Finished, Started
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.refs import Descriptor, Reference, is_tag
 from kelvin_provision.registry import manifests
-from kelvin_provision.registry.signatures import tag as tag_of
+from kelvin_provision.registry.referring.referrers import tag as tag_of
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.workload import Spec
 
