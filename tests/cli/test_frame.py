@@ -32,8 +32,10 @@ Commands:
   images          The images on this box.
   bundle          Requests and images on removable media.
   media           What is done with a medium that arrives.
+  follow          Publications of a fleet that this box follows.
   agent           The background process that downloads and applies.
   api             The REST API of this box.
+  publish         Publish requests to a fleet: signed, at a tag of a registry.
   key             Keys and signatures.
   trust           Trust documents: whose signatures count, and what is
                   revoked.
