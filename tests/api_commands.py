@@ -80,6 +80,7 @@ NONE = {
     "key verify": "a deploy with signatures is verified when it is sent; without one there is nothing to verify on a box",
     "trust create": SIGNING,
     "trust sign": SIGNING,
+    "images delta": "is done at a desk or in a build, as `bundle create`",
     "bundle create": "is done at a desk, on a medium that is there",
     "publish": SIGNING,
     "bundle sign": SIGNING,

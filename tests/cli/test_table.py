@@ -57,6 +57,7 @@ def test_the_commands_are_those_of_the_design():
         "images list",
         "images verify",
         "images prune",
+        "images delta",
         "bundle create",
         "bundle sign",
         "bundle inspect",

@@ -101,6 +101,7 @@ ENTRIES: Entries = MappingProxyType(
                 "list": "List images: where they are, and which workloads need them.",
                 "verify": "Hash every stored image again and quarantine corrupt blobs.",
                 "prune": "Remove images and downloads that no kept version needs.",
+                "delta": "Make the deltas that turn one image into another.",
             },
         ),
         "bundle": _group(

@@ -17,7 +17,7 @@ from kelvin_provision.hints import Hint, command
 CHANGING = frozenset(
     {
         "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
-        "workloads rollback", "workloads undeploy", "images prune", "bundle create", "bundle sign", "bundle import",
+        "workloads rollback", "workloads undeploy", "images prune", "images delta", "bundle create", "bundle sign", "bundle import",
         "key generate", "key sign", "trust create", "trust sign", "trust import",
         "media arrived", "media install", "media uninstall", "follow now", "publish",
         "agent run", "agent install", "agent uninstall", "agent start",

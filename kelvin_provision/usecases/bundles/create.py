@@ -15,6 +15,7 @@ from kelvin_provision.bundles.writing.layout import Draft
 from kelvin_provision.bundles.writing.output import Place
 from kelvin_provision.bundles.writing.writer import Job, Written, write
 from kelvin_provision.context import Context
+from kelvin_provision.desk.gathering import REGISTRY, Images, gathered
 from kelvin_provision.errors import DigestMismatch, UsageRefused
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.fast_dataclass import dataclass
@@ -31,7 +32,6 @@ from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.trust.requests import RequestFile
 from kelvin_provision.usecases import deploy
 from kelvin_provision.usecases.bundles import drafting, placing
-from kelvin_provision.usecases.bundles.gathering import REGISTRY, Images, gathered
 from kelvin_provision.usecases.bundles.leaving_out import known_before, known_of, refuse_contradiction
 from kelvin_provision.usecases.bundles.signing import Signer, check, signatures_with
 

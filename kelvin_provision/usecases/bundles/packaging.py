@@ -15,6 +15,7 @@ from kelvin_provision.bundles.writing.from_locks import bundled
 from kelvin_provision.bundles.writing.layout import OCI_LAYOUT, Draft, RequestDraft
 from kelvin_provision.bundles.zips import layout
 from kelvin_provision.context import Context
+from kelvin_provision.desk.gathering import signatures_in
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.ledger.model import Revision
@@ -23,7 +24,6 @@ from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.usecases.bundles.drafting import MADE_BY, Signatures, checked, default_name
-from kelvin_provision.usecases.bundles.gathering import signatures_in
 from kelvin_provision.usecases.bundles.packable import PackageRequest, packable, refuse_lacking
 
 REQUEST, MANIFEST = "workload.json", "manifest.yaml"

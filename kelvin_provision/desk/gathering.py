@@ -1,4 +1,4 @@
-"""Where the images of a bundle come from: registries, through the store of this desk, or an OCI image layout on its disk."""
+"""Where the images of a bundle or of a delta come from: registries, through the store of this desk, or an OCI image layout on its disk."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from kelvin_provision.store import Store
 from kelvin_provision.store.space import SpaceRequest, admit, filesystem_of, shortages
 
 REGISTRY, STORE, DOCKER = "registry", "store", "docker"
+BUNDLE = ("bundle create", "--from")
 Selection = Sequence[tuple[Reference, Platform]]
 
 
@@ -55,8 +56,13 @@ LeaveOut = Callable[[Sequence[ImageLock]], frozenset[str]]
 
 
 @contextmanager
-def gathered(ctx: Context, source: str, selection: Selection, leave_out: LeaveOut = lambda _: frozenset()) -> Iterator[Images]:
-    """The images for the block, leased. Raises as `Source.resolve`; FileUnreadable, UsageRefused, ImageUnsupported for the source."""
+def gathered(
+    ctx: Context, source: str, selection: Selection, leave_out: LeaveOut = lambda _: frozenset(), *, option: tuple[str, str] = BUNDLE
+) -> Iterator[Images]:
+    """The images for the block, leased. `option`: of which command `source` is which option.
+
+    Raises as `Source.resolve`; FileUnreadable, UsageRefused, ImageUnsupported for the source.
+    """
     if source == REGISTRY:
         with _from_registries(ctx, selection, leave_out) as images:
             yield images
@@ -65,11 +71,11 @@ def gathered(ctx: Context, source: str, selection: Selection, leave_out: LeaveOu
             yield images
     elif source == DOCKER or source.startswith(("docker:", "docker-daemon:")):
         raise ImageUnsupported(
-            "Docker Engine keeps layers unpacked; a bundle needs them as a registry has them, and packed again they get other digests",
-            hint=system("skopeo", "copy", "docker-daemon:APP:1.0", "oci:FOLDER:HOST/APP:1.0", note="and then --from FOLDER"),
+            "Docker Engine keeps layers unpacked; they are needed as a registry has them, and packed again they get other digests",
+            hint=system("skopeo", "copy", "docker-daemon:APP:1.0", "oci:FOLDER:HOST/APP:1.0", note=f"and then {option[1]} FOLDER"),
         )
     elif not Path(source).is_dir():
-        raise UsageRefused(f"--from {source} is not a folder", hint=command("bundle create", "--from", f"{REGISTRY}|{STORE}|FOLDER", "..."))
+        raise UsageRefused(f"{option[1]} {source} is not a folder", hint=command(option[0], option[1], f"{REGISTRY}|{STORE}|FOLDER", "..."))
     else:
         with _from_layout(ctx, Path(source), selection, leave_out) as images:
             yield images
