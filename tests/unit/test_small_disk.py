@@ -196,6 +196,7 @@ def test_a_full_disk_loses_nothing_and_the_agent_continues_by_itself(disks):
 def test_prune_frees_a_full_disk_and_the_message_predicts_how_much(disks):
     box = disks.box
     resize(disks.images, "64m")
+    resize(disks.state, "5m")  # beside the ledger there is room for the image
     offered(box, "old", 1 << 20)
     box.deploy("old")
     box.turn()
