@@ -8,9 +8,10 @@ PIECE = 1 << 16
 
 
 class Line:
-    """`port` is its own end. Raises OSError where it may not listen."""
+    """`port` is its own end, `carried` the bytes that the server has sent over it. Raises OSError where it may not listen."""
 
     def __init__(self, server_port, address="127.0.0.1", port=0):
+        self.carried = 0
         self._server_port, self._at = server_port, (address, port)
         self._ready, self._refused = threading.Event(), None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -34,6 +35,9 @@ class Line:
     def revive(self):
         """For new connections, and those that wait; the dead ones stay dead."""
         self._loop.call_soon_threadsafe(self._open.set)
+
+    def _count(self, size):
+        self.carried += size
 
     def _cut(self):
         self._open.clear()
@@ -61,7 +65,7 @@ class Line:
             life = self._life
             there, back = await asyncio.open_connection("127.0.0.1", self._server_port)
             with contextlib.closing(back):
-                pours = [asyncio.ensure_future(_pour(*ends)) for ends in ((reader, back), (there, writer))]
+                pours = [asyncio.ensure_future(_pour(reader, back, bool)), asyncio.ensure_future(_pour(there, writer, self._count))]
                 dead = asyncio.ensure_future(life.wait())
                 both = asyncio.gather(*pours, return_exceptions=True)
                 await asyncio.wait((both, dead), return_when=asyncio.FIRST_COMPLETED)
@@ -73,9 +77,10 @@ class Line:
                     await self._ended.wait()
 
 
-async def _pour(reader, writer):
+async def _pour(reader, writer, count):
     with contextlib.suppress(OSError):
         while data := await reader.read(PIECE):
+            count(len(data))
             writer.write(data)
             await writer.drain()
         writer.write_eof()
