@@ -104,13 +104,13 @@ class Engine:
         """Where it keeps images, as far as that is on this machine."""
         info = self.info() if self.is_local else {}
         root = Path(info.get("DockerRootDir") or "/nonexistent")
-        temporary = root / "tmp" if root.is_dir() else None
+        temporary = root / "tmp" if _is_folder(root) else None
         if not uses_containerd_image_store(info):
-            return Storage(root if root.is_dir() else None, None, temporary)
+            return Storage(root if _is_folder(root) else None, None, temporary)
         own = root / "containerd" / "daemon"  # of the containerd that the engine starts where none is installed
         address = (info.get("Containerd") or {}).get("Address") or ""
         folder = SYSTEM_CONTAINERD if address.startswith("/run/containerd/") else own
-        existing = folder if folder.is_dir() else None
+        existing = folder if _is_folder(folder) else None
         return Storage(existing, existing, None)  # the stream goes into the content store, and nowhere else before
 
     def identity(self) -> Identity:
@@ -185,3 +185,11 @@ class Engine:
         """With its data."""
         with self._connection.call() as api, ignore_missing():
             api.remove_volume(name)
+
+
+def _is_folder(path: Path) -> bool:
+    """False as well for one that we may not look at."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

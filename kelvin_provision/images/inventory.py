@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger.ledger import Ledger
@@ -12,6 +12,7 @@ from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
 from kelvin_provision.spec.identity import identities, is_among
 from kelvin_provision.spec.images import additional_images
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import NO_PLAIN, PlainLayers, local_root
 from kelvin_provision.store import Store
 
 
@@ -31,13 +32,22 @@ class Use:
 
 @dataclass(frozen=True)
 class Image:
-    """`stored` are bytes in the store; `loaded` and `pinned` are None if the runtime does not answer."""
+    """`stored` are bytes in the store; `loaded` and `pinned` are None if the runtime does not answer.
+
+    `rebuilt`: the layers that the store has without compression, by the digest of the compressed one.
+    """
 
     lock: ImageLock
     uses: tuple[Use, ...]
     stored: int
     loaded: bool | None = None
     pinned: bool | None = None
+    rebuilt: PlainLayers = field(default_factory=lambda: NO_PLAIN)
+
+    @property
+    def local(self) -> str | None:
+        """The digest of its local manifest, which the runtime has in place of the original's; None without rebuilt layers."""
+        return local_root(self.lock, self.rebuilt)[1].digest if self.rebuilt else None
 
 
 @dataclass(frozen=True)
@@ -55,15 +65,24 @@ def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime])
     used_by = uses(ledger)
     locks = sorted(ledger.known_images(sound_only=True), key=lambda lock: (str(lock.reference), lock.name))
     stored = {lock.name: store.progress([lock])[0] for lock in locks}
+    rebuilt = {lock.name: store.plain_layers(lock) for lock in locks}
     try:
         runtime = connect()
         info, owned = runtime.info(), runtime.owned()
         loaded = {lock.name: runtime.has(lock) for lock in locks}
     except ProvisionError as error:
-        images = tuple(Image(lock, used_by.get(lock.name, ()), stored[lock.name]) for lock in locks)
+        images = tuple(Image(lock, used_by.get(lock.name, ()), stored[lock.name], rebuilt=rebuilt[lock.name]) for lock in locks)
         return Inventory(images, runtime_error=str(error))
     images = tuple(
-        Image(lock, used_by.get(lock.name, ()), stored[lock.name], loaded[lock.name], info.pins and is_among(lock, owned)) for lock in locks
+        Image(
+            lock,
+            used_by.get(lock.name, ()),
+            stored[lock.name],
+            loaded[lock.name],
+            pinned=info.pins and is_among(lock, owned),
+            rebuilt=rebuilt[lock.name],
+        )
+        for lock in locks
     )
     return Inventory(images, orphans(locks, owned), info)
 

@@ -63,6 +63,8 @@ def _image_to_json(image: Image) -> dict[str, Any]:
         "size": image.lock.size,
         "stored": image.stored,
         "in_store": image.stored == image.lock.size,
+        "rebuilt": [{"layer": layer, "plain": plain.digest, "size": plain.size} for layer, plain in image.rebuilt.items()],
+        "local": image.local,
         "in_runtime": image.loaded,
         "pinned": image.pinned,
         "used_by": [asdict(use) for use in image.uses],

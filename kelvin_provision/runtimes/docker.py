@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from kelvin_provision.docker_engine.connection import RUNTIME_ERRORS, connect
@@ -20,16 +19,14 @@ from kelvin_provision.errors import DigestMismatch, ImportFailed, ProvisionError
 from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import archive, suitability
 from kelvin_provision.runtimes.complaints import own_trouble
+from kelvin_provision.runtimes.docker_content import DockerContent
 from kelvin_provision.runtimes.protocol import BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.rebuilt import MAX_LOCAL, NO_PLAIN, LocalImage, PlainLayers, plain_layers_of
+from kelvin_provision.spec.rebuilt import NO_PLAIN, LocalImage, PlainLayers
 
 LOADING = "kelvin-provision/loading"
 """The tag of an image that was loaded and not yet compared with the lock: it counts as absent."""
-
-CONTENT = "io.containerd.content.v1.content/blobs"
-"""Below the folder of a containerd."""
 
 LOAD_TIMEOUT = 600
 """Seconds without a byte from the engine: it unpacks a large layer without writing anything."""
@@ -42,6 +39,7 @@ class DockerRuntime:
 
     def __init__(self, base_url: str | None = None, *, client: Callable[[], Any] | None = None, runs_32_bit: bool = False) -> None:
         self._engine = Engine(client or (lambda: connect(base_url, timeout=LOAD_TIMEOUT)), RUNTIME_ERRORS)
+        self._content = DockerContent(self._engine)
         self._runs_32_bit = runs_32_bit
 
     def info(self) -> RuntimeInfo:
@@ -64,7 +62,7 @@ class DockerRuntime:
     def has(self, lock: ImageLock) -> bool:
         """By our tag, with the right ID and platform. The engine keeps no incomplete images."""
         image = self._engine.images.inspect(pin(self._id(lock)))
-        return image is not None and self._is(image, lock) and _has_platform(image, lock.platform)
+        return image is not None and self._content.is_image(image, lock) and _has_platform(image, lock.platform)
 
     def load(self, lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
         if self.has(lock):
@@ -82,7 +80,7 @@ class DockerRuntime:
         """From the containerd image store, if we may read its folder. The engine's own store keeps no compressed layers."""
         with ExitStack() as stack:
             file = None
-            if path := self._content(blob.digest):
+            if path := self._content.path(blob.digest):
                 with suppress(OSError):
                     file = stack.enter_context(path.open("rb", buffering=0))
             yield file
@@ -114,7 +112,7 @@ class DockerRuntime:
 
     def clear_name(self, name: str, lock: ImageLock) -> None:
         image = self._engine.images.inspect(name)
-        if image is not None and self._is(image, lock):
+        if image is not None and self._content.is_image(image, lock):
             self._engine.images.untag(name)
 
     def targets(self, names: Collection[str]) -> Mapping[str, str]:
@@ -130,7 +128,7 @@ class DockerRuntime:
 
     def _status(self, lock: ImageLock, image_id: str) -> ImageStatus:
         ours = self._engine.images.inspect(pin(image_id))
-        image = ours if ours and self._is(ours, lock) else self._engine.images.inspect(image_id)
+        image = ours if ours and self._content.is_image(ours, lock) else self._engine.images.inspect(image_id)
         if image is None:
             return ImageStatus("absent")
         is_pinned = pin(image_id) in (image.get("RepoTags") or ())
@@ -147,54 +145,9 @@ class DockerRuntime:
         """By what the engine calls images now."""
         return self._engine.identity().of(lock)
 
-    def _is(self, image: Mapping[str, Any], lock: ImageLock) -> bool:
-        """Whether an image with a tag of ours is this one, as it was published or with plain layers.
-
-        Where the manifest cannot be read, on another machine, an image with its layers is taken for it: only we give it that tag.
-        """
-        if image["Id"] == self._id(lock):
-            return True
-        if self._engine.identity() is not Identity.ROOT or tuple(image["RootFS"].get("Layers") or ()) != lock.diff_ids:
-            return False
-        path = self._content(image["Id"])
-        if path is None:
-            return True
-        with suppress(OSError), path.open("rb") as file:
-            return plain_layers_of(lock, file.read(MAX_LOCAL + 1)) is not None
-        return not path.parent.is_dir()
-
-    def _content(self, digest: str) -> Path | None:
-        """The file of a blob in the containerd image store; None where it is none of this machine's."""
-        folder = self._engine.storage().compressed
-        return folder.joinpath(CONTENT, *digest.split(":", 1)) if folder else None
-
-    def _present(self, image: LocalImage) -> frozenset[str]:
-        """The layers that the engine has and need not be sent.
-
-        Its own store has a layer if it has an image that begins with the same ones up to there. The containerd image store has it if an
-        image has it and its blob is there: the same folder has the blobs of other clients, which are not given to the engine.
-        """
-        diff_ids = image.lock.diff_ids
-        if len(diff_ids) != len(image.layers):
-            return frozenset()
-        chains = self._engine.images.layers()
-        if self._engine.identity() is Identity.CONFIG:
-            known = max((_shared(chain, diff_ids) for chain in chains), default=0)
-            later = {layer.digest for layer in image.layers[known:]}
-            return frozenset(layer.digest for layer in image.layers[:known]) - later
-        here = {diff_id for chain in chains for diff_id in chain}
-        layers = zip(image.layers, diff_ids, strict=True)
-        return frozenset(layer.digest for layer, diff_id in layers if diff_id in here and self._keeps(layer))
-
-    def _keeps(self, layer: Descriptor) -> bool:
-        path = self._content(layer.digest)
-        with suppress(OSError):
-            return path is not None and path.stat().st_size == layer.size
-        return False
-
     def _import(self, image: LocalImage, blob: BlobPath, name: str) -> str:
         """The ID of what was loaded, without what the engine has. A layer may go after it was asked for: then all are sent."""
-        if present := self._present(image):
+        if present := self._content.layers_of(image):
             with suppress(ImportFailed, DigestMismatch):
                 self._send(image, blob, name, present)
                 return self._compare(image, name)
@@ -237,12 +190,6 @@ def _original(image: Mapping[str, Any]) -> str:
     """What an image would be called as it was published: its own ID, unless our tag is named by another."""
     ours = pinned(image.get("RepoTags") or ())
     return str(image["Id"]) if not ours or image["Id"] in ours else ours[0]
-
-
-def _shared(chain: Sequence[str], other: Sequence[str]) -> int:
-    """How many layers two images have in common, from the first on."""
-    differences = (number for number, (layer, another) in enumerate(zip(chain, other, strict=False)) if layer != another)
-    return next(differences, min(len(chain), len(other)))
 
 
 def _loading(image_id: str) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.contract.cluster_contract import ClusterContract
+from tests.contract.cluster_contract import ClusterContract, no_secrets
 from tests.kit.docker_bench import bench, docker_bench
 from tests.kit.images import TALK
 
@@ -29,3 +29,12 @@ class TestDockerBox(ClusterContract):
         assert self.texts(cluster, name, previous=True) == TALK
         assert self.texts(cluster, name, previous=True, tail=1) == TALK[-1:]
         assert self.texts(cluster, name) == TALK
+
+    def test_a_container_is_made_from_an_image_with_a_rebuilt_layer(self, bench, cluster, name):
+        """With the containerd image store the engine has it under the ID of its local manifest only; the objects have that of the original."""
+        objects = self.objects(bench, name, "rebuilt")
+        assert cluster.plan({name: objects}, no_secrets).findings == ()
+        self.bring_up(cluster, name, objects)
+        assert bench.answer(name) == "rebuilt"
+        assert cluster.plan({name: objects}, no_secrets).empty
+        assert cluster.drift({name: objects}) == ()

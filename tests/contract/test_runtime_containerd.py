@@ -11,8 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.context import silent
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused, PlatformMissing
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
+from kelvin_provision.spec.rebuilt import local_root
+from kelvin_provision.staging.stage import put_back, put_in_runtime
+from kelvin_provision.store import Store
+from kelvin_provision.store.blobs.ingest import ingest
 from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, flip, image, rebuilt, reference, staged
 from tests.kit.ctr import Outside
 from tests.kit.images import make_image, random_image, tar_of
@@ -303,3 +308,57 @@ def small_disk(place: Path, *, mebibytes: int):
         yield
     finally:
         subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_rebuilt_layer_takes_space_once_with_the_content_of_containerd(runtime, rebuilt, outside, address):
+    """And stays in the store when somebody removes the image."""
+    (base, base_blob), (lock, blob, plain) = rebuilt()
+    runtime.load(base, base_blob)
+    (layer,) = plain.values()
+    with tempfile.TemporaryDirectory(dir=Path(address).parent) as folder:
+        store = Store(Path(folder))
+        with store.rebuilding(lock.layers[1], layer) as output:
+            os.write(output.descriptor, blob(layer).read_bytes())
+            output.commit()
+        for document in (lock.manifest, lock.config):
+            store.put(document, blob(document).read_bytes())
+        with runtime.open_blob(lock.layers[0]) as file:
+            assert ingest(store, lock.layers[0], file, lambda: False)
+        put_in_runtime(lock, store, runtime, silent)
+        with runtime.open_blob(layer) as file:
+            assert store.path(layer).samefile(file.name)
+        outside.ctr(
+            "images", "rm", "--sync", *outside.ctr("images", "ls", "-q", f"target.digest=={local_root(lock, plain)[1].digest}").split()
+        )
+        assert not runtime.has(lock)
+        assert store.lacking(lock) == ()
+        assert put_back([lock], store, runtime, silent) == ((lock,), ())
+        assert runtime.has(lock)
+
+
+def test_a_name_with_a_rebuilt_layer_says_which_image_it_is(runtime, rebuilt, outside):
+    (base, base_blob), (lock, blob, plain) = rebuilt()
+    runtime.load(base, base_blob)
+    runtime.load(lock, blob, plain)
+    _, root = local_root(lock, plain)
+    row = outside.ctr("images", "ls", f'name=="{lock.name}"')
+    assert root.digest in row.split()
+    assert f"kelvin-provision/original={lock.manifest.digest}" in row
+    assert f"kelvin-provision/local={root.digest}" in row
+
+
+def test_a_label_is_not_believed_of_another_image(runtime, rebuilt, staged, outside):
+    """Somebody moves the name and leaves its labels."""
+    (base, base_blob), (lock, blob, plain) = rebuilt()
+    runtime.load(base, base_blob)
+    runtime.load(lock, blob, plain)
+    other, other_blob = staged()
+    outside.put(other, other_blob)
+    outside.ctr("images", "tag", "--force", other.name, lock.name)
+    labels = (f"kelvin-provision/original={lock.manifest.digest}", f"kelvin-provision/local={local_root(lock, plain)[1].digest}")
+    outside.ctr("images", "label", lock.name, *labels, f"kelvin-provision/image={lock.config.digest}")
+    assert not runtime.has(lock)
+    assert runtime.inspect([lock])[lock.name].state == "other digest"
+    assert runtime.targets([lock.name]) == {lock.name: other.root.digest}
+    runtime.load(lock, blob, plain)
+    assert runtime.has(lock)

@@ -1,6 +1,8 @@
 """A Docker box on a real engine with a client beside it, for the contract suite and for the tests of its own."""
 
 import contextlib
+import functools
+import gzip
 import itertools
 import os
 import time
@@ -11,6 +13,7 @@ import pytest
 
 from kelvin_provision.cluster.docker.cluster import DockerCluster
 from kelvin_provision.runtimes.docker import DockerRuntime
+from kelvin_provision.spec.rebuilt import plain_layer
 from tests.contract.cluster_contract import Picture
 from tests.kit.images import TALKING, make_image, tar_of, web_image
 from tests.kit.locks import blobs_in, lock_of
@@ -40,7 +43,8 @@ class DockerBench:
         self.folder = folder
         self.asker = None
         self.neighbours = []
-        self.made = {"one": lambda: web_image("one"), "two": lambda: web_image("two"), "dying": dying_image, "talking": talking_image}
+        texts = ("one", "two", "rebuilt")
+        self.made = {text: functools.partial(web_image, text) for text in texts} | {"dying": dying_image, "talking": talking_image}
         self.locks = {}
         self.before = set(self.cluster.observe())
 
@@ -50,9 +54,18 @@ class DockerBench:
         if what not in self.locks:
             image = self.made[what]()
             lock = lock_of(image, f"registry.example.org/contract/{what}:1.0.0")
-            self.runtime.load(lock, blobs_in(self.folder / what, image))
+            self.load(what, image, lock)
             self.locks[what] = lock
         return Picture(str(self.locks[what].reference), (self.locks[what],))
+
+    def load(self, what, image, lock):
+        """Of `rebuilt` the last layer as a delta would have brought it."""
+        if what != "rebuilt":
+            self.runtime.load(lock, blobs_in(self.folder / what, image))
+            return
+        layer = lock.layers[-1]
+        data = gzip.decompress(image.blobs[layer.digest])
+        self.runtime.load(lock, blobs_in(self.folder / what, image, data), {layer.digest: plain_layer(layer, lock.diff_ids[-1], len(data))})
 
     def image_id(self, what):
         """What the engine calls it by."""

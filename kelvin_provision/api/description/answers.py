@@ -160,6 +160,8 @@ _IMAGE = record(
     size=COUNT,
     stored=COUNT,
     in_store=FLAG,
+    rebuilt=items(record(layer=TEXT, plain=TEXT, size=COUNT)),
+    local=nullable(TEXT),
     in_runtime=nullable(FLAG),
     pinned=nullable(FLAG),
     used_by=items(_USE),

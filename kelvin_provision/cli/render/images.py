@@ -32,6 +32,8 @@ def table(result: ImagesResult) -> Table:
 def _row(image: Image, inventory: Inventory) -> tuple[str, ...]:
     lock, size = image.lock, image.lock.size
     stored = "yes" if image.stored == size else f"{100 * image.stored // size}%" if image.stored else "no"
+    if count := len(image.rebuilt):
+        stored += f", {count} layer{'' if count == 1 else 's'} rebuilt"
     used_by = ", ".join(str(use) for use in image.uses) or UNUSED
     pinned = "ignored" if inventory.info and not inventory.info.pins and image.loaded else _yes_or_no(image.pinned)
     return (
@@ -62,7 +64,8 @@ def _yes_or_no(answer: bool | None) -> str:  # noqa: FBT001  (three answers of o
 def _footer(inventory: Inventory, prunable: int) -> str:
     """Blobs that several images share are counted once."""
     count = len(inventory.images) + len(inventory.orphans)
-    blobs = {blob.digest: blob.size for image in inventory.images if image.stored == image.lock.size for blob in image.lock.blobs()}
+    whole = [image for image in inventory.images if image.stored == image.lock.size]
+    blobs = {blob.digest: blob.size for image in whole for blob in (image.rebuilt.get(each.digest, each) for each in image.lock.blobs())}
     more = f"; kelvin-provision images prune would free {format_bytes(prunable)} there" if prunable else ""
     return f"Total: {count} image{'' if count == 1 else 's'}, {format_bytes(sum(blobs.values()))} in the store{more}"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
@@ -16,23 +15,16 @@ from typing import BinaryIO
 
 from kelvin_provision.errors import ImportFailed, OurBug, RuntimeFailed, RuntimeUnreachable
 from kelvin_provision.files.hashing import has_digest
-from kelvin_provision.refs import Descriptor, Platform, is_digest
+from kelvin_provision.refs import Descriptor, Platform
 from kelvin_provision.runtimes import suitability
 from kelvin_provision.runtimes.complaints import own_trouble
 from kelvin_provision.runtimes.containerd.ctr import Ctr, Result
-from kelvin_provision.runtimes.containerd.image_status import (
-    LOCAL,
-    OURS,
-    PINNED,
-    content_state,
-    image_statuses,
-    labels_of,
-    original_of,
-)
+from kelvin_provision.runtimes.containerd.image_status import OURS, PINNED, content_state, image_statuses, labels_of, original_of
+from kelvin_provision.runtimes.containerd.names import Names, local_labels, named
 from kelvin_provision.runtimes.containerd.plugins import Plugins
 from kelvin_provision.runtimes.protocol import USABLE, BlobPath, ImageStatus, ImageStorage, RuntimeInfo
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.rebuilt import MAX_LOCAL, NO_PLAIN, ORIGINAL, LocalImage, PlainLayers, plain_layers_of
+from kelvin_provision.spec.rebuilt import NO_PLAIN, LocalImage, PlainLayers
 
 _CRI_DELAY = 0.5
 """Seconds until the CRI has added its own name to an imported image; removed sooner, ours would go and that name would stay."""
@@ -48,6 +40,7 @@ class ContainerdRuntime:
 
     def __init__(self, address: str, namespace: str = "k8s.io", command: tuple[str, ...] = ("ctr",), *, runs_32_bit: bool = False) -> None:
         self._ctr = Ctr(address, namespace, command)
+        self._names = Names(self._ctr)
         self._node = Platform.of_this_host(runs_32_bit=runs_32_bit)
 
     def info(self) -> RuntimeInfo:
@@ -67,17 +60,17 @@ class ContainerdRuntime:
 
         k3s can be set to discard content once it is unpacked: the snapshot is as good then.
         """
-        return self._state(lock, f"{_named(lock.name)},{_HAS_OUR_LABEL}") in USABLE
+        return self._state(lock, f"{named(lock.name)},{_HAS_OUR_LABEL}") in USABLE
 
     def load(self, lock: ImageLock, blob: BlobPath, plain: PlainLayers = NO_PLAIN) -> None:
         """Import, compare, sync, label, in this order: after a power cut at any point `has` is false."""
         if not self.has(lock):
-            self._remove_image(lock)
+            self._names.remove_image(lock)
             try:
                 self._import(LocalImage(lock, plain), blob)
             except BaseException:
                 with suppress(RuntimeUnreachable):  # the first error is the one to report; without our label the image counts as absent
-                    self._remove_image(lock, delay=_CRI_DELAY)
+                    self._names.remove_image(lock, delay=_CRI_DELAY)
                 raise
             self.sync()
         self.pin(lock)
@@ -100,10 +93,10 @@ class ContainerdRuntime:
 
     def pin(self, lock: ImageLock) -> None:
         """On 2.x an import by another client drops labels, so they are set again after each."""
-        target = self._target(lock.name, lock)
+        target = self._names.target(lock.name, lock)
         if target is None:
             return
-        labels = (f"{PINNED}=pinned", f"{OURS}={lock.config.digest}", *_local_labels(lock, target))
+        labels = (f"{PINNED}=pinned", f"{OURS}={lock.config.digest}", *local_labels(lock, target))
         result = self._ctr.run("images", "label", lock.name, *labels)
         if result.code and not result.reports("not found"):
             trouble = own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr)
@@ -111,8 +104,8 @@ class ContainerdRuntime:
 
     def remove(self, lock: ImageLock) -> None:
         """Containerd then collects what no other name needs."""
-        if self._ctr.output("images", "ls", "-q", f"{_named(lock.name)},{_HAS_OUR_LABEL}").strip():
-            self._remove_image(lock)
+        if self._ctr.output("images", "ls", "-q", f"{named(lock.name)},{_HAS_OUR_LABEL}").strip():
+            self._names.remove_image(lock)
 
     def owned(self) -> frozenset[str]:
         """A local name has no digest in it; it has our label only if a crash came between `ctr images tag` and the next command."""
@@ -120,32 +113,32 @@ class ContainerdRuntime:
 
     def remove_owned(self, owned: str) -> None:
         """The table has the image's digest, and our label that of the config."""
-        for row in self._ctr.run("images", "ls", f"{_named(owned)},{_HAS_OUR_LABEL}").rows():
+        for row in self._ctr.run("images", "ls", f"{named(owned)},{_HAS_OUR_LABEL}").rows():
             config = labels_of(row).get(OURS)
             if row.get("REF") == owned and config is not None:
-                self._remove_name(owned, row["DIGEST"], config)
+                self._names.remove_name(owned, row["DIGEST"], config)
 
     def set_name(self, name: str, lock: ImageLock) -> None:
         """A second name of the same target, pinned like the first. `ctr images tag` of 1.6 copies our label, which is for staged images."""
-        target = self._target(lock.name, lock)
+        target = self._names.target(lock.name, lock)
         if target is None:
             return
-        if self._rows(name).get(name, {}).get("DIGEST") != target:
+        if self._names.rows(name).get(name, {}).get("DIGEST") != target:
             self._ctr.output("images", "tag", "--force", lock.name, name)
-        self._ctr.output("images", "label", name, f"{PINNED}=pinned", f"{OURS}=", *_local_labels(lock, target))
+        self._ctr.output("images", "label", name, f"{PINNED}=pinned", f"{OURS}=", *local_labels(lock, target))
 
     def clear_name(self, name: str, lock: ImageLock) -> None:
         """The last name of an image goes as in `remove`: not while a container uses the image, and with the name that the CRI adds."""
-        target = self._target(name, lock)
+        target = self._names.target(name, lock)
         if target is None:
             return
-        if lock.name in self._names(target):
+        if lock.name in self._names.of(target):
             self._ctr.output("images", "rm", name)
         else:
-            self._remove_name(name, target, lock.config.digest)
+            self._names.remove_name(name, target, lock.config.digest)
 
     def targets(self, names: Collection[str]) -> Mapping[str, str]:
-        return {name: original_of(row["DIGEST"], labels_of(row)) for name, row in self._rows(*names).items()}
+        return {name: original_of(row["DIGEST"], labels_of(row)) for name, row in self._names.rows(*names).items()}
 
     def storage(self) -> ImageStorage:
         return self._plugins.storage(k3s=self._ctr.service == "k3s")
@@ -158,7 +151,7 @@ class ContainerdRuntime:
         """With two processes for all images."""
         if not locks:
             return {}
-        filters = tuple(_named(lock.name) for lock in locks)
+        filters = tuple(named(lock.name) for lock in locks)
         return image_statuses(locks, self._ctr.run("images", "check", *filters), self._ctr.run("images", "ls", *filters))
 
     def sync(self) -> None:
@@ -174,7 +167,7 @@ class ContainerdRuntime:
         result, state = self._feed(image, blob, present)
         trouble = own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr)
         if present and state in {"absent", "incomplete", "unpacked"} and result.code >= 0 and not trouble:
-            self._remove_image(lock)  # a layer may have been collected since it was asked for
+            self._names.remove_image(lock)  # a layer may have been collected since it was asked for
             result, state = self._feed(image, blob, frozenset())
             trouble = own_trouble(f"{lock.name} in containerd", result.complaint, result.stderr)
         if result.code == 0 and state == "complete":
@@ -196,7 +189,7 @@ class ContainerdRuntime:
         from kelvin_provision.runtimes import archive
 
         stream = archive.chunks(image.lock, blob, plain=image.plain, absent=absent)
-        return self._ctr.feed("images", "import", "-", chunks=stream), self._state(image.lock, _named(image.lock.name))
+        return self._ctr.feed("images", "import", "-", chunks=stream), self._state(image.lock, named(image.lock.name))
 
     def _present(self, image: LocalImage) -> frozenset[str]:
         """The layers that are in the content of this namespace: what another namespace has is not given to it."""
@@ -211,7 +204,7 @@ class ContainerdRuntime:
         """
         # The exit code is 1 when a manifest is missing, and the row is there: rows are read whatever the exit code is.
         rows = [row for row in self._ctr.run("images", "check", image_filter).rows() if row.get("REF") == lock.name]
-        state = content_state(lock, rows[0], self._original(lock, rows[0].get("DIGEST", ""))) if rows else "absent"
+        state = content_state(lock, rows[0], self._names.original(lock, rows[0].get("DIGEST", ""))) if rows else "absent"
         if state not in USABLE:
             return state
         platform = self._platform(lock)
@@ -227,69 +220,3 @@ class ContainerdRuntime:
             return None
         config = json.loads(text)
         return Platform(config.get("os", ""), config.get("architecture", ""), config.get("variant", ""))
-
-    def _target(self, name: str, lock: ImageLock) -> str | None:
-        """What this name stands for, if that is the image, as it was published or with plain layers."""
-        target = self._rows(name).get(name, {}).get("DIGEST", "")
-        return target if self._original(lock, target) == lock.root.digest else None
-
-    def _original(self, lock: ImageLock, target: str) -> str:
-        """The root of the lock for a local manifest of it, which is read; else the target itself."""
-        if target == lock.root.digest or not is_digest(target):
-            return target
-        with self._ctr.open_output("content", "get", target) as pipe:
-            data = _read(pipe, MAX_LOCAL)
-        return lock.root.digest if has_digest(data, target) and plain_layers_of(lock, data) is not None else target
-
-    def _rows(self, *names: str) -> dict[str, dict[str, str]]:
-        """Of the table of images, by name."""
-        return {row["REF"]: row for row in self._ctr.run("images", "ls", *map(_named, names)).rows()} if names else {}
-
-    def _remove_image(self, lock: ImageLock, *, delay: float = 0.0) -> None:
-        """In whichever form it is there."""
-        target = self._target(lock.name, lock)
-        if target is not None:
-            self._remove_name(lock.name, target, lock.config.digest, delay=delay)
-
-    def _remove_name(self, name: str, root: str, config: str, *, delay: float = 0.0) -> None:
-        """Remove our name of this root digest and the one that the CRI adds, unless a container uses the image. Waits for the collection.
-
-        Also called before an import: a power cut after unpacking leaves a snapshot whose files may be empty, and containerd would not
-        unpack over it.
-        """
-        names = self._names(root)
-        if name not in names:
-            return
-        if delay:
-            time.sleep(delay)
-            names = self._names(root)
-        used_by = [f"image=={json.dumps(image)}" for image in {*names, config}]
-        if self._ctr.output("containers", "ls", "-q", *used_by).strip():
-            return
-        removed = [name]
-        # The CRI also names every image `sha256:<config>`, and that name alone would keep all of it. Another image with the same config
-        # (the same layers, compressed otherwise) can do without: the CRI finds it by its own name.
-        if set(names) == {name, config}:
-            removed.append(config)
-        self._ctr.output("images", "rm", "--sync", *removed)
-
-    def _names(self, root: str) -> list[str]:
-        return self._ctr.output("images", "ls", "-q", f"target.digest=={root}").split()
-
-
-def _local_labels(lock: ImageLock, target: str) -> tuple[str, ...]:
-    """For a name of the image: without plain layers they go, if it has them."""
-    local = target != lock.root.digest
-    return f"{ORIGINAL}={lock.root.digest if local else ''}", f"{LOCAL}={target if local else ''}"
-
-
-def _read(pipe: BinaryIO, most: int) -> bytes:
-    """At most so many bytes: a name may stand for anything."""
-    data = b""
-    while len(data) <= most and (chunk := pipe.read(most)):
-        data += chunk
-    return data
-
-
-def _named(name: str) -> str:
-    return f"name=={json.dumps(name)}"
