@@ -12,6 +12,7 @@ from typing import BinaryIO
 from kelvin_provision.bundles.limits import IMAGE_SIGNATURES
 from kelvin_provision.bundles.model import Extent
 from kelvin_provision.context import Context
+from kelvin_provision.desk.published import bring_published, rebuilt_layers
 from kelvin_provision.errors import ImageUnsupported, ProvisionError, RegistryUnreachable, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command, system
@@ -21,12 +22,9 @@ from kelvin_provision.registry.protocol import Blobs, SignatureDocuments
 from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.signatures import SignatureFiles
-from kelvin_provision.staging import arrived_signatures, space
-from kelvin_provision.staging.download import fetch, resolved
-from kelvin_provision.staging.limits.limits import limits_of
-from kelvin_provision.staging.transfer import Transfer
+from kelvin_provision.staging import arrived_signatures
+from kelvin_provision.staging.download import resolved
 from kelvin_provision.store import Store
-from kelvin_provision.store.space import SpaceRequest, admit, filesystem_of, shortages
 
 REGISTRY, STORE, DOCKER = "registry", "store", "docker"
 BUNDLE = ("bundle create", "--from")
@@ -94,11 +92,6 @@ def _from_registries(ctx: Context, selection: Selection, leave_out: LeaveOut) ->
         without = leave_out(locks)
         needed = [_reduced(lock, without) for lock in locks]
 
-        def bring() -> None:
-            limits = limits_of(ctx.settings.download, ctx.ledger)
-            with _reserved(ctx, needed):
-                fetch(Transfer(ctx.source, store, ctx.progress, ctx.stop, ctx.timings.staging, limits), needed)
-
         def renew() -> bool:
             return not all([store.verify(blob) for lock in needed for blob in lock.blobs()])  # noqa: C419  (all of them are looked at)
 
@@ -112,7 +105,7 @@ def _from_registries(ctx: Context, selection: Selection, leave_out: LeaveOut) ->
         for lock in locks:
             offered = _signed(ctx.source, lock)
             arrived_signatures.keep(store, lock, offered, first=[each.manifest.digest for each in offered.files])
-        yield Images(locks, bring, opened, signatures_in(store, locks), renew, forget, without)
+        yield Images(locks, lambda: bring_published(ctx, needed), opened, signatures_in(store, locks), renew, forget, without)
 
 
 def _reduced(lock: ImageLock, without: frozenset[str]) -> ImageLock:
@@ -163,25 +156,15 @@ def _from_layout(ctx: Context, folder: Path, selection: Selection, leave_out: Le
     without = leave_out(locks)
 
     def check() -> None:
-        for lock in locks:
-            for blob in _reduced(lock, without).blobs():
+        for lock in (_reduced(lock, without) for lock in locks):
+            if own and (plain := ctx.store.plain_layers(lock)):
+                raise ImageUnsupported(
+                    f"{lock.reference}: {rebuilt_layers(len(plain))}", hint=f"take the images from their registries: --from {REGISTRY}"
+                )
+            for blob in lock.blobs():
                 layout.open(blob).close()
 
     with ExitStack() as stack:
         if own:
             stack.enter_context(ctx.store.lease(locks))
         yield Images(locks, check, lambda extent: layout.open(Descriptor("", extent.digest, extent.size)), signed, without=without)
-
-
-@contextmanager
-def _reserved(ctx: Context, locks: Sequence[ImageLock]) -> Iterator[None]:
-    """Space in the store. Raises NoSpace, with the numbers."""
-    filesystems = space.Filesystems(filesystem_of(ctx.store.root, ctx.settings.download.keep_free))
-    requests = space.space_requests(locks, filesystems, present=ctx.store.bytes_present)
-
-    def check(others: Sequence[SpaceRequest]) -> None:
-        lacking = shortages(filesystems.all(), requests, admit(filesystems.all(), others, ()))
-        space.refuse_shortages("the images", lacking, hint="free some space, or keep the store elsewhere with --state-dir")
-
-    with ctx.store.reserve(requests, check):
-        yield

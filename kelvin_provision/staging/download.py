@@ -46,8 +46,8 @@ def resolved(
         yield locks
 
 
-def fetch(transfer: Transfer, locks: Sequence[ImageLock]) -> Fetched:
-    """Download every missing blob of these images.
+def fetch(transfer: Transfer, locks: Sequence[ImageLock], *, as_published: bool = False) -> Fetched:
+    """Download every missing blob of these images. `as_published`: a layer that was rebuilt is missing, too.
 
     Temporary errors are retried while the back-off lasts, which restarts with every byte received. The first error that remains ends
     the other transfers, and partial downloads are kept. Raises it, DownloadWaits when the limits allow no download now, or
@@ -55,8 +55,9 @@ def fetch(transfer: Transfer, locks: Sequence[ImageLock]) -> Fetched:
     """
     store, limits = transfer.store, transfer.limits
     with store.lease(locks):
-        missing = {blob.digest: (lock.reference, blob) for lock in locks for blob in store.lacking(lock)}
-        present = {digest: store.bytes_present(blob) for digest, (_, blob) in missing.items()}
+        lacking = store.lacking_as_published if as_published else store.lacking
+        missing = {blob.digest: (lock.reference, blob) for lock in locks for blob in lacking(lock)}
+        present = {digest: store.packed_bytes(blob) for digest, (_, blob) in missing.items()}
         progress = DownloadProgress(locks, present, transfer.progress, interval=transfer.report_interval)
         work: queue.SimpleQueue[tuple[Reference, Descriptor]] = queue.SimpleQueue()
         for item in missing.values():

@@ -110,6 +110,10 @@ class Store:
         """The blobs of an image that are not here in a form that it can be imported from."""
         return tuple(blob for blob, kept in zip(lock.blobs(), self.kept(lock), strict=True) if not self.has_packed(kept))
 
+    def lacking_as_published(self, lock: ImageLock) -> tuple[Descriptor, ...]:
+        """Those that are not here, or in another form."""
+        return tuple(blob for blob in lock.blobs() if not self.has_packed(blob))
+
     def verify(self, blob: Descriptor, on_read: Callable[[int], None] = lambda _: None) -> bool:
         """Hash a stored blob again from the disk; a wrong one is quarantined. False as well when it is missing.
 

@@ -27,6 +27,14 @@ _STORES: Mapping[Identity, tuple[str, str, str]] = {
     ),
     Identity.ROOT: ("Docker Engine, containerd image store", "image ID: the digest of the manifest or index", "as with its own store"),
 }
+_REBUILT = """
+An image with layers that deltas made ([ADR 0064](adr/0064-images-with-rebuilt-layers.md)) keeps its name and its config. What the name
+stands for is a local manifest, which has those layers without compression; `images list --json` tells its digest (`local`), and in
+containerd the labels `kelvin-provision/original` and `kelvin-provision/local` are on the name. Only Docker Engine with the containerd
+image store calls such an image by another ID, that of the local manifest: its tag `kelvin-provision/pin` has the digest of the original.
+
+Layers that the runtime has are not sent to it again, with and without deltas.
+"""
 _CHANGED = """
 ## A box that changes its image store
 
@@ -50,6 +58,7 @@ def page() -> Iterator[str]:
     yield "Encrypted and foreign layers are refused.\n"
     yield "\n## Images\n\n| runtime | what it calls an image by | pinned |\n|---|---|---|\n"
     yield from (f"| {' | '.join(_STORES[identity])} |\n" for identity in Identity)
+    yield _REBUILT
     yield "\n## Manifests, indexes and configs\n\n"
     yield "".join(f"* `{media_type}`\n" for media_type in (*DOCUMENTS, *sorted(CONFIGS)))
     yield "\nAn entry of an index without a platform counts if the config of its image is for this platform. Refused: schema 1\n"

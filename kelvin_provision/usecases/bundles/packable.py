@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NothingApplied, PackageImpossible
@@ -31,7 +31,8 @@ class PackageRequest:
 def revision_number(ctx: Context, request: PackageRequest) -> int:
     """Of the version that a package would have, without hashing anything. Raises as `packable` and `refuse_lacking`."""
     revision, locks = packable(ctx, request)
-    refuse_lacking(ctx, revision, locks, lambda blob: ctx.store.state(blob) not in {BlobState.MISSING, BlobState.WRONG_SIZE})
+    absent = {BlobState.MISSING, BlobState.WRONG_SIZE}
+    refuse_lacking(ctx, revision, locks, lambda lock: [blob for blob in ctx.store.kept(lock) if ctx.store.state(blob) in absent])
     return revision.number
 
 
@@ -51,10 +52,11 @@ def packable(ctx: Context, request: PackageRequest) -> tuple[Revision, tuple[Ima
     raise PackageImpossible(f"the images of {name} {spec.app_version} are not in the store yet", hint=_wait(name))
 
 
-def refuse_lacking(ctx: Context, revision: Revision, locks: tuple[ImageLock, ...], has: Callable[[Descriptor], bool]) -> None:
-    """Raises PackageImpossible where a blob of them is not in the store, as `has` says."""
-    blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}
-    lacking = [blob for blob in blobs.values() if not has(blob)]
+def refuse_lacking(
+    ctx: Context, revision: Revision, locks: tuple[ImageLock, ...], lacking_of: Callable[[ImageLock], Iterable[Descriptor]]
+) -> None:
+    """Raises PackageImpossible where a blob of them is not in the store, as `lacking_of` says."""
+    lacking = list({blob.digest: blob for lock in locks for blob in lacking_of(lock)}.values())
     if not lacking:
         return
     name, version = revision.workload, revision.spec.app_version

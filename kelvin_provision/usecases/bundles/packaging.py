@@ -1,4 +1,7 @@
-"""A workload as a package: what brings it to a box without a network. Reads the ledger and the store, and changes neither."""
+"""A workload as a package: what brings it to a box without a network. Reads the ledger and the store.
+
+It changes neither, but for layers that were rebuilt from deltas: those are downloaded as they were published.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from kelvin_provision.bundles.writing.layout import OCI_LAYOUT, Draft, RequestDr
 from kelvin_provision.bundles.zips import layout
 from kelvin_provision.context import Context
 from kelvin_provision.desk.gathering import signatures_in
+from kelvin_provision.desk.published import bring_published, rebuilt_layers
+from kelvin_provision.errors import PackageImpossible, ProvisionError, TransferStopped
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.ledger.model import Revision
@@ -55,7 +60,8 @@ def packed(ctx: Context, request: PackageRequest) -> Iterator[Packed]:
     """For the block no blob of it is removed from the store. Raises WorkloadUnknown, NothingApplied, PackageImpossible."""
     revision, locks = packable(ctx, request)
     with ctx.store.lease(locks):
-        refuse_lacking(ctx, revision, locks, ctx.store.has_packed)
+        refuse_lacking(ctx, revision, locks, ctx.store.lacking)
+        _publish(ctx, revision, locks)
         draft = _drafted(revision, locks, signatures_in(ctx.store, locks))
         held = [data for _, data in draft.files] + [request.content for request in draft.requests]
         known: Mapping[str, bytes] = {digest_of(data): data for data in held}
@@ -65,6 +71,23 @@ def packed(ctx: Context, request: PackageRequest) -> Iterator[Packed]:
             return _stored(ctx, extent) if data is None else io.BytesIO(data)
 
         yield Packed(revision, checked(layout.place(draft)), content)
+
+
+def _publish(ctx: Context, revision: Revision, locks: tuple[ImageLock, ...]) -> None:
+    """Download the layers that were rebuilt here. Raises PackageImpossible where the registry does not give them."""
+    rebuilt = [lock for lock in locks if ctx.store.plain_layers(lock)]
+    if not rebuilt:
+        return
+    try:
+        bring_published(ctx, rebuilt)
+    except TransferStopped:
+        raise
+    except ProvisionError as error:
+        count = sum(len(ctx.store.plain_layers(lock)) for lock in rebuilt)
+        text = f"{revision.workload} {revision.spec.app_version}: {rebuilt_layers(count)}"
+        raise PackageImpossible(
+            f"{text}: {error}", hint=error.hint or "try again when the registry can be reached", evidence=error.evidence
+        ) from error
 
 
 def _stored(ctx: Context, extent: Extent) -> BinaryIO:
