@@ -103,6 +103,8 @@ def test_the_list_as_a_document(box):
         "size": lock.size,
         "stored": lock.size,
         "in_store": True,
+        "rebuilt": [],
+        "local": None,
         "in_runtime": True,
         "pinned": True,
         "used_by": [{"workload": "pump", "revision": 2, "version": "2.0.0", "slot": "running", "additional": False}],

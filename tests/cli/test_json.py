@@ -50,8 +50,8 @@ KEYS = {
     "workloads hold": ENVELOPE,
     "workloads release": ENVELOPE,
     "images list": (
-        "command images images[].config images[].digest images[].in_runtime images[].in_store images[].name images[].pinned"
-        " images[].platform images[].reference images[].size images[].stored images[].used_by images[].used_by[].revision"
+        "command images images[].config images[].digest images[].in_runtime images[].in_store images[].local images[].name images[].pinned"
+        " images[].platform images[].rebuilt images[].reference images[].size images[].stored images[].used_by images[].used_by[].revision"
         " images[].used_by[].additional images[].used_by[].slot images[].used_by[].version images[].used_by[].workload orphans schema store store.path"
         " store.prunable warnings"
     ),

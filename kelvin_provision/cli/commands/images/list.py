@@ -18,7 +18,8 @@ def command(session: Session, *, inventory: Annotated[Path | None, _INVENTORY] =
     """List images: where they are, and which workloads need them.
 
     Only images that this program brought here. STORE tells whether the downloaded copy is complete, RUNTIME whether containers can
-    use it; a layer that a delta made is kept there without compression. The inventory has the same for a desk, as JSON with the layers of the images and no secret.
+    use it; a layer that a delta made is in the store without compression. The inventory has the same for a desk, as JSON with the
+    layers of the images and no secret.
     """
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render.images import table
