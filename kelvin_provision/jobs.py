@@ -202,6 +202,15 @@ def _follow(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
     yield {"result": [each.to_json() | {"error": to_document(each.error) if each.error else None} for each in taken]}
 
 
+def _report(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
+    """As `follow report`."""
+    from kelvin_provision.following.reporting import send_report
+
+    with place.opened() as ctx:
+        sent = send_report(ctx)
+    yield {"result": {"repository": sent.repository, "tag": sent.tag, "digest": sent.digest}}
+
+
 def _bundle(settings: Settings, arguments: Mapping[str, Any]) -> BundlePlace:
     """No path comes from afar. What a path leads to may have changed when it is read: the digest that a bundle was named by goes along."""
     from kelvin_provision.bundles.inspection import BundlePlace
@@ -224,6 +233,7 @@ JOBS: Mapping[str, Job] = MappingProxyType(
         "inspect-bundle": _inspect_bundle,
         "make-package": _make_package,
         "media": _media,
+        "report": _report,
         "settings": _settings,
         "support-bundle": _support_bundle,
         "verify-bundle": _verify_bundle,

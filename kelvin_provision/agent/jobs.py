@@ -78,6 +78,20 @@ class Jobs:
                 self._changed.notify_all()
 
 
+@dataclass(frozen=True)
+class FollowingJobs:
+    """What `following.follower` has done by jobs."""
+
+    jobs: Jobs
+
+    def take_in(self, reference: str, stop: Callable[[], bool]) -> bool:
+        results = self.jobs.result("follow", {"publications": [reference]}, stop)
+        return all(result["error"] is None for result in results)
+
+    def report(self, stop: Callable[[], bool]) -> None:
+        self.jobs.result("report", {}, stop)
+
+
 def _watch(child: subprocess.Popen[bytes], connection: socket.socket, ended: Callable[[], bool]) -> None:
     news = select.poll()
     news.register(connection, select.POLLRDHUP)

@@ -13,7 +13,7 @@ from kelvin_provision.agent import scheduler, turn
 from kelvin_provision.agent.activity import Activity
 from kelvin_provision.agent.answering import Answer, Answering, socket_path
 from kelvin_provision.agent.faults import Faults
-from kelvin_provision.agent.jobs import Jobs
+from kelvin_provision.agent.jobs import FollowingJobs, Jobs
 from kelvin_provision.agent.lifecycle import logfile
 from kelvin_provision.agent.lifecycle.handover import replace_outdated
 from kelvin_provision.agent.lifecycle.identity import identity
@@ -200,18 +200,15 @@ def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None
 
 
 def _follows(ctx: Context, jobs: Jobs | None) -> bool:
-    return bool(jobs and "follow" in jobs.names and ctx.settings.follow.publications)
+    follow = ctx.settings.follow
+    return bool(jobs and "follow" in jobs.names and (follow.publications or follow.report))
 
 
 def _follow(ctx: Context, jobs: Jobs, ended: threading.Event) -> None:
     from kelvin_provision.following.follower import Follower  # not on a box that follows nothing
 
-    def take_in(reference: str, stop: Callable[[], bool]) -> bool:
-        results = jobs.result("follow", {"publications": [reference]}, stop)
-        return all(result["error"] is None for result in results)
-
     with separate(ctx, progress=ctx.progress, stop=ended.is_set) as own:
-        Follower(own, take_in).run(ended)
+        Follower(own, FollowingJobs(jobs)).run(ended)
 
 
 def _answer(ctx: Context, answering: Answering) -> None:

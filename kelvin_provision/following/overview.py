@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,11 +13,13 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.context import Context
+from kelvin_provision.errors import ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.rows import following
-from kelvin_provision.ledger.rows.following import Followed, FollowedWorkload
+from kelvin_provision.ledger.rows.following import Followed, FollowedWorkload, Trouble
 
 
 class Stage(StrEnum):
@@ -59,7 +63,7 @@ class PublicationOverview:
     looked: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        each, trouble = self.followed, self.followed.trouble
+        each = self.followed
         return {
             "reference": each.reference,
             "serial": each.serial,
@@ -68,9 +72,35 @@ class PublicationOverview:
             "published": each.created or None,
             "taken": each.taken,
             "looked": self.looked,
-            "error": {"since": trouble.since, "code": trouble.code, "message": trouble.text} if trouble else None,
+            "error": _trouble(each.trouble),
             "workloads": [workload.to_json() for workload in self.workloads],
         }
+
+
+@dataclass(frozen=True)
+class ReportOverview:
+    """`sent` is when the newest report was, None before the first."""
+
+    repository: str
+    sent: str | None = None
+    trouble: Trouble | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"repository": self.repository, "sent": self.sent, "error": _trouble(self.trouble)}
+
+
+def _trouble(trouble: Trouble | None) -> dict[str, Any] | None:
+    return {"since": trouble.since, "code": trouble.code, "message": trouble.text} if trouble else None
+
+
+def report_overview(ctx: Context) -> ReportOverview | None:
+    """None where this box reports nothing."""
+    repository = ctx.settings.follow.report
+    if repository is None:
+        return None
+    with ctx.ledger.reading() as db:
+        trouble = following.publications(db).get(repository, Followed(repository)).trouble
+    return ReportOverview(repository, _looked(ctx.settings.state_dir, repository), trouble)
 
 
 def overview(ctx: Context) -> tuple[PublicationOverview, ...]:
@@ -117,7 +147,27 @@ def looked_path(state_dir: Path, reference: str) -> Path:
     return state_dir / "following" / sha256_hex(reference)[:16]
 
 
+def mark_looked(state_dir: Path, reference: str) -> None:
+    """Never synced: after a power cut, a look more is made."""
+    path = looked_path(state_dir, reference)
+    with suppress(OSError, ProvisionError):
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            private_folder(path.parent)
+            path.touch(mode=0o600)
+
+
 def _looked(state_dir: Path, reference: str) -> str | None:
     with suppress(OSError):
         return timestamps.rfc3339(datetime.fromtimestamp(looked_path(state_dir, reference).stat().st_mtime, UTC))
     return None
+
+
+def fingerprint(ctx: Context) -> str:
+    """Changes with the states and versions that a report has: from what lists are made of, without reading a workload."""
+    query = "SELECT view, name, app_version, enabled, situation FROM listing ORDER BY view, name"
+    with ctx.ledger.reading() as db:
+        rows = [list(row) for row in db.execute(query)]
+        followed = [[each.reference, each.digest, each.trouble and each.trouble.code] for each in following.publications(db).values()]
+    return sha256_hex(json.dumps([rows, followed], default=str))

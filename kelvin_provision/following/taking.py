@@ -12,21 +12,21 @@ from kelvin_provision.errors import ProvisionError, PublicationOlder, UsageRefus
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.following import withdrawing
 from kelvin_provision.following.fetching import fetch
+from kelvin_provision.following.overview import mark_looked
 from kelvin_provision.following.planning import Plan, is_new, plan
 from kelvin_provision.following.reading import Believed, believed
+from kelvin_provision.following.trouble import record_trouble
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.rows import following
-from kelvin_provision.ledger.rows.following import Followed, FollowedWorkload, Trouble
+from kelvin_provision.ledger.rows.following import Followed, FollowedWorkload
 from kelvin_provision.refs import Reference
 from kelvin_provision.usecases.deploy import store
 from kelvin_provision.usecases.waking import wake
 
 ACTOR = "follow "
 """Before the reference: who staged what was followed, in the history."""
-LONGEST = 500
-"""Characters of an error that are kept."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,11 @@ def take_all(ctx: Context, references: Sequence[str] = ()) -> tuple[Taken, ...]:
 def _forget_others(ctx: Context) -> None:
     with ctx.ledger.reading() as db:
         known = {*following.publications(db), *(each.reference for each in following.workloads(db).values())}
-    if not known <= {*ctx.settings.follow.publications}:
+    follow = ctx.settings.follow
+    kept = (*follow.publications, *([follow.report] if follow.report else []))
+    if not known <= {*kept}:
         with ctx.ledger.writing() as db:
-            following.forget(db, ctx.settings.follow.publications)
+            following.forget(db, kept)
 
 
 def take(ctx: Context, reference: str) -> Taken:
@@ -95,27 +97,11 @@ def take(ctx: Context, reference: str) -> Taken:
         return Taken(reference, error=error)
 
 
-def record_trouble(ctx: Context, reference: str, error: ProvisionError | None) -> None:
-    """Since when this is wrong. What stands there already is not written again: a box that is offline for weeks writes once."""
-    with ctx.ledger.reading() as db:
-        known = following.publications(db).get(reference, Followed(reference)).trouble
-    now = trouble_of(error, known, ctx.ledger.clock()) if error else None
-    if now != known:
-        with ctx.ledger.writing() as db:
-            following.trouble(db, reference, now)
-
-
-def trouble_of(error: ProvisionError, known: Trouble | None, now: str) -> Trouble:
-    """Pure. The same error goes on; of trouble that passes, the first text stays, as times and ports in it change."""
-    if known and known.code == error.code and error.temporary:
-        return known
-    text = "; ".join([str(error), *error.evidence])[:LONGEST]
-    return Trouble(known.since if known and known.code == error.code else now, error.code, text)
-
-
 def _take(ctx: Context, reference: str) -> Taken:
     parsed = Reference.parse(reference)
-    offered = believed(ctx, fetch(ctx.source, parsed, ctx.source.digest(parsed)))
+    digest = ctx.source.digest(parsed)
+    mark_looked(ctx.settings.state_dir, reference)
+    offered = believed(ctx, fetch(ctx.source, parsed, digest))
     with ctx.ledger.reading() as db:
         _refuse_older(db, reference, offered)
     result = _stored(ctx, reference, offered, plan(ctx, reference, offered))

@@ -69,6 +69,8 @@ def test_the_commands_are_those_of_the_design():
         "media uninstall",
         "follow list",
         "follow now",
+        "follow report",
+        "follow key",
         "agent run",
         "agent status",
         "agent start",

@@ -3,11 +3,12 @@
 import threading
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from kelvin_provision.errors import Locked, RegistryBusy, RegistryUnreachable
-from kelvin_provision.following.follower import Follower
+from kelvin_provision.following.follower import DAY, Follower
 from kelvin_provision.following.overview import looked_path, overview
 from kelvin_provision.following.taking import take
 from kelvin_provision.ledger import orders
@@ -27,15 +28,20 @@ class Thread:
     """The follower of a box, whose clock is set by hand, and what it has taken in."""
 
     def __init__(self, box):
-        self.box, self.now, self.taken = box, 0.0, []
+        self.box, self.now, self.taken, self.reports = box, 0.0, [], []
         self.error = None
         self.follower = self.restarted()
 
     def restarted(self):
-        self.follower = Follower(self.box.agent(), self._take_in, clock=lambda: self.now, now=lambda: self.now, chance=lambda: 0.5)
+        self.follower = Follower(self.box.agent(), self, clock=lambda: self.now, now=lambda: self.now, chance=lambda: 0.5)
         return self.follower
 
-    def _take_in(self, reference, stop):
+    def report(self, stop):
+        if self.error:
+            raise self.error
+        self.reports.append(self.now)
+
+    def take_in(self, reference, stop):
         if self.error:
             raise self.error
         self.taken.append(reference)
@@ -130,7 +136,8 @@ def test_a_withdrawn_workload_that_was_held_goes_when_it_is_released(box, thread
 
 def test_the_thread_ends_at_once_and_looks_when_it_is_due(box):
     ended, looks = threading.Event(), []
-    follower = Follower(box.agent(), lambda reference, stop: bool(looks.append(reference)) or True, chance=lambda: 0.0)
+    child = SimpleNamespace(take_in=lambda reference, stop: bool(looks.append(reference)) or True)
+    follower = Follower(box.agent(), child, chance=lambda: 0.0)
     running = threading.Thread(target=follower.run, args=(ended,))
     running.start()
     until(lambda: looks == [SITE], 60)
@@ -145,3 +152,29 @@ def test_when_the_registry_answered_last_is_known(box, thread):
     assert overview(box.ctx)[0].looked is not None
     path = looked_path(box.settings.state_dir, SITE)
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_a_report_is_sent_when_something_has_changed_and_once_a_day_and_failures_back_off(box, thread):
+    box.settings = replace(box.settings, follow=FollowSettings(report="r.io/reports"))
+    box._connections = None
+    thread.restarted()
+    for _ in range(4):
+        thread.after(300)
+    assert thread.reports == [300]
+    box.deploy("fan")
+    thread.after(300)
+    box.turn()
+    thread.after(300)
+    thread.after(300)
+    assert thread.reports == [300, 1500, 1800]
+    thread.after(DAY)
+    assert thread.reports[3:] == [2100 + DAY]
+    thread.error = RegistryUnreachable("away")
+    box.deploy("pump")
+    thread.after(300)
+    thread.after(300)
+    thread.error = None
+    thread.after(300)
+    assert thread.reports[4:] == []
+    thread.after(300)
+    assert thread.reports[4:] == [3300 + DAY]

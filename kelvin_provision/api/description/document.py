@@ -55,6 +55,7 @@ _SCHEMAS: dict[str, Schema] = {
     "Uploads": bundle_answers.UPLOADS,
     "Following": following_answers.FOLLOWING,
     "Followed": following_answers.FOLLOWED,
+    "ReportSent": following_answers.REPORT_SENT,
     "Media": bundle_answers.MEDIA,
     "Trust": bundle_answers.TRUST,
     "TrustAccepted": bundle_answers.TRUST_ACCEPTED,

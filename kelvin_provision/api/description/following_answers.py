@@ -7,6 +7,7 @@ from kelvin_provision.api.description.schemas import COUNT, FLAG, TEXT, TEXTS, T
 from kelvin_provision.following.overview import Stage
 from kelvin_provision.settings.model import APPLY_FOLLOWED
 
+_TROUBLE = record(since=TIME, code=TEXT, message=TEXT)
 _WORKLOAD = record(
     name=TEXT,
     state=one_of(Stage),
@@ -24,10 +25,18 @@ _PUBLICATION = record(
     published=nullable(TIME),
     taken=nullable(TIME),
     looked=nullable(TIME),
-    error=nullable(record(since=TIME, code=TEXT, message=TEXT)),
+    error=nullable(_TROUBLE),
     workloads=items(_WORKLOAD),
 )
-FOLLOWING = record(apply=one_of(APPLY_FOLLOWED), interval=COUNT, prune=FLAG, report=nullable(TEXT), publications=items(_PUBLICATION))
+FOLLOWING = record(
+    box=record(name=TEXT, labels=TEXTS, key=nullable(TEXT), pem=nullable(TEXT)),
+    apply=one_of(APPLY_FOLLOWED),
+    interval=COUNT,
+    prune=FLAG,
+    report=nullable(record(repository=TEXT, sent=nullable(TIME), error=nullable(_TROUBLE))),
+    publications=items(_PUBLICATION),
+)
+REPORT_SENT = record(repository=TEXT, tag=TEXT, digest=TEXT)
 FOLLOWED = record(
     publications=items(
         record(

@@ -152,6 +152,7 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     uploads.remove: Described(),
     following.listed: Described(named("Following")),
     following.look: Described(named("Followed"), body=bodies.PUBLICATIONS, optional=True),
+    following.report: Described(named("ReportSent"), body=bodies.NOTHING, optional=True),
     bundles.media: Described(named("Media")),
     bundles.trust: Described(named("Trust")),
     bundles.accept_trust: Described(named("TrustAccepted"), body=bodies.TRUST_DOCUMENTS, example=TRUST_EXAMPLE),

@@ -14,7 +14,8 @@ from kelvin_provision.api.services import Call
 from kelvin_provision.api.work.asking import result_of_job
 from kelvin_provision.context import Context
 from kelvin_provision.errors.documents import from_document
-from kelvin_provision.following.overview import overview
+from kelvin_provision.following.boxkey import known
+from kelvin_provision.following.overview import overview, report_overview
 
 LOOK = 300.0
 """Seconds that a look at all publications may take."""
@@ -27,9 +28,18 @@ async def listed(call: Call) -> Response:
 
 
 def _listed(ctx: Context) -> dict[str, Any]:
-    follow = ctx.settings.follow
-    rules = {"apply": follow.apply, "interval": int(follow.interval), "prune": follow.prune, "report": follow.report}
-    return {**rules, "publications": [each.to_json() for each in overview(ctx)]}
+    follow, report = ctx.settings.follow, report_overview(ctx)
+    rules = {"apply": follow.apply, "interval": int(follow.interval), "prune": follow.prune, "report": report and report.to_json()}
+    key = known(ctx.settings.state_dir)
+    own = {"name": ctx.box_name, "labels": list(ctx.settings.labels), "key": key and key.key_id, "pem": key and key.pem.decode()}
+    return {"box": own, **rules, "publications": [each.to_json() for each in overview(ctx)]}
+
+
+async def report(call: Call) -> Response:
+    """As `follow report`, by the agent in a process of its own."""
+    refuse_unknown(call.request.query_params.keys(), ())
+    await fields_of(call.request, ())
+    return answer(await result_of_job(call.box, "report", {}, LOOK))
 
 
 async def look(call: Call) -> Response:

@@ -218,6 +218,7 @@ ROWS: tuple[Row, ...] = (
     Row("POST", _TRUST, Level.ADMIN, bundles.accept_trust, (200,), (409,), "accept trust documents, all or none; signatures decide"),
     Row("GET", _FOLLOWING, Level.READ, following.listed, summary="the publications that this box follows, and what became of them"),
     Row("POST", _FOLLOWING, Level.DEPLOY, following.look, (200,), (409,), "look at them now, and stage what is new"),
+    Row("POST", f"{_FOLLOWING}/report", Level.DEPLOY, following.report, (200,), (409,), "send the report of this box now"),
     Row("GET", _MEDIA, Level.DEPLOY, bundles.media, summary="bundles on media that are in this box"),
     Row(
         *("POST", f"{_MEDIA}/{{bundle}}/inspect", Level.DEPLOY, bundles.inspect_bundle, (200,), (404,)),

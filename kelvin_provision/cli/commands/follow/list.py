@@ -14,10 +14,16 @@ def command(session: Session) -> Report:
     """
     from kelvin_provision.cli.commands.follow.shown import table
     from kelvin_provision.cli.frame.box import context_of
-    from kelvin_provision.following.overview import overview
+    from kelvin_provision.following.overview import overview, report_overview
 
     with context_of(session) as ctx:
-        publications = overview(ctx)
-    document = {"schema": SCHEMA, "command": "follow list", "publications": [each.to_json() for each in publications]}
+        publications, report = overview(ctx), report_overview(ctx)
+    document = {
+        "schema": SCHEMA,
+        "command": "follow list",
+        "report": report and report.to_json(),
+        "publications": [each.to_json() for each in publications],
+    }
+    warnings = (f"reporting to {report.repository}: {report.trouble.text}",) if report and report.trouble else ()
     names = tuple(each.followed.reference for each in publications)
-    return Report("follow list", document=document, table=table(publications), names=names)
+    return Report("follow list", document=document, table=table(publications), warnings=warnings, names=names)
