@@ -203,7 +203,7 @@ def _follow(place: Place, arguments: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _report(place: Place, _arguments: Mapping[str, Any]) -> Iterator[Line]:
-    """As `follow report`."""
+    """As `follow send`."""
     from kelvin_provision.following.reporting import send_report
 
     with place.opened() as ctx:

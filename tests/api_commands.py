@@ -40,7 +40,7 @@ ROUTES = {
     "media list": [f"GET {EDGE}/media"],
     "follow list": [f"GET {EDGE}/following"],
     "follow now": [f"POST {EDGE}/following"],
-    "follow report": [f"POST {EDGE}/following/report"],
+    "follow send": [f"POST {EDGE}/following/report"],
     "follow key": [f"GET {EDGE}/following"],
     "bundle import": [f"POST {EDGE}/media/{{bundle}}/import", f"POST {EDGE}/uploads/{{upload}}/import"],
     "bundle verify": [f"POST {EDGE}/media/{{bundle}}/verify", f"POST {EDGE}/uploads/{{upload}}/verify"],

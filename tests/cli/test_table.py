@@ -69,7 +69,7 @@ def test_the_commands_are_those_of_the_design():
         "media uninstall",
         "follow list",
         "follow now",
-        "follow report",
+        "follow send",
         "follow key",
         "agent run",
         "agent status",

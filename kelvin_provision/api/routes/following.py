@@ -36,7 +36,7 @@ def _listed(ctx: Context) -> dict[str, Any]:
 
 
 async def report(call: Call) -> Response:
-    """As `follow report`, by the agent in a process of its own."""
+    """As `follow send`, by the agent in a process of its own."""
     refuse_unknown(call.request.query_params.keys(), ())
     await fields_of(call.request, ())
     return answer(await result_of_job(call.box, "report", {}, LOOK))

@@ -131,7 +131,7 @@ ENTRIES: Entries = MappingProxyType(
             {
                 "list": "List the publications that this box follows, and what became of each workload in them.",
                 "now": "Look at the publications that this box follows, and stage what is new.",
-                "report": "Send the report of this box to follow.report now.",
+                "send": "Send the report of this box to follow.report now.",
                 "key": "Print the public key with which this box signs its reports.",
             },
         ),

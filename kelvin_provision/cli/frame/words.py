@@ -19,7 +19,7 @@ CHANGING = frozenset(
         "workloads deploy", "workloads apply", "workloads start", "workloads stop", "workloads hold", "workloads release",
         "workloads rollback", "workloads undeploy", "images prune", "images delta", "bundle create", "bundle sign", "bundle import",
         "key generate", "key sign", "trust create", "trust sign", "trust import",
-        "media arrived", "media install", "media uninstall", "follow now", "follow report", "follow key", "publish",
+        "media arrived", "media install", "media uninstall", "follow now", "follow send", "follow key", "publish",
         "agent run", "agent install", "agent uninstall", "agent start",
         "agent stop", "agent restart", "api serve", "api install", "api uninstall", "api user add", "api user passwd", "api user remove",
         "api user unlock", "api user level", "api cert renew", "api token create", "api token revoke", "config set", "config unset",

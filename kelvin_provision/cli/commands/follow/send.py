@@ -18,4 +18,4 @@ def command(session: Session) -> Report:
     with operating(session) as ctx:
         sent = send_report(ctx)
     more = {"repository": sent.repository, "tag": sent.tag, "digest": sent.digest}
-    return Report("follow report", (Item("report", f"{sent.repository}:{sent.tag}", "sent", sent.digest),), more=more, names=(sent.tag,))
+    return Report("follow send", (Item("report", f"{sent.repository}:{sent.tag}", "sent", sent.digest),), more=more, names=(sent.tag,))
