@@ -43,7 +43,7 @@ def send_report(ctx: Context) -> Reported:
     repository = ctx.settings.follow.report
     if repository is None:
         hint = command("config set", "follow.report", "REGISTRY/REPOSITORY", sudo=True)
-        raise UsageRefused("this box reports to nobody: follow.report is not set", hint=hint)
+        raise UsageRefused("this box sends no reports: follow.report is not set", hint=hint)
     key = box_key(ctx.settings.state_dir)
     value = report_of(ctx)
     content = report.encode(value)
