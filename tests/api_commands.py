@@ -85,6 +85,7 @@ NONE = {
     "images delta": "is done at a desk or in a build, as `bundle create`",
     "bundle create": "is done at a desk, on a medium that is there",
     "publish": SIGNING,
+    "fleet status": "is asked at a desk, which has the keys of all boxes; a box knows itself alone",
     "bundle sign": SIGNING,
     "config set": "settings say whom this box trusts and where it listens: files of its administrator, which the API cannot write",
     "config unset": "as `config set`",

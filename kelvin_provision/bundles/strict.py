@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from kelvin_provision import timestamps
 from kelvin_provision.bundles import limits
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.refs import DIGEST, Platform
@@ -14,6 +15,8 @@ from kelvin_provision.refs import DIGEST, Platform
 _TEXT = 1024
 """Characters of one text."""
 _IS_DIGEST = re.compile(DIGEST).fullmatch
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 T = TypeVar("T")
 
@@ -81,6 +84,15 @@ class Strict:
         if not isinstance(value, str) or not pattern.fullmatch(value):
             raise self.wrong(f"{name} has another form than {pattern.pattern}")
         return value
+
+    def moment(self, value: Any, name: str) -> str:
+        """A time in UTC, to the second, that a calendar has."""
+        text = self.matching(_MOMENT, value, name)
+        try:
+            timestamps.parse(text)
+        except ValueError:
+            raise self.wrong(f"{name} is no time") from None
+        return text
 
     def digest(self, value: Any) -> str:
         if not isinstance(value, str) or not _IS_DIGEST(value):

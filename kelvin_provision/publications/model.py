@@ -30,7 +30,6 @@ PATTERN = re.compile(r"[^\s/]{1,253}")
 """The name of a box; `*` stands for any characters."""
 CLUSTERS = ("docker", "kubernetes")
 _ALL = 100
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _KEYS = frozenset({"schema", "kind", "serial", "created", "previous", "requests", "withdrawn"})
 _REQUEST = frozenset({"name", "digest", "size", "for", "rollout"})
 _SELECTOR = frozenset({"boxes", "labels", "clusters", "platforms"})
@@ -126,7 +125,7 @@ def decode(data: bytes) -> Publication:
     _READ.record(document, _KEYS)
     publication = Publication(
         serial=_READ.number(document["serial"], "serial", least=1),
-        created=_READ.matching(_TIME, document["created"], "created"),
+        created=_READ.moment(document["created"], "created"),
         previous=None if document["previous"] is None else _READ.digest(document["previous"]),
         requests=_READ.items(document["requests"], limits.REQUESTS, _request, "requests"),
         withdrawn=_READ.items(document["withdrawn"], limits.WITHDRAWN, workload_name, "withdrawn"),

@@ -21,7 +21,6 @@ PAYLOAD_TYPE = REPORT
 """What the signature is over, besides the bytes."""
 LONGEST_ERROR = 300
 """Characters of the text of an error; a box cuts it."""
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _BOX = re.compile(r"[^\s/]{1,253}")
 _NAME = re.compile(r"[a-z0-9.-]{1,253}")
 _VERSION = re.compile(r"[^\s]{1,128}")
@@ -131,7 +130,7 @@ def decode(data: bytes) -> Report:
         raise _wrong(f"labels are not an object of at most {limits.LABELS}")
     report = Report(
         box=_READ.matching(_BOX, _READ.text(document["box"], "the name of the box"), "the name of the box"),
-        created=_READ.matching(_TIME, document["created"], "created"),
+        created=_READ.moment(document["created"], "created"),
         program=_READ.matching(_VERSION, _READ.text(document["program"], "program"), "program"),
         platform=_READ.platform(document["platform"]),
         cluster=_READ.text(document["cluster"], "cluster"),

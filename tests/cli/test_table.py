@@ -94,6 +94,7 @@ def test_the_commands_are_those_of_the_design():
         "api token create",
         "api token list",
         "api token revoke",
+        "fleet status",
         "publish",
         "key generate",
         "key show",

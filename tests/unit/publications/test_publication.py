@@ -55,6 +55,7 @@ ENTRY = {
         (("serial",), True),
         (("serial",), 1 << 53),
         (("serial",), 1.0),
+        (("created",), "2026-99-28T10:00:00Z"),
         (("created",), "yesterday"),
         (("created",), "2026-11-28T10:00:00+01:00"),
         (("previous",), "latest"),

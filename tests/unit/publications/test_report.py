@@ -36,6 +36,7 @@ def test_what_is_written_is_read_as_it_was():
         (("more",), 1),
         (("box",), "a/b"),
         (("box",), "\x1b[2J"),
+        (("created",), "2026-99-28T10:00:00Z"),
         (("created",), 0),
         (("program",), ""),
         (("platform",), "linux"),
