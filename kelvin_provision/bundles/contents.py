@@ -9,11 +9,13 @@ from typing import Any
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import (
     ARCHIVE,
+    AS_DELTA,
     FOREIGN,
     IN_BOX,
     IN_BUNDLE,
     PACKAGE,
     SCHEMA,
+    BundledDelta,
     BundledImage,
     BundledLayer,
     BundledRequest,
@@ -37,6 +39,7 @@ _KEYS = frozenset(
 _FORMS = (ARCHIVE, PACKAGE, FOREIGN)
 _REQUEST = frozenset({"name", "content"})
 _IMAGE = frozenset({"reference", "platform", "index", "manifest", "config", "layers"})
+_DELTA = frozenset({"digest", "target", "needs", "memory"})
 _LAYER = frozenset({"digest", "size", "diff_id", "unpacked", "in"})
 
 _READ = Strict(wrong)
@@ -64,6 +67,7 @@ def encode(contents: Contents) -> bytes:
         "parts": list(contents.parts),
         "annotations": dict(sorted(contents.annotations.items())),
     } | ({"tail": contents.tail} if contents.form == PACKAGE else {})
+    document |= {"deltas": list(map(_delta_document, contents.deltas))} if contents.deltas else {}
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
 
 
@@ -74,6 +78,10 @@ def _extent_document(extent: Extent) -> list[Any]:
 def _request_document(request: BundledRequest) -> dict[str, Any]:
     signature = {"signature": _extent_document(request.signature)} if request.signature else {}
     return {"name": request.name, "content": _extent_document(request.content)} | signature
+
+
+def _delta_document(delta: BundledDelta) -> dict[str, Any]:
+    return {"digest": delta.digest, "target": delta.target, "needs": list(delta.needs), "memory": delta.memory}
 
 
 def _image_document(image: BundledImage) -> dict[str, Any]:
@@ -103,7 +111,7 @@ def decode(data: bytes) -> Contents:
     if document.get("schema") != SCHEMA:
         raise BundleInvalid(f"the bundle has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
     form = document.get("kind")
-    if form not in _FORMS or set(document) != (_KEYS | {"tail"} if form == PACKAGE else _KEYS):
+    if form not in _FORMS or set(document) - {"deltas"} != (_KEYS | {"tail"} if form == PACKAGE else _KEYS):
         raise wrong("other keys than those of a bundle")
     chunks = _object(document["chunks"], frozenset({"size", "content"}))
     if chunks["size"] != limits.CHUNK:
@@ -124,6 +132,7 @@ def decode(data: bytes) -> Contents:
         serial=_number(document["serial"], "serial"),
         annotations={_text(key, "an annotation"): _text(value, "an annotation") for key, value in _annotations(document["annotations"])},
         form=form,
+        deltas=_list(document.get("deltas", []), limits.DELTAS, _delta, "deltas"),
         tail=_number(document["tail"], "tail") if form == PACKAGE else 0,
     )
     check(contents)
@@ -184,7 +193,15 @@ def _signature(value: Any) -> tuple[str, ...]:
 
 def _layer(value: Any) -> BundledLayer:
     document = _object(value, _LAYER)
-    if document["in"] not in (IN_BUNDLE, IN_BOX):
+    if document["in"] not in (IN_BUNDLE, IN_BOX, AS_DELTA):
         raise wrong("a layer that is neither in the bundle nor on the box")
     sizes = _number(document["size"], "a size"), _number(document["unpacked"], "a size")
     return BundledLayer(_digest(document["digest"]), sizes[0], _digest(document["diff_id"]), sizes[1], document["in"])
+
+
+def _delta(value: Any) -> BundledDelta:
+    document = _object(value, _DELTA)
+    needs = _list(document["needs"], limits.SOURCES, _digest, "what a delta needs")
+    if not needs:
+        raise wrong("a delta that needs nothing")
+    return BundledDelta(_digest(document["digest"]), _digest(document["target"]), needs, _number(document["memory"], "a size"))

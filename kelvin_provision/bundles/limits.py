@@ -20,6 +20,10 @@ IMAGES = 1024
 BLOBS = 65_536
 LAYERS = 256
 """Layers of one image."""
+DELTAS = 8192
+"""Deltas of all layers."""
+SOURCES = 16
+"""Layers that one delta is made from."""
 MANIFEST = 4 << 20
 CONFIG = 8 << 20
 IMAGE_SIGNATURES = 32

@@ -16,8 +16,8 @@ SCHEMA = 1
 PAYLOAD_TYPE = "application/vnd.kelvin-provision.bundle.v1+json"
 """What the signature is over, besides the bytes."""
 
-IN_BUNDLE, IN_BOX = "bundle", "box"
-"""Where a layer comes from: this bundle, or the box that the bundle is for, which has it already."""
+IN_BUNDLE, IN_BOX, AS_DELTA = "bundle", "box", "delta"
+"""Where a layer comes from: this bundle, the box that the bundle is for, which has it already, or a delta in this bundle."""
 
 
 ARCHIVE, PACKAGE, FOREIGN = "bundle", "package", "zip"
@@ -39,13 +39,23 @@ class Extent:
 
 @dataclass(frozen=True)
 class BundledLayer:
-    """`unpacked` is its size without compression, estimated for a compressed one. `source` is `IN_BUNDLE` or `IN_BOX`."""
+    """`unpacked` is its size without compression, estimated for a compressed one but for `AS_DELTA`. `source`: see `IN_BUNDLE`."""
 
     digest: str
     size: int
     diff_id: str
     unpacked: int
     source: str = IN_BUNDLE
+
+
+@dataclass(frozen=True)
+class BundledDelta:
+    """Makes the layer `target` out of the layers `needs` (diff ids) of another version. `memory`: the bytes that are held at once."""
+
+    digest: str
+    target: str
+    needs: tuple[str, ...]
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,7 @@ class Contents:
     serial: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
     form: str = ARCHIVE
+    deltas: tuple[BundledDelta, ...] = ()
     tail: int = 0
     """Bytes at the end that have no chunk: the directory of a package, which follows from the rest."""
 

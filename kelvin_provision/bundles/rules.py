@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from kelvin_provision.bundles import limits
-from kelvin_provision.bundles.model import FOREIGN, IN_BOX, IN_BUNDLE, BundledImage, Contents, Extent
+from kelvin_provision.bundles.model import AS_DELTA, FOREIGN, IN_BOX, IN_BUNDLE, BundledImage, Contents, Extent
 from kelvin_provision.errors import BundleInvalid
 
 
@@ -54,8 +54,21 @@ def _check_reachable(contents: Contents) -> None:
                 raise wrong("a layer that is not in the bundle as its image says")
             if layer.source == IN_BOX and layer.digest not in needs:
                 raise wrong("a layer on the box that is not among what the bundle needs")
-    if set(here) - set(named):
+    _check_deltas(contents)
+    if set(here) - set(named) - {delta.digest for delta in contents.deltas}:
         raise wrong("a blob that belongs to no image")
+
+
+def _check_deltas(contents: Contents) -> None:
+    """Each is here, is smaller than its layer, and makes one that comes so; each of those has one."""
+    layers = {layer.digest: layer for image in contents.images for layer in image.layers if layer.source == AS_DELTA}
+    targets = {delta.target for delta in contents.deltas}
+    if targets != layers.keys() or len({(delta.target, delta.digest) for delta in contents.deltas}) != len(contents.deltas):
+        raise wrong("a layer that comes as a delta without one, a delta of no such layer, or one that stands twice")
+    for delta in contents.deltas:
+        extent = contents.by_digest.get(delta.digest)
+        if extent is None or extent.size >= layers[delta.target].size:
+            raise wrong("a delta that is missing, or not smaller than its layer")
 
 
 def _check_documents(image: BundledImage, here: Mapping[str, Extent]) -> None:

@@ -64,15 +64,15 @@ def _states(ctx: Context) -> Iterator[MediumState]:
             if revision and revision.bundle == bundle.digest and revision.in_motion
         }
         digests = _needed(needing.values(), contents, ctx.store) if contents else ()
-        waiting = tuple(
-            name for name, locks in needing.items() if not locks or any(blob.digest in digests for lock in locks for blob in lock.blobs())
-        )
+        waiting = tuple(name for name, locks in needing.items() if not locks or (contents and _needed([locks], contents, ctx.store)))
         yield MediumState(bundle, waiting, _missing(finder, bundle, contents, digests) if contents and waiting else ())
 
 
 def _needed(locks: Iterable[Sequence[ImageLock]], contents: Contents, store: Store) -> tuple[str, ...]:
     blobs = {blob.digest: blob for some in locks for lock in some for blob in lock.blobs()}
-    return tuple(digest for digest, blob in blobs.items() if digest in contents.by_digest and store.bytes_present(blob) < blob.size)
+    plans = store.deltas.plans(lock for some in locks for lock in some)
+    parts = [(plans[digest].delta if digest in plans else blob) for digest, blob in blobs.items()]
+    return tuple(part.digest for part in parts if part.digest in contents.by_digest and store.bytes_present(part) < part.size)
 
 
 def _missing(finder: Finder, bundle: ImportedBundle, contents: Contents, digests: Sequence[str]) -> tuple[int, ...]:

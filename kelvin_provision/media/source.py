@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kelvin_provision.bundles.model import BundledImage, Contents
+from kelvin_provision.bundles.model import AS_DELTA, BundledImage, Contents
 from kelvin_provision.bundles.reader import Bundle
+from kelvin_provision.deltas.artifact import LAYER_TYPE, DeltaLayer
 from kelvin_provision.errors import BundleInvalid, DigestMismatch, ImageNotFound, MediumGone, PlatformMissing, ProvisionError
 from kelvin_provision.files.hashing import has_digest
 from kelvin_provision.ledger.reading.bundles import BundleReads, ImportedBundle
@@ -87,9 +88,14 @@ class BundleSource:
                     signatures |= signatures_of(image, contents, partial(self._document, known, contents))
         return signatures
 
-    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:  # noqa: ARG002  (the protocol's signature)
-        """See `Blobs.deltas`. Bundles have layers."""
-        return DeltaOffers()
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:
+        """See `Blobs.deltas`. By the tables of contents: their blobs may be on media that are not there."""
+        layers: list[DeltaLayer] = []
+        for known in self._ledger.bundles():
+            contents = self._tables.contents(known) if not known.revoked else None
+            if contents is not None and contents.deltas:
+                layers += deltas_of(contents, replace(reference, digest=image.digest))
+        return DeltaOffers(tuple(layers))
 
     def has(self, blob: Descriptor) -> bool:
         """See `Media.has`."""
@@ -182,6 +188,15 @@ def signatures_of(image: BundledImage, contents: Contents, document: Callable[[s
         for manifest, *payloads in image.signatures
     ]
     return SignatureDocuments(tuple(files), {digest: document(digest) for signature in image.signatures for digest in signature})
+
+
+def deltas_of(contents: Contents, reference: Reference) -> Iterator[DeltaLayer]:
+    """Of the layers of these images that come so."""
+    layers = {layer.digest: layer for image in images_of(contents, reference) for layer in image.layers if layer.source == AS_DELTA}
+    for delta in contents.deltas:
+        if (layer := layers.get(delta.target)) is not None:
+            blob = Descriptor(LAYER_TYPE, delta.digest, contents.by_digest[delta.digest].size)
+            yield DeltaLayer(blob, layer.diff_id, layer.unpacked, delta.needs, layer.digest, delta.memory)
 
 
 def _described(contents: Contents, digest: str) -> Descriptor:

@@ -105,7 +105,7 @@ class Registry:
 
         def attempt(repository: Repository) -> DeltaOffers:
             offers = deltas(repository, repository.referrers, image)
-            if not offers.artifacts:
+            if not offers.layers:
                 remarks.extend(offers.remarks)
                 raise ImageNotFound(f"{reference}: no deltas at {repository.host}")
             return offers

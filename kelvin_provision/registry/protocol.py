@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kelvin_provision.deltas.artifact import DeltaArtifact
+from kelvin_provision.deltas.artifact import DeltaLayer
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
@@ -63,9 +63,9 @@ class SignatureDocuments:
 
 @dataclass(frozen=True)
 class DeltaOffers:
-    """Deltas of one image, each read from its own manifest, which names the image. `remarks`: our words for what was not taken."""
+    """Deltas of the layers of one image, which what has them names. `remarks`: our words for what was not taken."""
 
-    artifacts: tuple[DeltaArtifact, ...] = ()
+    layers: tuple[DeltaLayer, ...] = ()
     remarks: tuple[str, ...] = ()
 
 

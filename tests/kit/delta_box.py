@@ -38,7 +38,7 @@ class Box:
     def offer(self, *deltas):
         for delta in deltas:
             known = self.source.deltas_of.get(NEW.digest, DeltaOffers())
-            self.source.deltas_of[NEW.digest] = DeltaOffers((*known.artifacts, delta.artifact))
+            self.source.deltas_of[NEW.digest] = DeltaOffers((*known.layers, *delta.artifact.layers))
             NEW.blobs.update({delta.layer.blob.digest: delta.bytes})
 
     def stage(self):

@@ -35,7 +35,7 @@ class Delta:
 
     @property
     def offers(self):
-        return DeltaOffers((self.artifact,))
+        return DeltaOffers(self.artifact.layers)
 
     @property
     def layer(self):

@@ -8,7 +8,6 @@ from itertools import count
 import pytest
 
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.registry.protocol import DeltaOffers
 from kelvin_provision.spec.enums import Download
 from tests.kit.crash import dying_at, killed
 from tests.kit.delta_box import LAYER, LOCK, NEW, OLD, Box
@@ -38,7 +37,7 @@ def delta():
 
 def opened(state, delta):
     box = Box(state, Ledger(state / "ledger.db"))
-    box.source.deltas_of[NEW.digest] = DeltaOffers((delta.artifact,))
+    box.source.deltas_of[NEW.digest] = delta.offers
     return box
 
 

@@ -19,6 +19,7 @@ class Repository:
     """Manifests by tag or digest; an error in place of bytes is raised. `pages` is the list of referrers, or an error."""
 
     def __init__(self, *given, pages=None):
+        self.names = {delta.layer.blob.digest: sha256(delta.manifest) for delta in given}
         self.manifests = {sha256(delta.manifest): delta.manifest for delta in given} | {TAG: listed(*given)}
         self.pages = pages or ImageNotFound("404")
         self.asked = []
@@ -40,7 +41,7 @@ class Repository:
 
     def taken(self):
         offers = deltas(self, self.referrers, TARGET)
-        return [artifact.manifest.digest for artifact in offers.artifacts], offers.remarks
+        return [self.names[layer.blob.digest] for layer in offers.layers], offers.remarks
 
 
 def delta(data=b"a delta", image=IMAGE):

@@ -284,7 +284,6 @@ OURS = {
     "ClusterNode": "name host labels taints",  # names, labels
     "ClusterState": "identity namespace",
     "Condition": "name",
-    "DeltaArtifact": "subject",  # a digest
     "DeltaLayer": "diff_id needs replaces",  # digests
     "DeltaOffers": "remarks",  # our words
     "Descriptor": "media_type digest",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from kelvin_provision.deltas.artifact import ARTIFACT_TYPE, DeltaArtifact, read
+from kelvin_provision.deltas.artifact import ARTIFACT_TYPE, DeltaArtifact, DeltaLayer, read
 from kelvin_provision.errors import DeltaInvalid
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import DeltaOffers, Documents
@@ -28,17 +28,17 @@ def deltas(documents: Documents, referrers: Referrers | None, image: Descriptor)
     with suppress(*TROUBLE):
         if referrers is not None:
             listed = pages(referrers(image.digest, ARTIFACT_TYPE), image.digest, DELTAS, lambda _: None)
-    offers, remarks = list[DeltaArtifact](), list[str]()
+    layers, remarks = list[DeltaLayer](), list[str]()
     for entry in listed or by_tag(documents, image.digest, DELTAS):
         try:
-            offers.append(_read(documents.manifest(entry.digest, entry)[0], entry, image))
+            layers += _read(documents.manifest(entry.digest, entry)[0], entry, image).layers
         except DeltaInvalid as error:
             remarks.append(f"{entry.digest[:19]}: {error}")
         except NONE:
             remarks.append(f"{entry.digest[:19]}: the registry does not give it")
         except TROUBLE:
             remarks.append(f"{entry.digest[:19]}: the registry does not give it now")
-    return DeltaOffers(tuple(offers), tuple(remarks))
+    return DeltaOffers(tuple(layers), tuple(remarks))
 
 
 def _read(data: bytes, entry: Descriptor, image: Descriptor) -> DeltaArtifact:

@@ -19,7 +19,7 @@ from kelvin_provision.store import Store
 class Bases:
     """By diff id: in the store or in the runtime, compressed or not. What is there is not trusted: who reads it compares the digest."""
 
-    def __init__(self, store: Store, runtime: Runtime, images: Iterable[ImageLock]) -> None:
+    def __init__(self, store: Store, runtime: Runtime | None, images: Iterable[ImageLock]) -> None:
         self._store = store
         self._runtime = runtime
         self._images = tuple(images)
@@ -63,6 +63,8 @@ class Bases:
         """As it was published, or as it was rebuilt."""
         for layer in (*layers, *(plain_layer(layer, diff_id, 0) for layer in layers)):
             with ExitStack() as stack:
+                if self._runtime is None:
+                    break
                 try:
                     file = stack.enter_context(self._runtime.open_blob(layer))
                 except (RuntimeUnreachable, PermissionRefused):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from kelvin_provision.deltas.artifact import DeltaArtifact, DeltaLayer
+from kelvin_provision.deltas.artifact import DeltaLayer
 from kelvin_provision.deltas.limits import WORTH
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.deltas import LayerPlan
@@ -30,7 +30,7 @@ class Choice:
     reason: str = ""
 
 
-def choose(missing: Missing, offers: Iterable[DeltaArtifact], has_base: Callable[[str], bool], *, at_any_size: bool = False) -> Choice:
+def choose(missing: Missing, offers: Iterable[DeltaLayer], has_base: Callable[[str], bool], *, at_any_size: bool = False) -> Choice:
     """`has_base` tells whether a layer is here, by its diff id. `at_any_size`: also a delta that is hardly smaller than its layer."""
     fitting = sorted(_fitting(missing, offers), key=lambda delta: (delta.blob.size, delta.blob.digest))
     if not fitting:
@@ -47,11 +47,10 @@ def choose(missing: Missing, offers: Iterable[DeltaArtifact], has_base: Callable
     return Choice(LayerPlan(missing.layer, usable.blob, rebuilt, usable.needs, usable.memory))
 
 
-def _fitting(missing: Missing, offers: Iterable[DeltaArtifact]) -> Iterable[DeltaLayer]:
+def _fitting(missing: Missing, offers: Iterable[DeltaLayer]) -> Iterable[DeltaLayer]:
     return (
         delta
-        for offer in offers
-        for delta in offer.layers
+        for delta in offers
         if delta.diff_id == missing.diff_id and delta.replaces == missing.layer.digest and delta.blob.size < missing.layer.size
     )
 

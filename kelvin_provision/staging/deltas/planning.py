@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kelvin_provision.deltas.artifact import DeltaArtifact
+from kelvin_provision.deltas.artifact import DeltaLayer
 from kelvin_provision.errors import DeltaMissing, PermissionRefused, ProvisionError, RuntimeUnreachable, TransferStopped
 from kelvin_provision.events import Progress
 from kelvin_provision.ledger.ledger import Ledger
@@ -15,7 +15,7 @@ from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.deltas import SMALL, DeltaMode, LayerPlan, LayerRecord
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging.deltas.bases import Bases
-from kelvin_provision.staging.deltas.choosing import Missing, choose, still_good
+from kelvin_provision.staging.deltas.choosing import Choice, Missing, choose, still_good
 from kelvin_provision.store import Store
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
@@ -74,14 +74,26 @@ class _Planning:
                 self._records.write(layer, replace(record, done=False))  # one that was rebuilt, and is gone, is rebuilt again
             else:
                 missing.append(missing_layer)
-        offers = self._offers() if missing and self._bases else ()
-        for missing_layer in missing:
-            self._choose(missing_layer, offers)
+        if missing:
+            self._choose_all(missing)
+
+    def _choose_all(self, missing: Sequence[Missing]) -> None:
+        """Of media first, which cost no byte of the link; of the registry where layers of other versions are here."""
+        bundled = self._bundled()
+        chosen = [(layer, choose(layer, bundled, self._bases.has, at_any_size=True)) for layer in missing]
+        rest = [layer for layer, choice in chosen if choice.plan is None]
+        offers = bundled
+        if rest and self._bases and self._tools.mode is not DeltaMode.OFF:
+            offers = (*bundled, *self._registered(temporary=len(rest) == len(missing)))
+        only = self._tools.mode is DeltaMode.ONLY
+        for layer, choice in chosen:
+            self._write(layer, choice if choice.plan else choose(layer, offers, self._bases.has, at_any_size=only))
 
     def _layers(self) -> dict[str, tuple[Descriptor, str]]:
-        if self._tools.mode is DeltaMode.OFF or len(self._lock.layers) != len(self._lock.diff_ids):
-            return {layer.digest: (layer, layer.digest) for layer in self._lock.layers}
-        return {layer.digest: (layer, diff_id) for layer, diff_id in zip(self._lock.layers, self._lock.diff_ids, strict=True)}
+        diff_ids = (
+            self._lock.diff_ids if len(self._lock.layers) == len(self._lock.diff_ids) else [layer.digest for layer in self._lock.layers]
+        )
+        return {layer.digest: (layer, diff_id) for layer, diff_id in zip(self._lock.layers, diff_ids, strict=True)}
 
     def _is_missing(self, layer: Descriptor, diff_id: str) -> bool:
         """Whether it would be downloaded, and has the size for a delta. One that is not compressed comes as it is."""
@@ -95,29 +107,34 @@ class _Planning:
         except (RuntimeUnreachable, PermissionRefused):
             return False
 
-    def _choose(self, missing_layer: Missing, offers: Sequence[DeltaArtifact]) -> None:
-        only = self._tools.mode is DeltaMode.ONLY
-        choice, known = choose(missing_layer, offers, self._bases.has, at_any_size=only), self._records.of(missing_layer.layer)
-        why = known.reason if missing_layer.refused and known.reason else choice.reason
-        if choice.plan is None and not why and known.plan is None:
-            why = known.reason
-        self._records.write(missing_layer.layer, LayerRecord(choice.plan, refused=known.refused, reason="" if choice.plan else why))
+    def _write(self, layer: Missing, choice: Choice) -> None:
+        """Raises DeltaMissing."""
+        only, known = self._tools.mode is DeltaMode.ONLY, self._records.of(layer.layer)
+        why = known.reason if known.reason and (layer.refused or not choice.reason) else choice.reason
+        if choice.plan is not None or why or known.plan is not None:
+            self._records.write(layer.layer, LayerRecord(choice.plan, refused=known.refused, reason="" if choice.plan else why))
         if choice.plan is None and only:
-            raise _none(self._lock, missing_layer, why)
+            raise _none(self._lock, layer, why)
 
-    def _offers(self) -> tuple[DeltaArtifact, ...]:
-        """Of media first; of one that cannot be read, none."""
-        reference, manifest = self._lock.reference, self._lock.manifest
-        bundled: tuple[DeltaArtifact, ...] = ()
+    def _bundled(self) -> tuple[DeltaLayer, ...]:
+        """None of a medium that cannot be read."""
         try:
-            bundled = self._tools.media.deltas(reference, manifest).artifacts
-            return (*bundled, *self._tools.source.deltas(reference, manifest).artifacts)
+            return self._tools.media.deltas(self._lock.reference, self._lock.manifest).layers
+        except TransferStopped:
+            raise
+        except ProvisionError:
+            return ()
+
+    def _registered(self, *, temporary: bool) -> tuple[DeltaLayer, ...]:
+        """Raises trouble that passes, with `temporary`: else the registry may never be there, and media have something."""
+        try:
+            return self._tools.source.deltas(self._lock.reference, self._lock.manifest).layers
         except TransferStopped:
             raise
         except ProvisionError as error:
-            if error.temporary and not bundled:
+            if error.temporary and temporary:
                 raise
-            return bundled
+            return ()
 
 
 def _none(lock: ImageLock, missing_layer: Missing, reason: str) -> DeltaMissing:

@@ -8,7 +8,7 @@ from contextlib import nullcontext, suppress
 from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
 from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.inspection import InspectResult, warnings_of
-from kelvin_provision.bundles.model import IN_BOX, Contents
+from kelvin_provision.bundles.model import AS_DELTA, IN_BOX, Contents
 from kelvin_provision.bundles.opening import find, open_bundle
 from kelvin_provision.bundles.parts import BundleFiles, Parts
 from kelvin_provision.bundles.reader import Bundle
@@ -20,6 +20,7 @@ from kelvin_provision.media import further
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.runtimes.protocol import ImageStorage
+from kelvin_provision.spec.deltas import LayerRecord
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
@@ -29,6 +30,7 @@ from kelvin_provision.store.space import shortages
 from kelvin_provision.trust.requests import refuse_unsigned
 from kelvin_provision.trust.verifying import refuse_other
 from kelvin_provision.usecases.bundles.bundled import Box, Requests, box_of, locks_by_workload, locks_of, requests_of
+from kelvin_provision.usecases.bundles.delta_plans import Plans, coming, plans_of
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest, PlannedImage, PlannedWorkload
 from kelvin_provision.usecases.bundles.trust import revoked
 from kelvin_provision.usecases.bundles.trust.serials import older
@@ -73,10 +75,12 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
     names = names_here(trust, lambda: ctx.store, ctx.ledger, lambda digest: bundle.document(digest) if digest in documents else None)
     of_each = {spec.name: _locks_of(spec, locks) for spec in requests.specs}
     revoked.refuse_revoked(trust, names, accepted, requests, of_each, images=images)
-    _refuse_lacking(ctx, contents, images, box)
-    _refuse_space(ctx, contents, images, box)
-    missing = tuple(sorted({part for lock in images for blob in lock.blobs() for part in _missing_parts(ctx, bundle, blob.digest)}))
-    new = {blob.digest: blob.size - ctx.store.bytes_present(blob) for lock in images for blob in lock.blobs()}
+    plans = plans_of(ctx, contents, images, box.runtime)
+    _refuse_lacking(ctx, contents, images, box, plans)
+    _refuse_space(ctx, contents, images, box, plans)
+    blobs = {lock: tuple(coming(lock, plans)) for lock in images}
+    missing = tuple(sorted({part for lock in images for blob in blobs[lock] for part in _missing_parts(ctx, bundle, blob.digest)}))
+    new = {blob.digest: blob.size - ctx.store.bytes_present(blob) for lock in images for blob in blobs[lock]}
     behind = older(ctx.ledger, accepted)
     return ImportPlan(
         request,
@@ -84,7 +88,7 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
         accepted,
         head,
         workloads=tuple(_workloads(ctx, requests, locks)),
-        images=tuple(PlannedImage(str(lock.reference), lock.size, sum(new[blob.digest] for blob in lock.blobs())) for lock in images),
+        images=tuple(PlannedImage(str(lock.reference), lock.size, sum(new[blob.digest] for blob in blobs[lock])) for lock in images),
         new_bytes=sum(new.values()),
         missing=missing,
         requests=requests,
@@ -124,9 +128,9 @@ def _refuse_other_box(contents: Contents, name: str, own: Platform) -> None:
         raise BundleUnsuitable(f"the bundle {contents.name} has images for {platforms}, and this box is {own}")
 
 
-def _refuse_lacking(ctx: Context, contents: Contents, images: Sequence[ImageLock], box: Box) -> None:
+def _refuse_lacking(ctx: Context, contents: Contents, images: Sequence[ImageLock], box: Box, plans: Plans) -> None:
     """What the bundle counts on must be on the box before anything of it is copied. Raises BundleUnsuitable."""
-    here = {layer.digest for image in contents.images for layer in image.layers if layer.source == IN_BOX}
+    here = {layer.digest for image in contents.images for layer in image.layers if layer.source in (IN_BOX, AS_DELTA)} - plans.keys()
     needed = {layer.digest: (layer, lock) for lock in images for layer in lock.layers if layer.digest in here}
     lacking = []
     for layer, lock in needed.values():
@@ -144,7 +148,7 @@ def _refuse_lacking(ctx: Context, contents: Contents, images: Sequence[ImageLock
         )
 
 
-def _refuse_space(ctx: Context, contents: Contents, images: Sequence[ImageLock], box: Box) -> None:
+def _refuse_space(ctx: Context, contents: Contents, images: Sequence[ImageLock], box: Box, plans: Plans) -> None:
     """With the exact sizes that the bundle states. Raises NoSpace."""
     unpacked = {layer.digest: layer.unpacked for image in contents.images for layer in image.layers}
     keeping, loaded = ImageStorage(), tuple[ImageLock, ...]()
@@ -152,7 +156,14 @@ def _refuse_space(ctx: Context, contents: Contents, images: Sequence[ImageLock],
         with suppress(RuntimeUnreachable):
             keeping, loaded = box.runtime.storage(), space.loaded_images(ctx.ledger, box.runtime, images)
     filesystems = space.survey(ctx.settings.state_dir, keeping, ctx.settings.download.keep_free)
-    requests = space.space_requests(images, filesystems, present=ctx.store.bytes_present, loaded=loaded, unpacked=unpacked)
+    requests = space.space_requests(
+        images,
+        filesystems,
+        present=ctx.store.bytes_present,
+        loaded=loaded,
+        unpacked=unpacked,
+        record=lambda layer: LayerRecord(plans.get(layer.digest)),
+    )
     lacking = shortages(filesystems.all(), requests, ())
     space.refuse_shortages(f"the bundle {contents.name}", lacking, hint=command("images prune", "--dry-run"))
 
