@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
 from kelvin_provision.bundles.head import Head
-from kelvin_provision.bundles.model import FOREIGN, IN_BOX, BundledImage, BundledRequest, Contents
+from kelvin_provision.bundles.model import AS_DELTA, FOREIGN, IN_BOX, BundledImage, BundledRequest, Contents
 from kelvin_provision.bundles.opening import find, open_bundle
 from kelvin_provision.bundles.part_file import size_of as size_of_file
 from kelvin_provision.bundles.reader import Bundle
@@ -178,7 +178,9 @@ def _request_to_json(request: RequestSummary) -> dict[str, Any]:
 
 def size_of(image: BundledImage, contents: Contents) -> int:
     """Bytes of its blobs that are in the bundle; those that images share are counted for each."""
-    return sum(contents.by_digest[digest].size for digest in set(image.digests()) if digest in contents.by_digest)
+    layers = {layer.digest for layer in image.layers if layer.source == AS_DELTA}
+    deltas = {delta.digest for delta in contents.deltas if delta.target in layers}
+    return sum(contents.by_digest[digest].size for digest in {*image.digests(), *deltas} if digest in contents.by_digest)
 
 
 def _image_to_json(image: BundledImage, contents: Contents) -> dict[str, Any]:
@@ -190,6 +192,7 @@ def _image_to_json(image: BundledImage, contents: Contents) -> dict[str, Any]:
         "layers": len(image.layers),
         "signatures": len(image.signatures),
         "on_box": sum(layer.source == IN_BOX for layer in image.layers),
+        "as_deltas": sum(layer.source == AS_DELTA for layer in image.layers),
     }
 
 

@@ -14,7 +14,7 @@ from dataclasses import field, replace
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import encode
-from kelvin_provision.bundles.model import IN_BUNDLE, BundledImage, BundledRequest, Contents, Extent
+from kelvin_provision.bundles.model import IN_BUNDLE, BundledDelta, BundledImage, BundledRequest, Contents, Extent
 from kelvin_provision.bundles.writing import trust_members
 from kelvin_provision.errors import OurBug
 from kelvin_provision.fast_dataclass import dataclass
@@ -43,7 +43,7 @@ class RequestDraft:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a bundle is to have. `sizes` are those of indexes, manifests, configs and signatures. A `part_size` of 0: one file."""
+    """What a bundle is to have. `sizes` are those of indexes, manifests, configs, signatures and deltas. A `part_size` of 0: one file."""
 
     name: str
     made_by: str
@@ -58,13 +58,15 @@ class Draft:
     part_size: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
     trust: tuple[SignedDocument, ...] = ()
+    deltas: tuple[BundledDelta, ...] = ()
 
     def blobs(self) -> Mapping[str, int]:
-        """Sizes by digest in the order of the archive: documents of all images, then layers, first what the first image needs."""
+        """Sizes by digest in the order of the archive: documents of all images, deltas, then layers, first what the first image needs."""
         documents = {
             digest: self.sizes[digest] for image in self.images for digest in (image.index, image.manifest, image.config) if digest
         }
         documents |= {digest: self.sizes[digest] for image in self.images for signature in image.signatures for digest in signature}
+        documents |= {delta.digest: self.sizes[delta.digest] for delta in self.deltas}
         layers = {layer.digest: layer.size for image in self.images for layer in image.layers if layer.source == IN_BUNDLE}
         return documents | {digest: size for digest, size in layers.items() if digest not in documents}
 
@@ -124,6 +126,7 @@ def _placed(draft: Draft, chunks_at: int, slack: int) -> Contents | None:
         needs=draft.needs,
         serial=draft.serial,
         annotations=draft.annotations,
+        deltas=draft.deltas,
     )
 
 

@@ -14,6 +14,7 @@ from kelvin_provision.registry.protocol import Blobs, Media
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.deltas import SMALL, DeltaMode, LayerPlan, LayerRecord
 from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.rebuilt import diff_ids
 from kelvin_provision.staging.deltas.bases import Bases
 from kelvin_provision.staging.deltas.choosing import Choice, Missing, choose, still_good
 from kelvin_provision.store import Store
@@ -90,10 +91,8 @@ class _Planning:
             self._write(layer, choice if choice.plan else choose(layer, offers, self._bases.has, at_any_size=only))
 
     def _layers(self) -> dict[str, tuple[Descriptor, str]]:
-        diff_ids = (
-            self._lock.diff_ids if len(self._lock.layers) == len(self._lock.diff_ids) else [layer.digest for layer in self._lock.layers]
-        )
-        return {layer.digest: (layer, diff_id) for layer, diff_id in zip(self._lock.layers, diff_ids, strict=True)}
+        known = diff_ids(self._lock)
+        return {layer.digest: (layer, known.get(layer.digest, layer.digest)) for layer in self._lock.layers}
 
     def _is_missing(self, layer: Descriptor, diff_id: str) -> bool:
         """Whether it would be downloaded, and has the size for a delta. One that is not compressed comes as it is."""

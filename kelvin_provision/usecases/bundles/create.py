@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +15,7 @@ from kelvin_provision.bundles.writing.layout import Draft
 from kelvin_provision.bundles.writing.output import Place
 from kelvin_provision.bundles.writing.writer import Job, Written, write
 from kelvin_provision.context import Context
+from kelvin_provision.desk.box_deltas import NONE, BoxDeltas, deltas_for
 from kelvin_provision.desk.gathering import REGISTRY, Images, gathered
 from kelvin_provision.errors import DigestMismatch, UsageRefused
 from kelvin_provision.events import Advanced, Finished, Note, Started
@@ -23,6 +24,7 @@ from kelvin_provision.files import mounts
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.settings.model import Settings
+from kelvin_provision.spec.deltas import DeltaUse
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.read.documents import read_all
 from kelvin_provision.spec.request.accept import Accepted
@@ -62,6 +64,8 @@ class CreateRequest:
     since: Path | None = None
     trust: tuple[SignedDocument, ...] = ()
     mounts: Path = mounts.TABLE
+    deltas: bool = True
+    """Layers come as deltas where that is smaller, for boxes with inventories."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,11 @@ class CreateResult:
         """Layers that the boxes have, and their bytes."""
         return placing.left_out(self.contents)
 
+    @property
+    def deltas(self) -> DeltaUse:
+        """What deltas do for it."""
+        return placing.deltas_in(self.contents)
+
     def to_json(self) -> dict[str, Any]:
         contents = self.contents
         layers, size = self.left_out
@@ -99,6 +108,7 @@ class CreateResult:
                 for image in contents.images
             ],
             "left_out": {"layers": layers, "bytes": size},
+            "deltas": self.deltas.to_json(),
             "kept": self.kept,
             "written": self.written,
             "signers": list(self.signers),
@@ -117,12 +127,18 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
     trust = checked_documents(request.trust)
     place = placing.place_of(request.place, request.name or drafting.default_name(checked.specs, trust))
     before = placing.bundle_there(place) if request.repair else None
+    if before and before.deltas:
+        hint = "make it again with the same inventories: what is whole on the medium is not written again"
+        raise UsageRefused(f"the bundle {before.name} has deltas, which are not kept for a repair", hint=hint)
     known = known_before(before) if before else known_of(request.inventories, request.since, ctx.trust)
     refuse_contradiction(known, request.boxes, request.platforms)
     request = _as_before(request, before) if before else request
     platforms = request.platforms or known.platforms or (Platform.of_this_host(),)
     selection = _selection(checked, platforms, before) if request.with_images else []
-    with gathered(ctx, request.source, selection, known.left_out) if selection else nullcontext(_NOTHING) as images:
+    with ExitStack() as stack:
+        images = stack.enter_context(gathered(ctx, request.source, selection, known.left_out)) if selection else _NOTHING
+        inventories = known.inventories if request.deltas else ()
+        deltas = stack.enter_context(deltas_for(ctx, request.source, images, inventories)) if inventories else NONE
         draft = drafting.drafted(
             request.name or place.name,
             request.files,
@@ -135,6 +151,7 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
             without=images.without,
             trust=request.trust,
             signatures=_signatures(images, before),
+            deltas=deltas,
         )
         contents = drafting.placed(draft)
         placing.refuse_without_space(contents, place)
@@ -142,7 +159,7 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
         images.fetch()
         job = Job(
             contents,
-            _opener(draft, images),
+            _opener(draft, images, deltas),
             place,
             lambda table, there: signatures_with(table, there, request.signer),
             _Reporter(ctx, place, contents).report,
@@ -220,12 +237,14 @@ def _nothing_to_open(extent: Extent) -> BinaryIO:
 _NOTHING = Images((), lambda: None, _nothing_to_open, {})
 
 
-def _opener(draft: Draft, images: Images) -> Content:
+def _opener(draft: Draft, images: Images, deltas: BoxDeltas) -> Content:
     held = [data for _, data in draft.files]
     held += [data for request in draft.requests for data in (request.content, request.signature) if data is not None]
     documents: Mapping[str, bytes] = {digest_of(data): data for data in held}
 
     def opened(extent: Extent) -> BinaryIO:
+        if extent.digest in deltas.files:
+            return deltas.open(extent)
         data = documents.get(extent.digest)
         return images.open(extent) if data is None else io.BytesIO(data)
 

@@ -14,6 +14,7 @@ from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.writing import documents
 from kelvin_provision.bundles.writing.from_locks import bundled
 from kelvin_provision.bundles.writing.layout import Draft, RequestDraft, place
+from kelvin_provision.desk.box_deltas import NONE, BoxDeltas
 from kelvin_provision.errors import BundleInvalid, UsageRefused
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
@@ -38,10 +39,10 @@ def default_name(specs: Sequence[Spec], trust: Sequence[int] = ()) -> str:
 def drafted(
     name: str, files: Sequence[RequestFile], locks: Sequence[ImageLock], platforms: Sequence[Platform], *, boxes: Sequence[str] = (),
     serial: int = 0, part_size: int = 0, made_by: str = MADE_BY, without: frozenset[str] = frozenset(),
-    trust: Sequence[SignedDocument] = (), signatures: Signatures = MappingProxyType({}),
+    trust: Sequence[SignedDocument] = (), signatures: Signatures = MappingProxyType({}), deltas: BoxDeltas = NONE,
 ) -> Draft:  # fmt: skip
     """Layers in `without` are those that the boxes have."""
-    images = [(bundled(lock, without, signatures.get(lock, ())), lock.source) for lock in locks]
+    images = [(bundled(lock, without, signatures.get(lock, ()), deltas.sizes), lock.source) for lock in locks]
     described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
     described += [blob for files in signatures.values() for signature in files for blob in signature.blobs()]
     return Draft(
@@ -50,7 +51,7 @@ def drafted(
         platforms=tuple(platforms),
         requests=tuple(_request(number, file) for number, file in enumerate(files, 1)),
         images=tuple(image for image, _ in images),
-        sizes={blob.digest: blob.size for blob in described},
+        sizes={blob.digest: blob.size for blob in described} | {digest: size for digest, (size, _) in deltas.files.items()},
         files=(
             ("index.json", documents.index_json(images)),
             ("manifest.json", documents.manifest_json([image for image, _ in images])),
@@ -60,6 +61,7 @@ def drafted(
         serial=serial,
         part_size=part_size,
         trust=tuple(trust),
+        deltas=deltas.deltas,
     )
 
 

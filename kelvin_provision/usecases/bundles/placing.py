@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import NAME, decode
-from kelvin_provision.bundles.model import IN_BOX, Contents
+from kelvin_provision.bundles.model import AS_DELTA, IN_BOX, Contents
 from kelvin_provision.bundles.opening import candidates, read_head
 from kelvin_provision.bundles.writing import space
 from kelvin_provision.bundles.writing.output import Place
@@ -14,6 +14,7 @@ from kelvin_provision.bundles.writing.writer import head_there
 from kelvin_provision.errors import BundleDiffers, BundleMissing, CannotWrite, ProvisionError, UsageRefused
 from kelvin_provision.files import mounts
 from kelvin_provision.quantity import format_bytes
+from kelvin_provision.spec.deltas import DeltaUse
 
 
 def place_of(path: Path, name: str) -> Place:
@@ -69,10 +70,19 @@ def described(contents: Contents, place: Place) -> str:
     parts = f" in {len(contents.parts)} parts" if len(contents.parts) > 1 else ""
     layers, size = left_out(contents)
     without = f", without {format_bytes(size)} that the box has" if layers else ""
-    return f"bundle {contents.name}: {images}, {format_bytes(contents.total)} ({contents.total} bytes){parts} to {place.folder}{without}"
+    deltas = f", {use.text}" if (use := deltas_in(contents)) else ""
+    size_text = f"{format_bytes(contents.total)} ({contents.total} bytes)"
+    return f"bundle {contents.name}: {images}, {size_text}{parts} to {place.folder}{without}{deltas}"
 
 
 def left_out(contents: Contents) -> tuple[int, int]:
     """Layers that the boxes have already, and their bytes."""
     sizes = {layer.digest: layer.size for image in contents.images for layer in image.layers if layer.source == IN_BOX}
     return len(sizes), sum(sizes.values())
+
+
+def deltas_in(contents: Contents) -> DeltaUse:
+    """What deltas do for it."""
+    layers = {layer.digest: layer.size for image in contents.images for layer in image.layers if layer.source == AS_DELTA}
+    deltas = {delta.digest for delta in contents.deltas}
+    return DeltaUse(sum(contents.by_digest[digest].size for digest in deltas), sum(layers.values()), len(layers))

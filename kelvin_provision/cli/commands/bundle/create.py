@@ -30,6 +30,7 @@ _PART_SIZE = Option("--part-size", metavar="SIZE", help="Cut it into files of th
 _LATEST = Option("--allow-latest", help="Accept an image whose tag can change: `latest`, or no tag.")
 _NO_IMAGES = Option("--no-images", help="Requests only; boxes have the images, or download them.")
 _NO_READ_BACK = Option("--no-read-back", help="Do not read again what was written.")
+_NO_DELTAS = Option("--no-deltas", help="Whole layers, also for boxes whose inventories say what they could be made from.")
 _SIGN = Option("--sign", metavar="KEY", help="Sign with this private key; with --sign-with, the public one.")
 _TRUST = Option("--trust", metavar="FILE", help="A trust document, with FILE.sig beside it; may be repeated, also without a request.")
 _REPAIR = Option("--repair", help="Write only what is wrong of this bundle on the medium.")
@@ -54,6 +55,7 @@ def command(
     allow_latest: Annotated[bool, _LATEST] = False,
     no_images: Annotated[bool, _NO_IMAGES] = False,
     no_read_back: Annotated[bool, _NO_READ_BACK] = False,
+    no_deltas: Annotated[bool, _NO_DELTAS] = False,
     repair: Annotated[bool, _REPAIR] = False,
 ) -> Report:
     """Write requests and their images as a bundle onto a medium.
@@ -63,7 +65,8 @@ def command(
     back; until then, the same command continues where it was interrupted.
 
     With inventories of the boxes (`images list --inventory FILE` makes one), layers that all of them have are left out, and the bundle is
-    for these boxes and their platforms. A box that lacks one of these layers after all refuses the bundle.
+    for these boxes and their platforms. A box that lacks one of these layers after all refuses the bundle. Other layers come as deltas
+    from the versions that the boxes have, as far as the source has these, where that is smaller.
     """
     from kelvin_provision.cli.frame.box import operating
     from kelvin_provision.trust.documents.loose import in_order, read
@@ -86,6 +89,7 @@ def command(
         with_images=not no_images,
         allow_latest=allow_latest,
         read_back=not no_read_back,
+        deltas=not no_deltas,
         repair=repair,
         trust=in_order(map(read, trust or ())),
         signer=signer(sign, sign_with, passphrase_file) if sign or sign_with or passphrase_file else None,
@@ -106,6 +110,8 @@ def _items(result: CreateResult) -> tuple[Item, ...]:
     ]
     layers, size = result.left_out
     left = [Item("layers", str(layers), "left out", f"{format_bytes(size)} that the box has")] if layers else []
+    if result.deltas.layers:
+        left.append(Item("layers", str(result.deltas.layers), "as deltas", result.deltas.text))
     keys = [Item("signature", key[:12], "added") for key in result.signers]
     whole = Item(
         "bundle", result.contents.name, "created", f"{format_bytes(result.contents.total)}{kept}; digest {compared(result.digest)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from kelvin_provision.bundles.inspection import size_of
-from kelvin_provision.bundles.model import IN_BOX
+from kelvin_provision.bundles.model import AS_DELTA, IN_BOX
 from kelvin_provision.cli.commands.bundle.place import compared
 from kelvin_provision.quantity import format_bytes
 
@@ -66,6 +66,8 @@ def _image(image: BundledImage, contents: Contents) -> str:
     on_box = sum(layer.source == IN_BOX for layer in image.layers)
     layers = f"{len(image.layers)} layer{'' if len(image.layers) == 1 else 's'}"
     more = f", {on_box} of them already on the box" if on_box else ""
+    deltas = sum(layer.source == AS_DELTA for layer in image.layers)
+    more += f", {deltas} as deltas" if deltas else ""
     return f"{image.reference} ({image.platform}, {format_bytes(size_of(image, contents))}, {layers}{more})"
 
 
