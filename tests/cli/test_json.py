@@ -59,7 +59,7 @@ KEYS = {
     "images prune": EMPTY,
     "doctor": "checks checks[].id checks[].title checks[].why schema",
     "bundle inspect": (
-        "annotations blobs boxes command digest images images[].layers images[].on_box images[].platform images[].reference images[].signatures images[].size"
+        "annotations blobs boxes command digest images images[].as_deltas images[].layers images[].on_box images[].platform images[].reference images[].signatures images[].size"
         " images[].unpacked made_by name needs parts parts[].number parts[].path parts[].size platforms requests requests[].digest"
         " requests[].error requests[].name requests[].signed requests[].size requests[].workloads requests[].workloads[].name"
         " requests[].workloads[].version schema serial signatures signatures.expected signatures.signers signatures.trusted"

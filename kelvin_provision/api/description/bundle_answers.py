@@ -37,7 +37,9 @@ MEDIA = record(
 _BUNDLED_REQUEST = record(
     name=TEXT, digest=TEXT, size=COUNT, signed=FLAG, workloads=items(record(name=TEXT, version=TEXT)), error=nullable(TEXT)
 )
-_BUNDLED_IMAGE = record(reference=TEXT, platform=TEXT, size=COUNT, unpacked=COUNT, layers=COUNT, on_box=COUNT, signatures=COUNT)
+_BUNDLED_IMAGE = record(
+    reference=TEXT, platform=TEXT, size=COUNT, unpacked=COUNT, layers=COUNT, on_box=COUNT, as_deltas=COUNT, signatures=COUNT
+)
 _SIGNATURES = record(signers=items(record(name=TEXT, key=TEXT)), unknown=COUNT, trusted=FLAG, expected=FLAG)
 _NEW_TRUST = items(record(number=COUNT, digest=TEXT, signers=TEXTS))
 _TRUST = record(number=COUNT, new=_NEW_TRUST, ignored=COUNT)

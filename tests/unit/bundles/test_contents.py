@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.contents import decode, encode
-from kelvin_provision.bundles.model import IN_BOX, BundledImage, BundledLayer, BundledRequest, Contents, Extent
+from kelvin_provision.bundles.model import AS_DELTA, IN_BOX, BundledDelta, BundledImage, BundledLayer, BundledRequest, Contents, Extent
 from kelvin_provision.errors import BundleInvalid
 from kelvin_provision.refs import Platform, Reference
 
@@ -131,3 +131,62 @@ def test_a_blob_twice_is_refused():
 
 def test_a_byte_is_found_in_its_part():
     assert [bundle().part_of(offset) for offset in (0, 49_999, 50_000, 51_199)] == [(1, 0), (1, 49_999), (2, 0), (2, 1_199)]
+
+
+def with_delta(**changes):
+    """The first layer comes as a delta, in the place of its own bytes."""
+    known = bundle()
+    (image,) = known.images
+    layers = (replace(image.layers[0], source=AS_DELTA), image.layers[1])
+    blobs = (*known.blobs[:2], Extent(digest(20), 40_000, 4_000))
+    deltas = (replace(BundledDelta(digest(20), digest(6), (digest(21), digest(22)), 4096), **changes),)
+    return replace(known, images=(replace(image, layers=layers),), blobs=blobs, deltas=deltas)
+
+
+def test_a_delta_is_read_as_it_was_written_and_a_bundle_without_says_nothing_of_deltas():
+    assert decode(encode(with_delta())) == with_delta()
+    assert b"deltas" not in encode(bundle())
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        with_delta(digest=digest(30)),
+        with_delta(target=digest(8)),
+        with_delta(target=digest(30)),
+        with_delta(needs=()),
+        with_delta(needs=tuple(digest(number) for number in range(17))),
+        with_delta(memory=-1),
+        replace(with_delta(), deltas=()),
+        replace(with_delta(), deltas=with_delta().deltas * 2),
+        replace(with_delta(), deltas=(*with_delta().deltas, BundledDelta(digest(31), digest(6), (digest(21),), 1))),
+        replace(with_delta(), blobs=(*with_delta().blobs[:2], Extent(digest(20), 40_000, 9_000))),
+        replace(bundle(), deltas=with_delta().deltas),
+    ],
+    ids=[
+        "missing",
+        "of another layer",
+        "of no layer",
+        "out of nothing",
+        "out of too many",
+        "memory",
+        "none",
+        "twice",
+        "second missing",
+        "no smaller",
+        "of a whole layer",
+    ],
+)
+def test_a_delta_that_breaks_a_rule_is_refused(broken):
+    with pytest.raises(BundleInvalid):
+        decode(encode(broken))
+
+
+@pytest.mark.parametrize("key", ["digest", "target", "needs", "memory"])
+def test_a_delta_with_a_wrong_or_missing_value_is_refused(key):
+    document = json.loads(encode(with_delta()))
+    for change in (lambda row: row.pop(key), lambda row: row.update({key: None}), lambda row: row.update({"more": 1})):
+        broken = json.loads(json.dumps(document))
+        change(broken["deltas"][0])
+        with pytest.raises(BundleInvalid):
+            decode(json.dumps(broken).encode())
