@@ -15,6 +15,7 @@ from bench import (
     bundles,
     checking,
     downloading,
+    fleet,
     idle,
     importing,
     packaged,
@@ -44,6 +45,7 @@ ALL = {
     "page": page,
     "uploading": uploading,
     "rehearsing": rehearsing,
+    "fleet": fleet,
 }
 
 
