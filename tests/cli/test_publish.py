@@ -13,6 +13,7 @@ from kelvin_provision.registry.pushing.pusher import Pusher
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.media_types import OCI_MANIFEST
 from kelvin_provision.trust.key_files import public_key
+from tests.kit import cosign
 from tests.kit.cli import run
 from tests.kit.images import push, push_index, random_image, sha256
 from tests.kit.requests import stored_request
@@ -215,7 +216,11 @@ def test_images_are_copied_whole(desk, registry, pusher, tmp_path):
     images = {"linux/amd64": random_image([3000]), "linux/arm64": random_image([2000], architecture="arm64")}
     with docker_registry(tmp_path / "other") as other:
         digest = push_index(other, "team/pump", "1.0.0", images)
-        single = push(other, "team/fan", "1.0.0", random_image([100]))
+        fan = random_image([100])
+        single = push(other, "team/fan", "1.0.0", fan)
+        signature = b'{"a": "sigstore bundle"}'
+        cosign.push_bundles(other, "team/pump", digest, signature)
+        cosign.push_old(other, "team/fan", fan.digest, (b"payload", b"signature"))
         body = json.loads(stored_request("pump"))
         body["payload"]["image"] = {"mode": "manual", "uri": f"{other}/team/pump:1.0.0"}
         (desk / "pump.json").write_text(json.dumps(body | {"images": [single]}))
@@ -223,6 +228,10 @@ def test_images_are_copied_whole(desk, registry, pusher, tmp_path):
         document = publish("-f", "pump.json", tag, "--copy-images")
         assert document["images"] == [f"{registry}/team/pump:1.0.0", f"{registry}/team/fan:1.0.0"]
     at = Reference(registry, "team/pump", "1.0.0")
+    (row,) = json.loads(pusher.read(at, cosign.tag(digest)))["manifests"]
+    assert (row["digest"], row["artifactType"]) == (sha256(cosign.referring(digest, signature)), cosign.SIGSTORE)
+    assert pusher.read(at, row["digest"])
+    assert pusher.read(Reference(registry, "team/fan"), f"{cosign.tag(fan.digest)}.sig") == cosign.old((b"payload", b"signature"))
     assert sha256(pusher.read(at, "1.0.0")) == digest
     for image in images.values():
         assert pusher.read(at, image.digest) == image.manifest
