@@ -91,6 +91,7 @@ def _image(lock: ImageLock, store: Store, pinned_names: frozenset[str]) -> dict[
         "bytes": total,
         "in_runtime": is_among(lock, pinned_names),
         "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.bytes_present(blob)} for blob in lock.blobs()],
+        "rebuilt": {layer: plain.digest for layer, plain in store.plain_layers(lock).items()},
     }
 
 

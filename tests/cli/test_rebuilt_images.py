@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import zipfile
 from contextlib import closing
 
 import pytest
 
 from kelvin_provision.errors import RegistryUnreachable
+from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.rebuilt import local_root, plain_layer
 from tests.kit.box import Box, reconcile
@@ -96,6 +98,18 @@ def test_what_went_bad_is_named_and_downloaded_as_it_was_published(box):
     assert new(box).layers[1].digest in {digest for digest, _, _ in box.source.served}
     assert (box.states()["pump"], listed(box)["2.0.0"]["rebuilt"]) == (("running", "ready"), [])
     box.ended("images", "verify")
+
+
+def test_a_box_that_lost_its_store_takes_the_layer_back_from_the_runtime(box):
+    shutil.rmtree(box.store.root / "images")
+    shutil.rmtree(box.store.root / "rebuilt")
+    box.source.served.clear()
+    box.ended("images", "verify", code=1)
+    box.ledger.advance(box.ledger.workload("pump").staged, Received())
+    box.turn()
+    assert box.states()["pump"] == ("running", "ready")
+    assert not {layer.digest for layer in new(box).layers} & {digest for digest, _, _ in box.source.served}
+    assert listed(box)["2.0.0"]["rebuilt"][0]["plain"] == sha256(NEW)
 
 
 def test_nothing_of_it_stays_when_no_version_needs_it(box):
