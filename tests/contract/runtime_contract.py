@@ -366,7 +366,12 @@ class RuntimeContract:
         runtime.load(lock, blob, plain)
         runtime.pin(lock)
         assert known(runtime, lock) == before
-        assert runtime.has(lock)
+        runtime.remove(base)
+        assert not runtime.has(base)
+        assert runtime.has(lock), "the layers of the base that were not sent are those of this image by now"
+        assert runtime.inspect([lock])[lock.name].state == "complete"
+        runtime.load(base, base_blob)
+        assert runtime.has(base)
 
     def test_an_image_with_a_rebuilt_layer_is_removed_and_comes_back_in_either_form(self, runtime, rebuilt, identity):
         (base, base_blob), (lock, blob, plain) = rebuilt()
