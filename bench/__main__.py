@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading badlinks bundles importing staging applying checking idle scale api apiserver page ..."]`."""
+"""`make bench [ARGS="startup downloading badlinks bundles importing staging applying checking deltas idle scale api page ..."]`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bench import (
     badlinks,
     bundles,
     checking,
+    deltas,
     downloading,
     fleet,
     idle,
@@ -37,6 +38,7 @@ ALL = {
     "staging": staging,
     "applying": applying,
     "checking": checking,
+    "deltas": deltas,
     "idle": idle,
     "scale": scale,
     "api": api,

@@ -89,7 +89,7 @@ def resident(pid: int) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def peak_of(pid: int) -> int:
+def peak_of(pid: int | str) -> int:
     """Peak resident bytes of a living process."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:  # noqa: PTH123
         for line in file:

@@ -22,7 +22,7 @@ class Assembly:
         self._places = _running(layer.tiles.lengths)
         self._frames = _running(layer.blocks.frames, start)
         self._tiles = _grouped(layer.tiles.origins, sources + len(layer.blocks.frames))
-        self._block_of = array("Q", (block for block, count in enumerate(layer.blocks.ranges) for _ in range(count)))
+        self._block_of = array("I", (block for block, count in enumerate(layer.blocks.ranges) for _ in range(count)))
         self._missing = array("Q", layer.blocks.ranges)
         self._dictionaries: dict[int, bytearray] = {}
         tiles, ranges = layer.tiles, layer.ranges
@@ -55,7 +55,7 @@ class Assembly:
 
     def _unpack(self, block: int) -> None:
         length, frame = self._layer.blocks.lengths[block], self._layer.blocks.frames[block]
-        dictionary = self._dictionaries.pop(block, b"")
+        dictionary = self._dictionaries.pop(block, None)
         self._file.seek(self._frames[block])
         try:
             data = zstd.decompressed(self._file.read(frame), length, dictionary)
@@ -77,7 +77,7 @@ class _Passing:
     """Ranges of one source in the order of their beginnings, as the bytes come by. False when all have passed."""
 
     def __init__(self, rows: array[int], offsets: Sequence[int], lengths: Sequence[int]) -> None:
-        self._rows = array("Q", sorted(rows, key=offsets.__getitem__))
+        self._rows = array("I", sorted(rows, key=offsets.__getitem__))
         self._offsets, self._lengths = offsets, lengths
         self._next, self._open = 0, list[int]()
 
@@ -108,7 +108,7 @@ def _running(lengths: Sequence[int], start: int = 0) -> array[int]:
 
 def _grouped(keys: Sequence[int], count: int) -> list[array[int]]:
     """The rows that have each key, in order."""
-    groups = [array("Q") for _ in range(count)]
+    groups = [array("I") for _ in range(count)]
     for row, key in enumerate(keys):
         groups[key].append(row)
     return groups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 WIDTH = 6
 
@@ -36,5 +36,6 @@ def folded(differences: Iterable[int]) -> list[int]:
     return [value << 1 if value >= 0 else (-value << 1) - 1 for value in differences]
 
 
-def unfolded(numbers: Iterable[int]) -> list[int]:
-    return [-(number + 1 >> 1) if number & 1 else number >> 1 for number in numbers]
+def unfolded(numbers: Iterable[int]) -> Iterator[int]:
+    """One by one: as a list they would take five times the memory of the column."""
+    return (-(number + 1 >> 1) if number & 1 else number >> 1 for number in numbers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO, NoReturn
 
 from kelvin_provision.deltas import limits
@@ -51,7 +51,7 @@ def _jumps(offsets: Sequence[int], lengths: Sequence[int], counted: Sequence[boo
     return folded(jumps)
 
 
-def _offsets(jumps: Sequence[int], lengths: Sequence[int], counted: Sequence[bool]) -> array[int]:
+def _offsets(jumps: Sequence[int], lengths: Sequence[int], counted: Iterable[bool]) -> array[int]:
     """The inverse. Raises OverflowError where one is negative or does not fit."""
     offsets, end = array("Q"), 0
     for jump, length, counts in zip(unfolded(jumps), lengths, counted, strict=True):
@@ -121,8 +121,8 @@ def _checked(fields: dict[str, Any], columns: Sequence[array[int]]) -> LayerDelt
     sources = tuple(Source(*source) for source in fields["sources"])
     sizes = [source.size for source in sources]
     try:
-        tiles = Tiles(lengths, origins, _offsets(jumps, lengths, [origin < len(sizes) for origin in origins]))
-        ranges = Ranges(range_sources, _offsets(range_jumps, range_lengths, [True] * len(range_lengths)), range_lengths)
+        tiles = Tiles(lengths, origins, _offsets(jumps, lengths, (origin < len(sizes) for origin in origins)))
+        ranges = Ranges(range_sources, _offsets(range_jumps, range_lengths, (True for _ in range_lengths)), range_lengths)
     except OverflowError:
         _refuse("an offset is out of range")
     if sum(lengths) != fields["size"]:

@@ -22,12 +22,17 @@ def decompressor(dictionary: bytes | bytearray = b"") -> zstd.ZstdDecompressor:
     return zstd.ZstdDecompressor(zstd.ZstdDict(dictionary, is_raw=True).as_prefix if dictionary else None, _OPTIONS)
 
 
-def decompressed(frame: bytes, size: int, dictionary: bytes | bytearray = b"") -> bytes:
-    """One whole frame that says that it has `size` bytes, and has them. Raises ValueError; takes no more memory for another one."""
+def decompressed(frame: bytes, size: int, dictionary: bytearray | None = None) -> bytes:
+    """One whole frame that says that it has `size` bytes, and has them. Raises ValueError; takes no more memory for another one.
+
+    The dictionary is empty afterwards: libzstd has a copy of it, and two would be too many.
+    """
     try:
         if zstd.get_frame_info(frame).decompressed_size != size:
             raise ValueError("a frame of another size")
-        decoder = decompressor(dictionary)
+        decoder = decompressor(dictionary or b"")
+        if dictionary:
+            dictionary.clear()
         data = decoder.decompress(frame, size)
         if len(data) == size and not decoder.eof:  # the checksum of the frame, and nothing else, may still be unread
             data += decoder.decompress(b"", 1)
