@@ -90,7 +90,7 @@ class _Making:
             return
         here = {layer.digest for layer in older.locks[0].layers}
 
-        def opened(blob: Descriptor) -> BinaryIO:
+        def opened(blob: Descriptor, diff_id: str) -> BinaryIO:  # noqa: ARG001  (the signature of `layers.Open`)
             return (older if blob.digest in here else self._images).open(Extent(blob.digest, 0, blob.size))
 
         workshop = stack.enter_context(Workshop(opened, private_folder(self._ctx.store.root), self._refuse_when_stopped))

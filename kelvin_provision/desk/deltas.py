@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +12,8 @@ from kelvin_provision.bundles.model import Extent
 from kelvin_provision.context import Context
 from kelvin_provision.deltas import artifact
 from kelvin_provision.desk import layout
-from kelvin_provision.desk.gathering import REGISTRY, Images, gathered
+from kelvin_provision.desk.docker_layers import engine_of, saved_layers
+from kelvin_provision.desk.gathering import DOCKER, REGISTRY, Images, gathered
 from kelvin_provision.desk.layers import ChangedLayer, Workshop, changed
 from kelvin_provision.errors import Interrupted
 from kelvin_provision.events import Note
@@ -26,7 +28,8 @@ OPTION = ("images delta", "--source")
 
 @dataclass(frozen=True)
 class DeltaRequest:
-    """`old` and `new` are images of `source`: `registry`, `store` or the folder of an OCI image layout.
+    """`old` and `new` are images of `source`: `registry`, `store` or the folder of an OCI image layout. `docker`: the layers are those of
+    Docker Engine, the manifests those of the registry, as a delta needs them.
 
     Without a `platform`: that of this machine. `push`: to the repository of the new image. `output`: the folder of an OCI image layout.
     """
@@ -101,10 +104,17 @@ def delta(ctx: Context, request: DeltaRequest) -> DeltaResult:
     """
     platform = request.platform or Platform.of_this_host()
     selection = [(request.old, platform), (request.new, platform)]
-    with gathered(ctx, request.source, selection, lambda locks: _shared(*_both(locks, request)), option=OPTION) as images:
+    docker, stop = request.source == DOCKER, partial(_refuse_when_stopped, ctx)
+
+    def not_needed(locks: Sequence[ImageLock]) -> frozenset[str]:
+        return frozenset(layer.digest for lock in locks for layer in lock.layers) if docker else _shared(*_both(locks, request))
+
+    with gathered(ctx, REGISTRY if docker else request.source, selection, not_needed, option=OPTION) as images:
         old, new = _both(images.locks, request)
         images.fetch()
-        with Workshop(_opener(images), private_folder(ctx.store.root), partial(_refuse_when_stopped, ctx)) as workshop:
+        folder = private_folder(ctx.store.root)
+        layers = saved_layers(engine_of(ctx.settings), images.locks, folder, stop) if docker else nullcontext(_layer_opener(images))
+        with layers as open_layer, Workshop(open_layer, folder, stop) as workshop:
             made = [_noted(ctx, layer) for layer in workshop.deltas(old, new)]
             digest = _given(ctx, request, _Artifact(images, old, new, [layer for layer in made if layer.worth]))
         images.forget()
@@ -133,6 +143,10 @@ def _shared(old: ImageLock, new: ImageLock) -> frozenset[str]:
 
 def _opener(images: Images) -> Callable[[Descriptor], BinaryIO]:
     return lambda blob: images.open(Extent(blob.digest, 0, blob.size))
+
+
+def _layer_opener(images: Images) -> Callable[[Descriptor, str], BinaryIO]:
+    return lambda blob, _: images.open(Extent(blob.digest, 0, blob.size))
 
 
 def _noted(ctx: Context, layer: ChangedLayer) -> ChangedLayer:

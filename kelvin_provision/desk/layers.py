@@ -21,7 +21,8 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.lock import ImageLock
 
 _AGAIN = "push the image again"
-Open = Callable[[Descriptor], BinaryIO]
+Open = Callable[[Descriptor, str], BinaryIO]
+"""A layer, by the descriptor of what the registry has and by its diff_id."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Workshop:
     @contextmanager
     def _layer(self, blob: Descriptor, diff_id: str) -> Iterator[Layer]:
         with ExitStack() as stack:
-            with self._open(blob) as file:
+            with self._open(blob, diff_id) as file:
                 try:
                     layer = stack.enter_context(opened(file, self._folder, self._stop))
                 except NotReadable as error:

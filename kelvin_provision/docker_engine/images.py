@@ -7,7 +7,8 @@ from typing import Any
 
 from kelvin_provision.docker_engine.connection import Connection
 from kelvin_provision.docker_engine.pull_errors import pull_error
-from kelvin_provision.errors import ProvisionError
+from kelvin_provision.errors import ImageNotFound, ProvisionError
+from kelvin_provision.hints import system
 
 _NOT_UNPACKED = "Error unpacking image"
 
@@ -76,6 +77,13 @@ class Images:
                 return str(error.__cause__)
             raise
         return ""
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """As `docker save` writes it. Raises ImageNotFound for an image that the engine does not have."""
+        if self.inspect(reference) is None:
+            raise ImageNotFound(f"Docker Engine does not have {reference}", hint=system("docker", "pull", reference))
+        with self._connection.call() as api:
+            yield from api.get_image(reference)
 
     def tag(self, image: str, repository: str, tag: str) -> None:
         with self._connection.call() as api:

@@ -126,7 +126,7 @@ def test_from_a_layout(box, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
-        (("--source", "docker"), "image-unsupported", "--source FOLDER"),
+        (("--source", "docker:pump:1"), "image-unsupported", "--source FOLDER"),
         (("--source", "/nonexistent"), "usage", "images delta --source 'registry|store|FOLDER'"),
         (("--platform", "linux"), "usage", "images delta --help"),
         (("--source", "store"), "file-unreadable", ""),

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _FROM = Option("--from", metavar="REF", help="The image that boxes have.")
 _TO = Option("--to", metavar="REF", help="The image that they are to get.")
-_SOURCE = Option("--source", metavar="SOURCE", help="Where both images are: registry, store, or the folder of an OCI image layout.")
+_SOURCE = Option(
+    "--source", metavar="SOURCE", help="Where both images are: registry, store, docker (layers only), or the folder of an OCI image layout."
+)
 _PLATFORM = Option(
     "--platform", metavar="PLATFORM", help="The images for this platform, such as linux/arm64.  [default: that of this machine]"
 )
@@ -40,7 +42,8 @@ def command(
     Done at a desk or in a build, which needs neither a runtime nor a cluster. A box that has the image of --from downloads them instead
     of the layers that changed. Each is tried before it is given away. A delta of more than 70 % of its layer is not worth it and is left
     out. With neither --push nor --layout, it only shows how large they are. Both images are needed, and disk space for the
-    uncompressed layers that differ.
+    uncompressed layers that differ. With --source docker, layers are taken from Docker Engine instead of downloaded; the new image must
+    have been pushed already.
     """
     from kelvin_provision.cli.frame.box import operating
     from kelvin_provision.desk import deltas
