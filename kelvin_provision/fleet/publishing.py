@@ -96,7 +96,7 @@ def plan(ctx: Context, request: PublishRequest) -> Plan:
     keys = _keys(ctx, request)
     newest = None if request.replace else current(ctx.destination, request.reference, keys)
     draft = drafting.Draft(entries.requests, request.withdraw, request.serial, request.alone)
-    created = timestamps.rfc3339(ctx.now)
+    created = timestamps.rfc3339(timestamps.parse(ctx.connections.wiring.clock()))
     before, digest = (newest.publication, newest.digest) if newest else (None, None)
     if request.rollback:
         if newest is None or digest is None:

@@ -86,6 +86,7 @@ def test_requests_are_there_byte_for_byte_and_signed(desk, tag, pusher):
         PAYLOAD_TYPE, artifact.SIGNATURES_TYPE, artifact.REQUEST_TYPE, artifact.REQUEST_TYPE,
     ]  # fmt: skip
     assert pusher.read(at, "stable.1") == pusher.read(at, "stable")
+    assert not (desk / "state").exists()  # a desk keeps nothing
 
 
 def test_the_next_one_counts_up_keeps_the_rest_and_names_the_one_before(desk, tag, pusher):

@@ -72,13 +72,52 @@ def test_a_request_that_breaks_is_made_again(registry, pusher):
         assert there(pusher, reference) == DATA
 
 
-def test_a_piece_that_breaks_continues_where_it_stopped(registry, pusher, monkeypatch):
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_piece_that_breaks_continues_where_the_registry_is(registry, pusher, monkeypatch, buffered):
     monkeypatch.setattr(upload, "PIECE", 1 << 20)
-    with Front(registry, cut=600_000, cuts=2) as front:
-        reference = place(front.host)
-        assert pusher.blob(reference, BLOB, opened)
+    with Front(registry, cut=600_000, buffered=buffered) as front:
+        reference, breaks = place(front.host), iter([1, 1])
+
+        def pieces(offset):
+            for number, chunk in enumerate(opened(offset)):
+                if number == 15:  # in the second piece
+                    front.cuts = next(breaks, 0)
+                yield chunk
+
+        assert pusher.blob(reference, BLOB, pieces)
         assert there(pusher, reference) == DATA
-        assert sum(length for method, _, length in front.asked if method == "PATCH") < 2 * SIZE
+        sent = [length for method, _, length in front.asked if method == "PATCH"]
+        # docker-registry forgets an upload that broke in the middle of a piece.
+        assert sent == [1 << 20] * (5 if buffered else 7)
+
+
+def test_a_large_blob_is_read_once_from_its_beginning_to_its_end(registry, pusher, monkeypatch):
+    monkeypatch.setattr(upload, "PIECE", 700_000)
+    offsets = []
+
+    def counted(offset):
+        offsets.append(offset)
+        return opened(offset)
+
+    reference = place(registry)
+    assert pusher.blob(reference, BLOB, counted)
+    assert (there(pusher, reference) == DATA, offsets) == (True, [0])
+
+
+def test_bytes_that_come_from_elsewhere_may_break_too(registry, pusher, monkeypatch):
+    monkeypatch.setattr(upload, "PIECE", 700_000)
+    offsets = []
+
+    def breaking(offset):
+        offsets.append(offset)
+        for number, chunk in enumerate(opened(offset)):
+            if number == 10 and len(offsets) < 3:
+                raise RegistryUnreachable("the connection to the registry of the source broke")
+            yield chunk
+
+    reference = place(registry)
+    assert pusher.blob(reference, BLOB, breaking)
+    assert (there(pusher, reference) == DATA, offsets) == (True, [0, 700_000, 1_400_000])
 
 
 def test_a_proxy_that_takes_few_bytes_gets_smaller_pieces(registry, pusher):

@@ -1,4 +1,4 @@
-"""One blob to one repository: a small one in one request, a larger one in pieces, which continue at the byte where a connection broke.
+"""One blob to one repository: a small one in one request, a larger one in pieces, which continue at the piece that broke.
 
 A registry that takes no pieces gets a large blob in one request, too.
 """
@@ -58,34 +58,39 @@ class Upload:
         self._piece = PIECE
         self._in_pieces = blob.size > PIECE
         self._whole_refused = False
-        self._furthest = 0
+        self._session = ""
+        """The address of the upload that is under way."""
+        self._reached = self._furthest = 0
+        self._reader: Iterator[bytes] | None = None
+        self._rest, self._at = b"", 0
+        """What the reader gave beyond the last piece, and the byte that it begins with."""
 
     def run(self, mount_from: Sequence[str] = ()) -> bool:
         """False where nothing was sent: it is there, or was mounted from one of these repositories of the same registry.
 
         Raises RegistryDenied, RegistryRefused, RegistryUnreachable, RegistryBusy, DigestMismatch, and what the chunks raise.
         """
-        session, reached, sent = "", 0, False
+        sent = False
         while True:
             try:
-                if not session:
+                if not self._session:
                     if self._is_there():  # after an attempt whose answer alone was lost, too
                         return sent
-                    reached, session = 0, self._begin(mount_from)
-                    if not session:
+                    self._session, self._reached = self._begin(mount_from), 0
+                    if not self._session:
                         return sent
                 sent = True
-                if self._send(session, reached):
+                if self._send():
                     return True
-                session = ""
+                self._session = ""
             except (RegistryUnreachable, RegistryBusy) as error:
                 self._pause(self._retries.delay_after(error))
-                session, reached = self._state(session)
-                self._progressed(reached)
+                self._session, self._reached = self._state()
+                self._progressed()
 
-    def _progressed(self, reached: int) -> None:
-        if reached > self._furthest:
-            self._furthest = reached
+    def _progressed(self) -> None:
+        if self._reached > self._furthest:
+            self._furthest = self._reached
             self._retries.reset()
 
     def _is_there(self) -> bool:
@@ -127,26 +132,26 @@ class Upload:
         finally:
             response.discard()
 
-    def _send(self, session: str, reached: int) -> bool:
+    def _send(self) -> bool:
         """False where it must start again: the registry takes no pieces, or not so many bytes at once."""
-        if not self._in_pieces and not reached:
-            if self._finish(session, lambda: self._from(0), self._blob.size) != _TOO_LARGE:
+        if not self._in_pieces and not self._reached:
+            if self._finish(lambda: self._from(0), self._blob.size) != _TOO_LARGE:
                 return True
             self._in_pieces = self._whole_refused = True
             return False
-        while reached < self._blob.size:
+        while self._reached < self._blob.size:
             try:
-                session, reached = self._send_piece(session, reached)
+                self._send_piece()
             except RegistryRefused:
-                if reached or self._whole_refused or self._piece < PIECE:
+                if self._reached or self._whole_refused or self._piece < PIECE:
                     raise
                 self._in_pieces = False
                 return False
-        self._finish(session, lambda: b"", 0)
+        self._finish(lambda: b"", 0)
         return True
 
-    def _finish(self, session: str, body: Callable[[], bytes | Iterable[bytes]], size: int) -> int:
-        url = f"{session}{'&' if '?' in session else '?'}{urlencode({'digest': self._blob.digest})}"
+    def _finish(self, body: Callable[[], bytes | Iterable[bytes]], size: int) -> int:
+        url = f"{self._session}{'&' if '?' in self._session else '?'}{urlencode({'digest': self._blob.digest})}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         response = self._transport.send("PUT", url, self._scope, headers, body)
         try:
@@ -157,53 +162,59 @@ class Upload:
         finally:
             response.discard()
 
-    def _send_piece(self, session: str, start: int) -> tuple[str, int]:
-        """One piece; where the upload goes on, and from which byte."""
+    def _send_piece(self) -> None:
+        start = self._reached
         data = self._data(start, min(self._piece, self._blob.size - start))
-        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{start}-{start + len(data) - 1}"}
-        headers["Content-Length"] = str(len(data))
-        response = self._transport.send("PATCH", session, self._scope, headers, lambda: data)
+        end = start + len(data)
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{start}-{end - 1}", "Content-Length": str(len(data))}
+        response = self._transport.send("PATCH", self._session, self._scope, headers, lambda: data)
         try:
             if response.status == _TOO_LARGE:
                 if self._piece <= LEAST_PIECE:
                     raise self._too_large()
                 self._piece //= 2
-                return session, start
+                return
             if response.status == _RANGE_WRONG:
                 raise self._lost()
             self._check(response)
-            end = start + len(data)
             if (_end(response) or end) != end:
                 raise self._lost()
-            self._progressed(end)
-            return self._transport.upload_url(response.headers.get("Location", session), session), end
+            # The next address may have a state in it: an older one is not taken.
+            self._session = self._transport.upload_url(response.headers.get("Location", self._session), self._session)
+            self._reached = end
+            self._progressed()
         finally:
             response.discard()
 
-    def _state(self, session: str) -> tuple[str, int]:
-        """Where an upload that broke goes on, and from which byte; an empty address where it must start again."""
-        if not session:
+    def _state(self) -> tuple[str, int]:
+        """Where an upload that broke goes on, and from which byte; an empty address where it must start again.
+
+        docker-registry cannot go on in the middle of a piece: it has forgotten the upload then.
+        """
+        if not self._session:
             return "", 0
         try:
-            response = self._transport.send("GET", session, self._scope, {})
+            response = self._transport.send("GET", self._session, self._scope, {})
         except (RegistryUnreachable, RegistryBusy):
-            return "", 0
+            return self._session, self._reached
         try:
             end = _end(response)
             # Of an upload without a byte, some say that its first byte is there.
             if response.status not in {200, 204} or end is None or not 1 < end <= self._blob.size:
                 return "", 0
-            return self._transport.upload_url(response.headers.get("Location", session), session), end
+            return self._transport.upload_url(response.headers.get("Location", self._session), self._session), end
         finally:
             response.discard()
 
     def _data(self, start: int, size: int) -> bytes:
-        data = bytearray()
-        for chunk in self._from(start):
-            data += chunk[: size - len(data)]
-            if len(data) == size:
-                break
-        return bytes(data)
+        """The next bytes of the reader that is open; a new one only where an upload goes on somewhere else."""
+        reader, rest = (self._reader, self._rest) if start == self._at else (None, b"")
+        reader, self._reader = reader or self._from(start), None  # one that has raised is not asked again
+        data = bytearray(rest)
+        while len(data) < size:
+            data += next(reader)
+        self._reader, self._rest, self._at = reader, bytes(data[size:]), start + size
+        return bytes(data[:size])
 
     def _from(self, start: int) -> Iterator[bytes]:
         """As many bytes as were announced: a registry would wait for more. Raises DigestMismatch for fewer or more."""

@@ -23,6 +23,8 @@ class Front:
     cut: int = 0
     """After so many bytes of a body the connection ends."""
     cuts: int = 0
+    buffered: bool = False
+    """What is cut does not reach the registry, as behind nginx, which waits for the whole of a request."""
     lost: dict[str, int] = field(default_factory=dict)
     """By method: how often a request is carried out, and its answer is lost."""
     busy: dict[str, int] = field(default_factory=dict)
@@ -112,6 +114,11 @@ def _handler_for(front: Front):
                 return upstream.getresponse().headers.get("Docker-Content-Digest", "")
 
         def _relay(self, length: int) -> None:
+            if front.buffered and 0 < front.cut < length and front.cuts > 0:
+                self.rfile.read(front.cut)
+                front.cuts -= 1
+                self.close_connection = True
+                return
             with contextlib.closing(http.client.HTTPConnection(front.upstream, timeout=30)) as upstream:
                 path = self.path.partition("?")[0] if front.no_mount and "mount=" in self.path else self.path
                 upstream.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)

@@ -29,6 +29,7 @@ def command(
     is not the one that its tag stands for now. With --keys, only reports that a box has signed with its own key count; `follow key` prints
     that key at the box. Without it, no report is verified.
     """
+    from kelvin_provision import timestamps
     from kelvin_provision.cli.commands.fleet import shown
     from kelvin_provision.cli.frame.box import operating
     from kelvin_provision.fleet.status import fleet_status
@@ -36,7 +37,7 @@ def command(
 
     with operating(session) as ctx:
         result = fleet_status(ctx, Reference.parse(repository), keys)
-        now = ctx.now
+        now = timestamps.parse(ctx.connections.wiring.clock())
     document = {"schema": SCHEMA, "command": "fleet status"} | result.to_json()
     rows = shown.attention(result) if attention else result.boxes
     table = shown.boxes(result, rows, now) if boxes or attention else shown.versions(result)
