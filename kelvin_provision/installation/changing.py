@@ -40,9 +40,10 @@ def install(incoming: Path, prefix: Path, outside: Outside) -> Changed:
         placing.remove_leftovers(prefix, incoming)
         before = target(prefix, CURRENT)
         tree = placing.place(incoming, prefix)
-        switch(prefix, tree.path.name)
-        warnings = (*elsewhere.refresh(prefix, outside), *services.restart(prefix))
-        removed = tuple(tree.version for tree in placing.remove_older(trees(prefix)))
+        with placing.found_by(incoming, tree.path):
+            switch(prefix, tree.path.name)
+            warnings = (*elsewhere.refresh(prefix, outside), *services.restart(prefix))
+            removed = tuple(tree.version for tree in placing.remove_older(trees(prefix)))
     return Changed(next(tree for tree in trees(prefix) if tree.current), before, removed, warnings)
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kelvin_provision.errors import ReleaseInvalid
@@ -47,6 +47,17 @@ def place(incoming: Path, prefix: Path) -> Tree:
     return placed
 
 
+@contextmanager
+def found_by(incoming: Path, home: Path) -> Iterator[None]:
+    """For the block, the old name leads to the new one: the interpreter that installs was started there, and imports some modules late."""
+    with writing_to(incoming):
+        incoming.symlink_to(home)
+    try:
+        yield
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
 def refuse_unable(tree: Path, version: str) -> None:
     """Raises ReleaseInvalid unless its interpreter and the modules of its commands run on this box."""
     try:
@@ -78,7 +89,10 @@ def remove_leftovers(prefix: Path, keep: Path) -> None:
     """What installations left that were interrupted; not that of one that runs now."""
     for path in prefix.glob(f"{INCOMING}*"):
         if path != keep and not _is_alive(path.name.removeprefix(INCOMING).partition(".")[0]):
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_symlink():
+                path.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_alive(pid: str) -> bool:

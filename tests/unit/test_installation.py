@@ -1,6 +1,7 @@
 """Versions beside each other: installed, switched, taken back and removed; killed at every step; on trees that are scripts."""
 
 import errno
+import importlib
 import json
 import os
 import shutil
@@ -151,6 +152,23 @@ def test_what_is_no_whole_tree_is_refused(prefix, outside, content):
     (tree / "release.json").write_bytes(content)
     with pytest.raises(ReleaseInvalid):
         changing.install(tree, prefix, outside)
+
+
+def test_the_interpreter_that_installs_still_finds_its_modules(prefix, outside, tmp_path, monkeypatch):
+    """It was started where it was unpacked; on a box with systemd it needs one more module after the tree has its name."""
+    tree = unpacked(prefix, "1")
+    (tree / "lib").mkdir()
+    (tree / "lib/imported_late.py").write_text("LATE = True")
+    monkeypatch.syspath_prepend(str(tree / "lib"))
+
+    class Box(Outside):
+        @property
+        def has_systemd(self):
+            return importlib.import_module("imported_late").LATE
+
+    changing.install(tree, prefix, Box(outside.root))
+    assert sys.modules.pop("imported_late").LATE
+    assert not list(prefix.glob(".incoming*"))
 
 
 def test_two_at_once_are_refused(prefix, outside):
