@@ -125,10 +125,12 @@ def _local(until: str) -> str:
 
 def _with_local_times(text: str) -> str:
     """Times of today are shown without their date. The stored text has UTC, so that it stays the same."""
-    return " ".join(_clock_time(word) if len(word) == 20 and word.endswith("Z") else word for word in text.split(" "))
+    return ", ".join(" ".join(map(_clock_time, part.split(" "))) for part in text.split(", "))
 
 
 def _clock_time(text: str) -> str:
+    if len(text) != 20 or not text.endswith("Z"):
+        return text
     from datetime import datetime
 
     try:

@@ -16,7 +16,7 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.rebuilt import NO_PLAIN, PlainLayers
 from kelvin_provision.store import BlobState
 from kelvin_provision.store.space import UNPACK_FACTOR
-from kelvin_provision.wait_reason import describe_with_name
+from kelvin_provision.wait_reason import describe
 
 AGAIN = command("workloads deploy", "-f", "FILE", note="it needs a network")
 VERIFY = command("images verify")
@@ -208,8 +208,8 @@ def spread(standings: Mapping[str, Standing]) -> Iterator[CheckFinding]:
         if standing.reason is None:
             yield ok(f"{workload}: on all {standing.total} nodes that may run it" if standing.total > 1 else f"{workload}: on its node")
         elif standing.ready:
-            yield warning(f"{describe_with_name(workload, standing.reason)}; its pods are kept to the others", name=workload)
+            yield warning(f"{describe(standing.reason)}; its pods are kept to the others", name=workload)
         else:
-            yield error(describe_with_name(workload, standing.reason), _WITHOUT_IT, workload)
+            yield error(describe(standing.reason), _WITHOUT_IT, workload)
     if not standings:
         yield ok("nothing staged has images of its own")
