@@ -93,6 +93,7 @@ CHECKS = (
     *api.CHECKS,
     *trust.CHECKS,
     media.CHECK,
+    registries.CHECK,
     Check("runtime", "Runtime", "Images are imported into it, and containers start from it.", node.runtime, ("runtime",)),
     Check(
         "short-names",
@@ -145,6 +146,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "trust": trust.fact(ctx.settings.trust, lambda: ctx.trust.document, ctx.settings.state_dir),
         "revoked": Fact(lambda: ctx.ledger.revoked_rows() if opened() else ()),
         "media": media.fact(ctx),
+        "follows": Fact(lambda: registries.follows(ctx)),
         "clock": Fact(lambda: _clock(ctx, time.time(), newest(ctx.ledger) if opened() else None)),
         "paths": Fact(lambda: tuple(_places(ctx))),
         "filesystems": Fact(lambda: tuple(filesystems(ctx, images))),

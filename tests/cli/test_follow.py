@@ -10,10 +10,12 @@ from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
 from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.errors import OurBug, SettingsInvalid
+from kelvin_provision.following.taking import take_all
 from kelvin_provision.settings.model import FollowSettings
 from kelvin_provision.trust import computing
 from tests.kit.api import serving
 from tests.kit.box import Box
+from tests.kit.browser import as_level, plain
 from tests.kit.publishing import publish, request
 from tests.kit.signing import computed_here, key_pair, trusting
 
@@ -104,3 +106,52 @@ def test_the_same_over_the_api(box, site, tmp_path):
         assert (publication["serial"], publication["workloads"][0]["state"]) == (3, "staged")
         assert api.post("/edge/v1/following", {}, Level.OPERATE).status == 403
         assert api.post("/edge/v1/following", {"publications": 7}, Level.DEPLOY).status == 400
+
+
+def test_doctor_says_what_is_followed_what_is_wrong_and_what_is_withdrawn(box, site):
+    publish(box, SITE, ANNA, 3, request("pump"))
+    publish(box, LINE, OTTO, 1)
+    box.run("--config", str(site), "follow", "now").check(exit_code=65)
+
+    def checks():
+        document = json.loads(box.run("--config", str(site), "doctor", "--json").stdout)
+        return [(check["status"], check["found"]) for check in document["checks"] if check["id"] == "following"]
+
+    (first, second) = checks()
+    assert first == ("ok", f"{SITE}: serial 3, signed by {SIGNED}")
+    assert second[0] == "warning"
+    assert f"{LINE}: signed with key {OTTO[1].key_id[:12]}, which is not one of the trusted keys (since " in second[1]
+    publish(box, SITE, ANNA, 4, withdrawn=("pump",))
+    publish(box, LINE, ANNA, 1)
+    box.run("--config", str(site), "follow", "now").check()
+    assert checks() == [
+        ("ok", f"{SITE}: serial 4, signed by {SIGNED}"),
+        ("warning", f"{SITE} does not have pump any more"),
+        ("ok", f"{LINE}: serial 1, signed by {SIGNED}"),
+    ]
+
+
+def test_the_page_of_the_box_has_what_is_followed(box, tmp_path):
+    with serving(box) as api:
+        assert "Publications" not in plain(as_level(api, Level.READ).get("/ui/box").body.decode())
+    publish(box, SITE, ANNA, 3, request("pump"))
+    box.settings = replace(box.settings, follow=FollowSettings((SITE, LINE), report="r.io/reports"), trust=trusting(tmp_path, ANNA))
+    box._connections = None
+    take_all(box.ctx)
+    with serving(box) as api:
+        text = plain(as_level(api, Level.READ).get("/ui/box").body.decode())
+        assert f"Serial 3, signed by {SIGNED}." in text
+        assert "pump staged" in text
+        assert f"{LINE}: not found" in text
+        assert "Reports to r.io/reports." in text
+        assert "Look now" not in text
+        assert "Look now" in plain(as_level(api, Level.DEPLOY).get("/ui/box").body.decode())
+
+
+def test_the_key_of_the_box_is_made_once_and_printed(box):
+    first, again = (box.run("follow", "key").check().stdout for _ in range(2))
+    assert first == again
+    assert first.startswith("-----BEGIN PUBLIC KEY-----\n")
+    document = json.loads(box.run("follow", "key", "--json").check().stdout)
+    assert (document["type"], document["pem"]) == ("ed25519", first)
+    assert "follow.report is not set" in box.run("follow", "send").check(exit_code=2).stderr

@@ -87,6 +87,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/ui/box/doctor", Level.READ, "box.doctor"),
     Page("GET", "/ui/box/images", Level.READ, "box.images"),
     Page("GET", "/ui/box/inventory", Level.READ, "box.inventory"),
+    Page("POST", "/ui/box/follow", Level.DEPLOY, "box.look"),
     Page("POST", "/ui/box/support-bundle", Level.ADMIN, "box.support_bundle"),
     Page("GET", "/ui/events", Level.READ, "live.events", endless=True),
     *(Page("GET", f"/ui/{change}", Level.OPERATE, "changes.confirm") for change in _CHANGES),

@@ -11,10 +11,11 @@ from starlette.responses import Response
 from kelvin_provision.api.messages.documents import solution
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.routes.box import DOCTOR, inventory_file, made_bundle
+from kelvin_provision.api.routes.following import LOOK
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.forms import form_of
 from kelvin_provision.api.ui.handlers.assessing import PATIENCE, why_silent
-from kelvin_provision.api.ui.rendering import HEADERS, page
+from kelvin_provision.api.ui.rendering import HEADERS, page, see_other
 from kelvin_provision.api.ui.strings.texts import deferred, texts_of
 from kelvin_provision.api.ui.words import title_of
 from kelvin_provision.api.work.asking import asked, result_of_job
@@ -22,6 +23,8 @@ from kelvin_provision.checks import box as queries
 from kelvin_provision.checks.box import BoxResult, Counts
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.following.boxkey import known
+from kelvin_provision.following.overview import PublicationOverview, ReportOverview, Stage, overview, report_overview
 from kelvin_provision.hints import command
 from kelvin_provision.queries.agent import AgentStatus
 from kelvin_provision.queries.agent import agent as agent_of
@@ -35,6 +38,14 @@ _ROLES = {
     "bundles": deferred("May sign bundles"),
     "requests": deferred("May sign requests"),
     "images": deferred("May sign images"),
+}
+_STAGES = {
+    Stage.RUNNING: ("ok", deferred("runs")),
+    Stage.STAGED: ("wait", deferred("staged")),
+    Stage.FAILED: ("bad", deferred("failed")),
+    Stage.OTHER: ("idle", deferred("another version")),
+    Stage.REMOVED: ("idle", deferred("removed")),
+    Stage.WITHDRAWN: ("warn", deferred("withdrawn by the publisher")),
 }
 _AGENT = solution(command("agent start"))
 
@@ -50,6 +61,9 @@ class _Shown:
     days: int
     trust: TrustDocument | None
     doubt: str = ""
+    publications: tuple[PublicationOverview, ...] = ()
+    report: ReportOverview | None = None
+    key: str = ""
 
 
 async def shown(call: Call) -> Response:
@@ -59,7 +73,8 @@ async def shown(call: Call) -> Response:
     disk, silent = await _disk(call) if facts.box.agent else (None, "")
     orders = [(order, title_of(_, order)) for order in facts.agent.orders]
     roles = [(_(word), facts.trust.role(name)) for name, word in _ROLES.items()] if facts.trust else []
-    return page(call, "box.html", roles=roles, facts=facts, disk=disk, silent=silent, orders=orders, start=_AGENT)
+    stages = {stage: (sign, _(word)) for stage, (sign, word) in _STAGES.items()}
+    return page(call, "box.html", stages=stages, roles=roles, facts=facts, disk=disk, silent=silent, orders=orders, start=_AGENT)
 
 
 def _read(ctx: Context) -> _Shown:
@@ -67,7 +82,10 @@ def _read(ctx: Context) -> _Shown:
     leaf = served.chain.leaf if served else None
     authority = served.authority.leaf if served and served.authority else None
     trust, doubt = _trust(ctx)
-    return _Shown(queries.box(ctx, Counts({}, 0)), agent_of(ctx), leaf, authority, (leaf.ends - ctx.now).days if leaf else 0, trust, doubt)
+    days, publications, report = (leaf.ends - ctx.now).days if leaf else 0, overview(ctx), report_overview(ctx)
+    key = known(ctx.settings.state_dir) if report else None
+    answers = queries.box(ctx, Counts({}, 0)), agent_of(ctx)
+    return _Shown(*answers, leaf, authority, days, trust, doubt, publications, report, key.key_id if key else "")
 
 
 def _trust(ctx: Context) -> tuple[TrustDocument | None, str]:
@@ -76,6 +94,13 @@ def _trust(ctx: Context) -> tuple[TrustDocument | None, str]:
         return believed(ctx), ""
     except ProvisionError as error:
         return None, str(error)
+
+
+async def look(call: Call) -> Response:
+    """Look at what is followed now, by a job of the agent. What is wrong with one of them stands on the page of the box."""
+    await form_of(call, ())
+    await result_of_job(call.box, "follow", {"publications": []}, LOOK)
+    return see_other("/ui/box#following")
 
 
 async def _disk(call: Call) -> tuple[dict[str, Any] | None, str]:
