@@ -9,9 +9,11 @@ import pytest
 
 from kelvin_provision.deltas import artifact
 from kelvin_provision.refs import Descriptor, Reference
+from kelvin_provision.registry.client import Registry
 from kelvin_provision.registry.pushing.pusher import Pusher
 from kelvin_provision.registry.referring.referrers import tag
 from kelvin_provision.settings.model import Settings
+from kelvin_provision.spec.media_types import OCI_MANIFEST
 from tests.kit import deltas
 from tests.kit.bundle_box import desk
 from tests.kit.delta_images import AFTER, BEFORE, IMAGES, NEW, OLD
@@ -77,3 +79,15 @@ def test_another_tool_copies_the_layout_to_a_registry(registry, box, tmp_path):
         data = pusher.read(Reference(registry, "delta/three"), "delta")
     made = artifact.read(data, Descriptor("", sha256(data), len(data)))
     assert made.subject == IMAGES[NEW].digest
+
+
+def test_a_box_finds_what_was_pushed(registry, box, tmp_path):
+    delta(box, registry, "delta/four", "--push")
+    with closing(Registry(Settings(state_dir=tmp_path))) as source:
+        image = Descriptor(OCI_MANIFEST, IMAGES[NEW].digest, len(IMAGES[NEW].manifest))
+        offers = source.deltas(Reference(registry, "delta/four", "2"), image)
+        (layer,) = offers.layers
+        with source.blob(Reference(registry, "delta/four"), layer.blob, 0) as stream:
+            data = b"".join(stream.chunks)
+    assert offers.remarks == ()
+    assert deltas.rebuilt(data, layer, {sha256(BEFORE): BEFORE}) == AFTER
