@@ -35,6 +35,7 @@ Commands:
   follow          Publications of a fleet that this box follows.
   agent           The background process that downloads and applies.
   api             The REST API of this box.
+  fleet           What the boxes of a fleet report.
   publish         Publish requests to a fleet: signed, at a tag of a registry.
   key             Keys and signatures.
   trust           Trust documents: whose signatures count, and what is

@@ -4,6 +4,8 @@ import json
 
 from kelvin_provision.publications import artifact
 from kelvin_provision.publications.model import PAYLOAD_TYPE, Publication, PublishedRequest, Selector, encode
+from kelvin_provision.publications.report import Followed, Report, ReportedRevision, ReportedWorkload
+from kelvin_provision.refs import Platform
 from tests.kit.images import random_image, sha256
 from tests.kit.requests import platform_request
 from tests.kit.signing import signatures
@@ -41,3 +43,40 @@ def publish(box, reference, pair, serial, *contents, **more):
         body = json.loads(content)
         box.source.images.setdefault(f"r.io/{body['app_name']}:{body['app_version']}", random_image([3000]))
     return one.digest
+
+
+# --- values with every field --------------------------------------------------------------------------
+
+
+def digest(number):
+    return f"sha256:{number:064x}"
+
+
+def whole_publication():
+    selector = Selector(
+        boxes=("north", "line3-*"),
+        labels=(("site", ("a", "b")), ("example.com/ring", ("1",))),
+        clusters=("docker",),
+        platforms=(Platform("linux", "arm64"),),
+    )
+    requests = (
+        PublishedRequest("pump", digest(1), 300, selector, 10),
+        PublishedRequest("pump", digest(2), 200),
+        PublishedRequest("fan", digest(3), 1),
+    )
+    return Publication(7, "2026-11-28T10:00:00Z", requests, ("old",), digest(4))
+
+
+def whole_report():
+    following = (Followed("r.io/fleet:stable", 7, digest(1)), Followed("r.io/fleet:beta", error="the registry r.io does not answer"))
+    workloads = (
+        ReportedWorkload("pump", "running", ReportedRevision("1", digest(1)), ReportedRevision("2")),
+        ReportedWorkload("fan", "failed", error="no image"),
+    )
+    return Report(
+        "north", "2026-11-28T10:00:00Z", "1.0", Platform("linux", "arm64", "v8"), "docker", (("site", "a"),), following, workloads
+    )
+
+
+def made_artifact(document=b"{}", requests=()):
+    return artifact.make(PAYLOAD_TYPE, document, b"[]\n", requests)

@@ -197,7 +197,7 @@ ENTRIES: Entries = MappingProxyType(
         ),
         "fleet": _group(
             "fleet",
-            "A fleet that follows publications.",
+            "What the boxes of a fleet report.",
             {"status": "Show what the boxes of a fleet report: versions, states, and who is behind."},
         ),
         "publish": Command(f"{_COMMANDS}.fleet.publish", "Publish requests to a fleet: signed, at a tag of a registry."),

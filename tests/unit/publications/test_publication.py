@@ -6,32 +6,14 @@ import pytest
 
 from kelvin_provision.errors import PublicationInvalid
 from kelvin_provision.publications import artifact, limits
-from kelvin_provision.publications.model import PAYLOAD_TYPE, Publication, PublishedRequest, Selector, decode, encode
-from kelvin_provision.refs import Descriptor, Platform
-
-
-def digest(number):
-    return f"sha256:{number:064x}"
-
-
-def publication():
-    selector = Selector(
-        boxes=("north", "line3-*"),
-        labels=(("site", ("a", "b")), ("example.com/ring", ("1",))),
-        clusters=("docker",),
-        platforms=(Platform("linux", "arm64"),),
-    )
-    requests = (
-        PublishedRequest("pump", digest(1), 300, selector, 10),
-        PublishedRequest("pump", digest(2), 200),
-        PublishedRequest("fan", digest(3), 1),
-    )
-    return Publication(7, "2026-11-28T10:00:00Z", requests, ("old",), digest(4))
+from kelvin_provision.publications.model import PAYLOAD_TYPE, Publication, PublishedRequest, decode, encode
+from kelvin_provision.refs import Descriptor
+from tests.kit.publishing import digest, made_artifact, whole_publication
 
 
 def test_what_is_written_is_read_as_it_was():
-    assert decode(encode(publication())) == publication()
-    assert encode(decode(encode(publication()))) == encode(publication())
+    assert decode(encode(whole_publication())) == whole_publication()
+    assert encode(decode(encode(whole_publication()))) == encode(whole_publication())
     first = Publication(1, "2026-11-28T10:00:00Z", ())
     assert decode(encode(first)) == first
 
@@ -89,7 +71,7 @@ ENTRY = {
     ],
 )
 def test_what_breaks_a_rule_is_refused(path, value):
-    document = json.loads(encode(publication()))
+    document = json.loads(encode(whole_publication()))
     *way, last = path
     inner = document
     for step in way:
@@ -116,13 +98,9 @@ def test_one_request_with_two_sizes_is_refused():
         decode(encode(Publication(1, "2026-11-28T10:00:00Z", twice)))
 
 
-def made(document=b"{}", requests=()):
-    return artifact.make(PAYLOAD_TYPE, document, b"[]\n", requests)
-
-
 def test_a_small_document_is_embedded_and_a_large_one_is_a_blob():
     request = artifact.request_descriptor(b"name: pump\n")
-    small, large = made(requests=[request, request]), made(b" " * (limits.EMBEDDED + 1))
+    small, large = made_artifact(requests=[request, request]), made_artifact(b" " * (limits.EMBEDDED + 1))
     assert artifact.read(small.manifest, PAYLOAD_TYPE).document.data == b"{}"
     assert artifact.read(small.manifest, PAYLOAD_TYPE).signatures.data == b"[]\n"
     assert [layer["digest"] for layer in json.loads(small.manifest)["layers"]][2:] == [request.digest]
@@ -151,7 +129,7 @@ def test_a_small_document_is_embedded_and_a_large_one_is_a_blob():
     ],
 )
 def test_a_manifest_of_something_else_is_refused(path, value):
-    document = json.loads(made().manifest)
+    document = json.loads(made_artifact().manifest)
     *way, last = path
     inner = document
     for step in way:
@@ -161,10 +139,10 @@ def test_a_manifest_of_something_else_is_refused(path, value):
         artifact.read(json.dumps(document).encode(), PAYLOAD_TYPE)
 
 
-def test_a_report_is_not_read_as_a_publication():
+def test_a_report_is_not_read_as_a_whole_publication():
     with pytest.raises(PublicationInvalid, match="artifactType"):
         artifact.read(artifact.make("application/vnd.kelvin-provision.report.v1+json", b"{}", b"[]").manifest, PAYLOAD_TYPE)
 
 
 def test_descriptors_are_those_of_the_bytes():
-    assert artifact.request_descriptor(b"{}") == Descriptor(artifact.REQUEST_TYPE, made().blobs[0][0].digest, 2)
+    assert artifact.request_descriptor(b"{}") == Descriptor(artifact.REQUEST_TYPE, made_artifact().blobs[0][0].digest, 2)

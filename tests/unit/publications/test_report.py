@@ -6,26 +6,15 @@ import pytest
 
 from kelvin_provision.errors import ReportInvalid
 from kelvin_provision.publications import limits
-from kelvin_provision.publications.report import Followed, Report, ReportedRevision, ReportedWorkload, decode, encode
-from kelvin_provision.refs import Platform
+from kelvin_provision.publications.report import decode, encode
+from tests.kit.publishing import whole_report
 
 DIGEST = f"sha256:{1:064x}"
 
 
-def report():
-    following = (Followed("r.io/fleet:stable", 7, DIGEST), Followed("r.io/fleet:beta", error="the registry r.io does not answer"))
-    workloads = (
-        ReportedWorkload("pump", "running", ReportedRevision("1", DIGEST), ReportedRevision("2")),
-        ReportedWorkload("fan", "failed", error="no image"),
-    )
-    return Report(
-        "north", "2026-11-28T10:00:00Z", "1.0", Platform("linux", "arm64", "v8"), "docker", (("site", "a"),), following, workloads
-    )
-
-
 def test_what_is_written_is_read_as_it_was():
-    assert decode(encode(report())) == report()
-    assert encode(decode(encode(report()))) == encode(report())
+    assert decode(encode(whole_report())) == whole_report()
+    assert encode(decode(encode(whole_report()))) == encode(whole_report())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +44,7 @@ def test_what_is_written_is_read_as_it_was():
     ],
 )
 def test_what_breaks_a_rule_is_refused(path, value):
-    document = json.loads(encode(report()))
+    document = json.loads(encode(whole_report()))
     *way, last = path
     inner = document
     for step in way:
