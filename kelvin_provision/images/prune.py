@@ -79,7 +79,8 @@ def plan(ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, keep: 
 def _runtime_bytes(locks: tuple[ImageLock, ...], needed: tuple[ImageLock, ...], store: Store, storage: ImageStorage) -> int:
     """The space that these images use in the runtime and share with no kept image."""
     filesystems = space.survey(store.root, ImageStorage(storage.unpacked, storage.compressed), NO_HEADROOM)
-    return sum(request.bytes for request in space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=needed))
+    requests = space.space_requests(locks, filesystems, present=lambda blob: blob.size, loaded=needed, record=store.deltas.of)
+    return sum(request.bytes for request in requests)
 
 
 def carry_out(plan: PrunePlan, ledger: Ledger, store: Store, runtime: Callable[[], Runtime], *, keep: int) -> Freed:

@@ -161,7 +161,8 @@ def prunable_bytes(ledger: Ledger, store: Store, filesystems: Filesystems) -> in
     """What `images prune` would free; an estimate for the runtime's part, and 0 where it cannot be computed."""
     with suppress(ProvisionError):
         kept = ledger.kept_locks()
-        unneeded = space_requests(ledger.unneeded_images(), filesystems, present=lambda blob: blob.size, loaded=kept)
+        images = ledger.unneeded_images()
+        unneeded = space_requests(images, filesystems, present=lambda blob: blob.size, loaded=kept, record=store.deltas.of)
         in_runtime = sum(request.bytes for request in unneeded if request.name != ARCHIVE)
         return store.reclaimable(kept, quarantined=True) + in_runtime
     return 0

@@ -13,6 +13,7 @@ from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.rebuilt import local_root, plain_layer
 from tests.kit.box import Box, reconcile
+from tests.kit.bundle_box import desk
 from tests.kit.images import make_image, sha256, tar_of
 from tests.kit.locks import lock_of
 from tests.kit.requests import platform_request
@@ -150,3 +151,24 @@ def test_a_bundle_from_the_store_says_what_it_needs(box, tmp_path):
 def test_the_inventory_has_the_layer(box):
     layers = {layer["digest"]: layer for layer in json.loads(box.ended("images", "list", "--inventory", "-").stdout)["layers"]}
     assert layers[new(box).layers[1].digest]["diff_id"] == sha256(NEW)
+
+
+def test_a_bundle_may_count_on_the_rebuilt_layer(box, tmp_path, monkeypatch):
+    """The desk leaves it out by the inventory, and the box takes the next version without a network."""
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "r.io")
+    inventory, request, stick = tmp_path / "inventory.json", tmp_path / "pump.json", tmp_path / "stick"
+    inventory.write_text(box.ended("images", "list", "--inventory", "-").stdout)
+    request.write_text(json.dumps(platform_request("pump", "3.0.0")))
+    stick.mkdir()
+    more = tar_of({"more": os.urandom(20_000)})
+    with closing(desk(tmp_path / "desk")) as at_desk:
+        at_desk.source.images["r.io/pump:3.0.0"] = make_image([SHARED, NEW, more], architecture=HERE.architecture)
+        at_desk.ended("bundle", "create", str(request), "--to", str(stick), "--for", str(inventory), "--no-deltas")
+    box.source.down = RegistryUnreachable("no route to host")
+    box.ended("bundle", "import", str(stick), "--yes")
+    box.turn()
+    assert box.states()["pump"] == ("running", "ready")
+    (lock,) = box.ledger.workload("pump").staged.locks
+    assert (lock.reference.tag, list(box.store.plain_layers(lock).values())) == ("3.0.0", [plain(box)])
+    assert box.runtime.has(lock)
+    box.ended("workloads", "apply", "pump")
