@@ -2,9 +2,11 @@
 
 import dataclasses
 import io
+import itertools
 import json
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from kelvin_provision.spec.media_types import DOCKER_MANIFEST
 from kelvin_provision.spec.rebuilt import LocalImage, diff_ids, local_root, plain_layer, plain_layers_of
 from kelvin_provision.store import BlobState, Store
 from kelvin_provision.store.gc.unreferenced import unreferenced
+from tests.kit.crash import dying_at, killed
 from tests.kit.images import image_of_type, index_of, make_image, sha256, tar_of
 from tests.kit.locks import lock_of
 
@@ -309,3 +312,31 @@ def test_what_is_not_the_same_does_not(store, tmp_path):
         assert not store.share(PLAIN, pipe, lambda: False)
     assert store.path(PLAIN).stat().st_ino == ours
     assert [path.name for path in store.path(PLAIN).parent.iterdir()] == [PLAIN.digest[7:]]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_killed_while_the_files_become_one_the_layer_is_here(tmp_path, call):
+    for number in itertools.count():
+        store = Store(tmp_path / str(number))
+        rebuild(store)
+        theirs = tmp_path / "content"
+        theirs.write_bytes(LAYERS[1])
+
+        def share(store=store, theirs=theirs, number=number):
+            owner = Path if call == "replace" else os
+            setattr(owner, call, dying_at(number, getattr(owner, call)))
+            with theirs.open("rb", buffering=0) as file:
+                store.share(PLAIN, file, lambda: False)
+
+        was_killed = killed(share)
+        store = Store(store.root)
+        assert store.has(CHANGED)
+        assert store.collect_garbage([LOCK]) >= 0
+        with theirs.open("rb", buffering=0) as file:
+            store.share(PLAIN, file, lambda: False)
+        assert store.path(PLAIN).samefile(theirs)
+        assert [path.name for path in store.path(PLAIN).parent.iterdir()] == [PLAIN.digest[7:]]
+        theirs.unlink()
+        if not was_killed:
+            break
+    assert number
