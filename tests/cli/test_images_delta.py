@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from contextlib import closing
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from kelvin_provision.deltas import artifact
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.media_types import OCI_MANIFEST
-from tests.kit import deltas
+from tests.kit import deltas, disks
 from tests.kit.bundle_box import desk
 from tests.kit.delta_images import AFTER, BEFORE, IMAGES, NEW, NOISE, OLD, SHARED
 from tests.kit.images import make_image, oci_layout, sha256, tar_of
@@ -161,3 +162,13 @@ def test_a_layer_with_other_content_than_its_config_says_is_refused(box):
     lying = type(IMAGES[OLD])(json.dumps(manifest).encode(), IMAGES[OLD].blobs | {sha256(encoded): encoded})
     box.source.images[OLD] = lying
     assert json.loads(delta(box, "--json").stdout)["error"]["code"] == "digest-mismatch"
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(tmp_path, monkeypatch):
+    """There is room for the images, and none for their layers without compression."""
+    images = {name: make_image([tar_of({"zeros": bytes(3 << 20), "version": name.encode()})]) for name in (OLD, NEW)}
+    with disks.tmpfs(tmp_path / "small", "2m"), closing(desk(tmp_path / "small/state")) as box:
+        box.source.images |= images
+        error = json.loads(delta(box, "--json").stdout)["error"]
+        assert error["code"] == "no-space"
+        assert shutil.disk_usage(tmp_path / "small").used < 1 << 20

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from kelvin_provision.deltas import limits
@@ -44,13 +46,15 @@ class _Index:
         self.olds = olds
         self._paths: dict[bytes, tuple[int, Member]] = {}
         self._contents: dict[bytes, tuple[int, Member]] = {}
-        self._names: dict[bytes, list[tuple[int, Member]]] = {}
+        self._names: dict[bytes, list[tuple[int, int, Member]]] = {}
         for number, layer in enumerate(olds):
             for member in layer.members:
                 self._paths.setdefault(member.name, (number, member))
                 if member.digest:
                     self._contents.setdefault(member.digest, (number, member))
-                    self._names.setdefault(_last(member.name), []).append((number, member))
+                    self._names.setdefault(_last(member.name), []).append((member.end - member.data, number, member))
+        for others in self._names.values():
+            others.sort(key=itemgetter(0))
 
     def of_path(self, member: Member) -> tuple[int, Member] | None:
         return self._paths.get(member.name)
@@ -66,8 +70,10 @@ class _Index:
         same = self._paths.get(member.name)
         if same and same[1].digest:
             return same
-        sized = [other for other in self._names.get(_last(member.name), ()) if _similar(other[1].end - other[1].data, size)]
-        return min(sized, key=lambda other: abs(other[1].end - other[1].data - size), default=None)
+        others = self._names.get(_last(member.name), [])  # there may be ten thousands of one name, such as index.js
+        at = bisect_left(others, size, key=itemgetter(0))
+        nearest = min(others[max(at - 1, 0) : at + 1], key=lambda other: abs(other[0] - size), default=None)
+        return nearest[1:] if nearest and _similar(nearest[0], size) else None
 
 
 def _similar(size: int, other: int) -> bool:
@@ -90,7 +96,7 @@ def matched(olds: Sequence[Layer], new: Layer, stop: Callable[[], None]) -> Iter
 
 
 def _of_member(index: _Index, new: Layer, member: Member) -> Iterator[Copy | Piece]:
-    before = index.of_path(member)
+    before = index.of_path(member) or (index.of_content(member) if member.digest else None)
     header = member.data - member.start
     old_header = Place(before[0], before[1].start, before[1].data - before[1].start) if before and header else None
     if old_header and old_header.length == header and _same(index, old_header, new.bytes(member.start, header)):

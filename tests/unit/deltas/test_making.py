@@ -145,3 +145,18 @@ def test_of_several_old_layers_those_are_used_from_which_enough_is_taken():
 def test_the_same_layers_give_the_same_bytes():
     old, new = tar_of({"a": NOISE, "b": TEXT}), tar_of({"a": NOISE[1:], "b": TEXT[1:]})
     assert deltas.make(old, new) == deltas.make(old, new)
+
+
+def test_a_folder_that_got_another_name_costs_a_few_bytes_a_file():
+    files = {f"python3.11/{number}/module.py": SOURCE.randbytes(700) for number in range(300)}
+    delta = deltas.make(tar(files), tar({name.replace("3.11", "3.12"): data for name, data in files.items()}))
+    assert delta.rebuilt() == delta.new
+    assert len(delta.data) < 300 * 20
+
+
+def test_a_changed_file_elsewhere_resembles_the_one_of_its_name_that_is_nearest_in_size():
+    pages = {f"old/{number}/index.js": SOURCE.randbytes(1024 * number + 700) for number in range(1, 30)}
+    new = {f"new/{name}": data[:300] + b"changed" + data[307:] for name, data in pages.items()}
+    delta = deltas.make(tar(pages), tar(new))
+    assert delta.rebuilt() == delta.new
+    assert len(delta.data) < 29 * 60

@@ -297,3 +297,23 @@ def test_the_largest_dictionaries_and_frames_stay_within_the_memory_that_is_prom
 def test_deltas_that_were_changed_at_random(tmp_path):
     outcomes = fuzz.FUZZER.run(tmp_path, 17, count=1500)
     assert set(outcomes) == {"whole", DeltaInvalid.code, DeltaBaseDamaged.code}
+
+
+@pytest.mark.parametrize("by", [-1, 1, 700])
+def test_a_wrong_dictionary_is_refused(by):
+    """Other bytes of the right base: zstd does not notice, the digest does."""
+    ranges = DELTA.parsed.ranges
+    moved = dataclasses.replace(DELTA.parsed, ranges=ranges._replace(offsets=[offset + by for offset in ranges.offsets]))
+    with pytest.raises(DeltaInvalid):
+        DELTA.rebuilt(header.encode(moved) + DELTA.frames)
+
+
+def test_what_is_covered_twice_or_not_at_all_cannot_be_said():
+    """Tiles have lengths and no places: with one more or less of them, the sum is another one."""
+    tiles = DELTA.parsed.tiles
+    for changed in (
+        Tiles(*([*column, column[-1]] for column in tiles)),
+        Tiles(*(list(column)[:-1] for column in tiles)),
+    ):
+        with pytest.raises(DeltaInvalid, match="cover"):
+            DELTA.rebuilt(header.encode(dataclasses.replace(DELTA.parsed, tiles=changed)) + DELTA.frames)
