@@ -79,7 +79,7 @@ def cluster(settings: Settings, choice: ClusterChoice) -> Cluster:
 def runtime(settings: Settings, choice: Callable[[], ClusterChoice]) -> Runtime:
     """Where images go: the cluster's own runtime, unless one is set."""
     chosen = settings.runtime
-    kind = chosen.type if chosen.type != "auto" else ("docker" if choice().type == "docker" else "containerd")
+    kind = chosen.type if chosen.type != "auto" else _runtime_of(settings, choice)
     if kind == "docker":
         from kelvin_provision.runtimes.docker import DockerRuntime
 
@@ -87,6 +87,13 @@ def runtime(settings: Settings, choice: Callable[[], ClusterChoice]) -> Runtime:
     from kelvin_provision.runtimes.containerd.discovery import find
 
     return find(replace(chosen, address=None) if _docker_url(settings) else chosen)
+
+
+def _runtime_of(settings: Settings, choice: Callable[[], ClusterChoice]) -> str:
+    """A member of several nodes has containerd, and needs no kubeconfig."""
+    if (settings.state_dir / "nodes" / "membership.json").exists():
+        return "containerd"
+    return "docker" if choice().type == "docker" else "containerd"
 
 
 def source(settings: Settings) -> Source:

@@ -13,10 +13,11 @@ from kelvin_provision.applying.selection import appliable
 from kelvin_provision.applying.taken_names import taken_names
 from kelvin_provision.applying.target import Target
 from kelvin_provision.check_result import CheckResult
-from kelvin_provision.checks import admission, cluster_plan, image_signatures, images
+from kelvin_provision.checks import admission, cluster_plan, images
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.images import Disk, Staged, Stored
 from kelvin_provision.checks.runner import Check, Fact, run_checks
+from kelvin_provision.checks.signed import image_signatures
 from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context

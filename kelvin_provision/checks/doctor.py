@@ -16,12 +16,13 @@ from kelvin_provision.agent import queue
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.agent.systemd import service
 from kelvin_provision.check_result import CheckFinding, CheckResult, ok
-from kelvin_provision.checks import api, certificates, cluster_plan, host, media, node, registries, state, trust
+from kelvin_provision.checks import api, certificates, cluster_plan, host, leading, media, node, registries, state
 from kelvin_provision.checks.box import filesystems
 from kelvin_provision.checks.cluster import cluster_identity, right_cluster
 from kelvin_provision.checks.configuration import Configuration
 from kelvin_provision.checks.host import Clock, Permissions
 from kelvin_provision.checks.runner import Check, Fact, run_checks
+from kelvin_provision.checks.signed import trust
 from kelvin_provision.checks.state import AgentState, LedgerState, UnusedData
 from kelvin_provision.context import Context
 from kelvin_provision.errors import StateDamaged
@@ -119,9 +120,10 @@ def run(
     stop: Callable[[], bool] = lambda: False,
 ) -> tuple[CheckResult, ...]:
     """Check the whole box; `online`: its registries too. Raises UsageRefused for an unknown id, Interrupted."""
-    others = {check.id for check in ONLINE} if not online else frozenset()
-    skip = [check_id for check_id in skip if check_id not in others]
-    return run_checks((*CHECKS, *ONLINE) if online else CHECKS, facts(ctx, configuration), skip=skip, stop=stop)
+    checks = leading.of_box((*CHECKS, *ONLINE) if online else CHECKS, ctx.settings.state_dir)
+    others = {check.id for check in (*CHECKS, *ONLINE)} | leading.IDS
+    skip = [check_id for check_id in skip if check_id not in others - {check.id for check in checks}]
+    return run_checks(checks, facts(ctx, configuration), skip=skip, stop=stop)
 
 
 def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
@@ -157,6 +159,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "identity": Fact(lambda: cluster_identity(ctx, state_fact())),
         "certificates": Fact(lambda: tuple(certificates.read_all(ctx.connections.choice.kubeconfig, ctx.settings.cluster.context))),
         **api.facts(ctx, reached),
+        **leading.facts(ctx.settings.state_dir, reached),
         "runtime": Fact(lambda: images().info()),
         "names": Fact(lambda: images().image_names()),
         "greetings": Fact(lambda: registries.greet_all(ctx.source.greet, _hosts(ctx, known=opened() is not None))),
@@ -218,7 +221,7 @@ def _agent(ctx: Context, kept: LedgerState) -> AgentState:
     alive = f"alive, pid {running.get('pid', '?')}, since {running.get('since', '?')}" if running is not None else ""
     unapplied = tuple(ctx.ledger.readable_unapplied().workloads.values()) if kept.workloads else ()
     pending = tuple(workload.name for workload in queue.pending(unapplied)) if kept.workloads else ()
-    return AgentState(alive, service.looks_after(systemd, state), systemd.here, pending, kept.workloads)
+    return AgentState(alive, service.looks_after(systemd, state), systemd.here, pending, kept.workloads, leading.is_member(state))
 
 
 def _orphans(ctx: Context, runtime: Runtime) -> UnusedData:

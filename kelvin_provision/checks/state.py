@@ -31,13 +31,17 @@ class LedgerState:
 
 @dataclass(frozen=True)
 class AgentState:
-    """`alive` describes the running agent, empty if there is none; `service`: systemd starts it at boot; `systemd`: it runs here."""
+    """`alive` describes the running agent, empty if there is none; `service`: systemd starts it at boot; `systemd`: it runs here.
+
+    `member`: this node keeps images for its leader.
+    """
 
     alive: str
     service: bool
     systemd: bool
     pending: tuple[str, ...] = ()
     workloads: int = 0
+    member: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,9 @@ def operations(ledger: LedgerState) -> Iterator[CheckFinding]:
 def agent(agent_state: AgentState) -> Iterator[CheckFinding]:
     """`agent`: running, and started at boot."""
     if not agent_state.alive:
+        if agent_state.member:
+            yield warning("not running: the images that this node keeps for its leader are without supervision", INSTALL)
+            return
         if not agent_state.workloads:
             yield ok("not needed: no workloads")
             return

@@ -69,7 +69,8 @@ class Wanted:
     """What a member shall have: all of it, and nothing else. `version` changes with every change of it, and is its ETag.
 
     `rate`: bytes a second that the member may send to its peers; None without a limit. `site`: a mirror of the site, which is asked before
-    anything else; empty without one. `draining`: nothing new is to be fetched.
+    anything else; empty without one. `draining`: nothing new is to be fetched. `term` counts how often the lead has moved: a member that
+    has heard of a later leader follows no earlier one.
     """
 
     version: str
@@ -78,6 +79,7 @@ class Wanted:
     rate: int | None = None
     site: str = ""
     draining: bool = False
+    term: int = 1
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -87,6 +89,7 @@ class Wanted:
             "rate": self.rate,
             "site": self.site,
             "draining": self.draining,
+            "term": self.term,
         }
 
     @classmethod
@@ -97,7 +100,8 @@ class Wanted:
             images = tuple(map(_image, _list(document["images"], MOST_IMAGES)))
             peers = tuple(_peer(peer) for peer in _list(document["peers"], MOST_IMAGES))
             rate = None if document["rate"] is None else _number(document["rate"])
-            return cls(_text(document["version"]), images, peers, rate, _text(document["site"]), _flag(document["draining"]))
+            site, draining, term = _text(document["site"]), _flag(document["draining"]), _number(document["term"])
+            return cls(_text(document["version"]), images, peers, rate, site, draining, term)
         except _WRONG as error:
             _invalid("wanted", error)
 

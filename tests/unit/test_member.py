@@ -14,9 +14,10 @@ from kelvin_provision.nodes.member.service import Member
 from kelvin_provision.nodes.protocol import WantedImage
 from kelvin_provision.quantity import Headroom
 from kelvin_provision.settings.model import DownloadSettings
+from kelvin_provision.store.blobs.verification_log import fingerprint
 from tests.kit.box import Box
 from tests.kit.fakes.links import FakeLeader, FakeLinks
-from tests.kit.images import random_image
+from tests.kit.images import random_image, sha256
 from tests.kit.locks import lock_of
 from tests.kit.waiting import until
 
@@ -142,6 +143,22 @@ def test_a_wrong_or_missing_blob_of_the_store_is_found_and_fetched_again(site, s
     site.turn(one)
     assert [digest for digest, _, _ in site.box.source.served] == [layer.digest]
     assert site.box.store.verify(layer)
+
+
+def test_what_the_disk_has_lost_without_a_trace_is_found_by_hashing_and_fetched_again(site):
+    one = site.image("one:1", 9000)
+    site.turn(one)
+    layer = one.lock.layers[0]
+    path = site.box.store.path(layer)
+    path.chmod(0o600)
+    path.write_bytes(bytes(layer.size))
+    site.box.store._log.add(layer.digest, fingerprint(path.stat()))  # as if nothing had touched the file
+    site.box.runtime.blobs.clear()
+    site.turn(one)
+    assert path.read_bytes() == bytes(layer.size)
+    site.box.timings = replace(site.box.timings, member_verify=0.0)
+    with site.at_work():
+        until(lambda: path.exists() and sha256(path.read_bytes()) == layer.digest)
 
 
 def test_what_the_runtime_has_is_not_fetched(site):
@@ -306,6 +323,18 @@ def test_a_leader_that_goes_and_comes_back_is_said_once_each(site):
     texts = [event.text for event in site.box.said if type(event).__name__ == "Note"]
     assert sum("the leader does not answer" in text for text in texts) == 1
     assert texts.count("the leader answers") == 2
+
+
+def test_an_earlier_leader_that_is_back_is_not_followed(site):
+    one, two = site.image("one:1"), site.image("two:1")
+    site.leader.want([one], term=2)
+    with site.at_work() as member:
+        until(lambda: site.has(one))
+        site.leader.want([two], term=1)
+        until(lambda: "the lead has moved" in member.state.link.trouble)
+        assert member.state.document.names == {one.lock.name}
+        site.leader.want([one, two], term=2)
+        until(lambda: site.has(one, two))
 
 
 def test_what_it_remembers_reads_back_and_a_foreign_file_is_as_none(site):

@@ -81,7 +81,12 @@ _TASK = record(
     trouble=nullable(TEXT),
     next_try=nullable(TIME),
 )
+_MISSING = items(record(image=TEXT, why=TEXT))
+_MEMBER = record(
+    {"reached": TEXT, "trouble": TEXT, "since": TEXT, "problem": TEXT, "here": COUNT, "images": COUNT, "missing": _MISSING}, leader=TEXT
+)
 AGENT = record(
+    {"member": _MEMBER},
     agent=record(alive=FLAG, pid=nullable(COUNT), user=nullable(TEXT), since=nullable(TIME), service=FLAG, log=TEXT),
     work=nullable(record(doing=TEXT, since=TIME, updated=TIME, next_turn=nullable(TIME), tasks=items(_TASK))),
     pending=TEXTS,

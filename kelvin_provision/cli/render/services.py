@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kelvin_provision.api_service.status import ApiStatus
     from kelvin_provision.ledger.model import Revision
     from kelvin_provision.ledger.traffic import Savings
-    from kelvin_provision.queries.agent import AgentStatus, Budget
+    from kelvin_provision.queries.agent import AgentStatus, Budget, MemberStatus
     from kelvin_provision.usecases.api_certificate import ApiCertificate
 
 MOST_ORDERS = 10
@@ -30,6 +30,7 @@ def agent_text(status: AgentStatus, *, whole: bool = False) -> str:
         ("Service", "installed" if status.service else "not installed: it does not survive a reboot (kelvin-provision agent install)"),
         ("Work", f"{work['doing']}, since {local(work['since'])}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),
+        *_member(status.member),
         ("Pending", (", ".join(status.pending) if whole else counted(status.pending, "workload")) or "nothing"),
         *(("", line) for line in _waits(status, whole=whole)),
         *([("Budget", _budget(status.budget))] if status.budget else ()),
@@ -38,6 +39,22 @@ def agent_text(status: AgentStatus, *, whole: bool = False) -> str:
         ("Log", status.log),
     ]
     return _aligned(lines)
+
+
+def _member(member: MemberStatus | None) -> list[tuple[str, str]]:
+    """What a member says of its leader and its images."""
+    if member is None:
+        return []
+    now = member.now
+    if now is None:
+        return [("Leader", member.leader)]
+    if now.trouble:
+        answers = f"does not answer since {local(now.since)}: {now.trouble}"
+    else:
+        answers = f"answered {local(now.reached)}" if now.reached else "not asked yet"
+    lines = [("Leader", f"{member.leader}, {answers}"), ("Images", f"{now.here} of {now.images} here")]
+    lines += [("", f"{image}: {why}") for image, why in now.missing]
+    return [*lines, *([("Problem", now.problem)] if now.problem else [])]
 
 
 def api_text(status: ApiStatus) -> str:

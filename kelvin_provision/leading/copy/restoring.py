@@ -6,14 +6,16 @@ ledger last: before it is there nothing leads, and the same command goes on.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import LeadElsewhere, ProvisionError, StateDamaged, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.durable import private_folder, rename_durably, sync_folder, write_durably, writing_to
+from kelvin_provision.files.durable import private_folder, read_own, rename_durably, sync_folder, write_durably, writing_to
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.hints import THIS_COMMAND, command
 from kelvin_provision.leading import identity, lease
@@ -23,6 +25,7 @@ from kelvin_provision.leading.identity import Leader
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.nodes import membership as members
 from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.spec.enums import Download
 
@@ -55,7 +58,7 @@ def restore(path: Path, state_dir: Path, store: Store, *, actor: str) -> Content
     with exclusive(private_folder(state_dir) / "lock", command="setup --from"):
         partial = _unpacked(path, state_dir)
         contents = partial.contents
-        _prepare(partial.folder / LEDGER, contents, store, actor)
+        _prepare(partial.folder / LEDGER, contents, store, actor, _name_as_member(state_dir))
         identity.write(state_dir, Leader(identity.new_holder(), contents.term + 1, over=contents.holder))
         for file in contents.files:
             if file.name != LEDGER:
@@ -107,9 +110,20 @@ def _place(root: Path, name: str) -> Path:
     return path
 
 
-def _prepare(path: Path, contents: Contents, store: Store, actor: str) -> None:
-    """The ledger of the copy, migrated, with a line that says where it came from. Raises StateDamaged for one that cannot be read."""
+def _name_as_member(state_dir: Path) -> str:
+    """Under which the lost leader knew this box; empty if it was no member of it."""
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+        return str(json.loads(read_own(state_dir / OF_A_MEMBER[0]))["name"])
+    return ""
+
+
+def _prepare(path: Path, contents: Contents, store: Store, actor: str, own_name: str) -> None:
+    """The ledger of the copy, migrated, with a line that says where it came from, and without this box among its members.
+
+    Raises StateDamaged for one that cannot be read.
+    """
     with Ledger(path) as ledger:
+        members.remove(ledger, own_name, actor=actor)
         _forget_images(ledger, store)
         detail = f"from the copy of {identity.host_of(contents.holder)}, term {contents.term}, made {contents.made}"
         entry = Entry(ledger.clock(), actor, "lead taken", "", None, "done", detail)

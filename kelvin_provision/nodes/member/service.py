@@ -10,32 +10,39 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kelvin_provision import __version__
-from kelvin_provision.errors import ProvisionError, TransferStopped
+from kelvin_provision.errors import NodeForeign, ProvisionError, TransferStopped
 from kelvin_provision.events import Note, Resting
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import system_errors
 from kelvin_provision.nodes.links import REPORT
 from kelvin_provision.nodes.member import kept
 from kelvin_provision.nodes.member.images import Tools
+from kelvin_provision.nodes.member.now import NowFile
 from kelvin_provision.nodes.member.state import State
 from kelvin_provision.nodes.member.turn import Turn
 from kelvin_provision.nodes.protocol import Report
 from kelvin_provision.refs import Platform
+from kelvin_provision.staging.background import run_at_low_priority
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.nodes.links import Links
     from kelvin_provision.nodes.protocol import Wanted
+_JOIN = "join again, with the address of the present leader and without a token"
 APART = 1.0
 """Seconds between two reports, however much there is to tell."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """`connect` makes a link for one thread. `node` is the name in the cluster, `address` where this member serves blobs."""
+    """`connect` makes a link for one thread. `node` is the name in the cluster, `address` where this member serves blobs.
+
+    `use` hears each document before anything is done about it.
+    """
 
     ctx: Context
     connect: Callable[[], Links]
@@ -43,6 +50,7 @@ class Member:
     node: str = ""
     address: str = ""
     report_every: float = REPORT
+    use: Callable[[Wanted], None] = lambda _: None
 
     @classmethod
     def of(cls, ctx: Context, connect: Callable[[], Links], *, node: str = "", address: str = "") -> Member:
@@ -53,11 +61,14 @@ class Member:
 
     def run(self) -> None:
         """Until `ctx.stop`. Nothing that fails ends it: it is logged once, and tried again."""
-        ended = threading.Event()
+        ended, now = threading.Event(), NowFile(self.ctx.settings.state_dir, self.state)
 
         def over() -> bool:
+            now.publish()
             return ended.is_set() or self.ctx.stop()
 
+        if self.state.document is not None:
+            self.use(self.state.document)
         others = [threading.Thread(target=work, args=(over,), name=work.__name__, daemon=True) for work in (self.listen, self.tell)]
         for thread in others:
             thread.start()
@@ -67,10 +78,11 @@ class Member:
             ended.set()
             for thread in others:
                 thread.join(timeout=self.ctx.timings.agent_goodbye)
+            now.close()
 
     def work(self) -> None:
         """Turns: at once when the leader wants something else, and now and then to see whether all is here still."""
-        links, timings, looked = self.connect(), self.ctx.timings, float("-inf")
+        links, timings, looked, hashed = self.connect(), self.ctx.timings, float("-inf"), time.monotonic()
         while not self.ctx.stop():
             document = self.state.document
             if document is None:
@@ -79,6 +91,8 @@ class Member:
             thorough = time.monotonic() - looked >= timings.reconcile_images_thorough
             complete = self._turn(links, document, thorough=thorough)
             looked = time.monotonic() if thorough and complete else looked
+            if complete and time.monotonic() - hashed >= timings.member_verify:
+                hashed, complete = time.monotonic(), self._verify(document)
             pause = timings.reconcile_images if complete else timings.agent_retry
             if not complete:
                 self.ctx.progress(Resting(pause))
@@ -105,6 +119,23 @@ class Member:
         self._trouble("")
         return done
 
+    def _verify(self, document: Wanted) -> bool:
+        """Hash everything again; what is wrong is quarantined, so that the next turn fetches it. Whether all is right."""
+        blobs = {blob.digest: blob for image in document.images for blob in image.lock.blobs()}.values()
+
+        def alive(_: int) -> None:
+            """A heartbeat for each chunk."""
+            self.ctx.stop()
+
+        try:
+            wrong = [blob for blob in blobs if not self.ctx.stop() and not run_at_low_priority(partial(self.ctx.store.verify, blob, alive))]
+        except ProvisionError as error:
+            self._trouble(str(error))
+            return False
+        for blob in wrong:
+            self.ctx.progress(Note(f"{blob.digest} was wrong in the store: it is fetched again"))
+        return not wrong
+
     def _trouble(self, problem: str) -> bool:
         problem = self.ctx.sanitizer.text(problem)
         changed = self.state.trouble(problem)
@@ -125,7 +156,15 @@ class Member:
     def _hear(self, links: Links, version: str) -> None:
         document = links.leader.wanted_after(version, self.report_every)
         if document is not None:
+            self._refuse_earlier(document)
+            self.use(document)
             self.state.offer(document)
+
+    def _refuse_earlier(self, document: Wanted) -> None:
+        """Raises NodeForeign for a leader that was replaced: it is back, and does not know it."""
+        known = self.state.document
+        if known is not None and document.term < known.term:
+            raise NodeForeign("the lead has moved to another node: this one is followed no more", hint=_JOIN)
 
     def tell(self, stop: Callable[[], bool]) -> None:
         """Report each change, and now and then that it is there."""

@@ -13,6 +13,9 @@ def command(session: Session) -> Report:
     is not alive), `pending` (names), `waiting` (name and cause), `orders` (pending ones: id, verb, names, actor, at, asked, begun, ended,
     outcome, note), `appointed` (those with a time: at, names, who, note), `budget` (day, used, limit: bytes of download.budget; null when
     none is set), `deltas` (layers, bytes, instead_of: what deltas have brought in place of whole layers, in all).
+
+    On a member of several nodes also `member`: its leader, when that answered last, why it does not now, how many images are here, and
+    which are missing.
     """
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.cli.render.services import agent_text

@@ -1,0 +1,1 @@
+"""Checks of what must be signed, and by whom."""
