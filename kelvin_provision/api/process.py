@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.api.arguments import Arguments
 from kelvin_provision.api.memory import import_server_only
-from kelvin_provision.api.network.addresses import Listener, adopted, listening
 from kelvin_provision.api.work.confined import wiring
 from kelvin_provision.api.work.deploying import ChildProcess
 from kelvin_provision.api_service.place import held
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.hints import shell_line
+from kelvin_provision.serving.addresses import Listener, adopted, listening
 from kelvin_provision.settings.load import load
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.systemd.notify import notify

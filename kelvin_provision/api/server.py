@@ -20,13 +20,9 @@ from kelvin_provision.api.authentication.audit import Audit
 from kelvin_provision.api.authentication.authenticator import Authenticator
 from kelvin_provision.api.authentication.programs import Programs
 from kelvin_provision.api.authentication.sessions import Sessions
-from kelvin_provision.api.network.addresses import BACKLOG, Listener
-from kelvin_provision.api.network.connections import Connections
 from kelvin_provision.api.network.credentials import Credentials
 from kelvin_provision.api.network.hosts import Hosts
-from kelvin_provision.api.network.protocol import serving
-from kelvin_provision.api.network.secure import SecureProtocol
-from kelvin_provision.api.network.shortage import Shortage
+from kelvin_provision.api.network.protocol import plain_answer, serving
 from kelvin_provision.api.services import Services
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.api.work.deploying import Deploy
@@ -35,6 +31,10 @@ from kelvin_provision.api.work.heartbeat import beat
 from kelvin_provision.api.work.packages import Packages
 from kelvin_provision.api.work.uploading import Uploading
 from kelvin_provision.context import Context, Wiring
+from kelvin_provision.serving.addresses import BACKLOG, Listener
+from kelvin_provision.serving.connections import Connections
+from kelvin_provision.serving.secure import SecureProtocol
+from kelvin_provision.serving.shortage import Shortage
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.usecases import api_tokens, api_users
 
@@ -97,7 +97,7 @@ class QuietServer(Server):
     def _secured(self) -> asyncio.Protocol:
         assert self._credentials is not None  # noqa: S101  (see `listen`)
         limits = {"handshake": self._limits["head"]} if "head" in self._limits else {}
-        return SecureProtocol(self._credentials.context, self._protocol, self._table, **limits)
+        return SecureProtocol(self._credentials.context, self._protocol, self._table, plain=plain_answer(), **limits)
 
     def _protocol(self) -> asyncio.Protocol:
         make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class

@@ -76,6 +76,17 @@ def validity_of_der(data: bytes) -> Validity:
         return _validity(_fields(data))
 
 
+def public_key_of_der(data: bytes) -> bytes:
+    """The public key of a certificate, as DER (SubjectPublicKeyInfo). Raises InvalidCertificate."""
+    with _decoding():
+        tag, value = _fields(data)[5]
+        if tag != _SEQUENCE or not len(value) < 0x10000:
+            raise InvalidCertificate("no public key")
+        size = len(value).to_bytes(2, "big")
+        length = size[1:] if len(value) < 0x80 else b"\x81" + size[1:] if len(value) < 0x100 else b"\x82" + size
+        return bytes([_SEQUENCE]) + length + value
+
+
 @contextmanager
 def _decoding() -> Iterator[None]:
     try:

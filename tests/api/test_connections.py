@@ -16,13 +16,14 @@ import uvicorn
 
 from kelvin_provision.api import server as api_server
 from kelvin_provision.api.messages.refusals import Refusal
-from kelvin_provision.api.network.addresses import listening
-from kelvin_provision.api.network.clients import PER_CLIENT, client_of
-from kelvin_provision.api.network.connections import Connections
 from kelvin_provision.api.network.credentials import Credentials
-from kelvin_provision.api.network.protocol import PIECE, DeadlineProtocol
+from kelvin_provision.api.network.protocol import DeadlineProtocol
 from kelvin_provision.api.network.protocol import serving as serving_class
 from kelvin_provision.api.network.underway import Underway
+from kelvin_provision.serving.addresses import listening
+from kelvin_provision.serving.bounds import PIECE
+from kelvin_provision.serving.clients import PER_CLIENT, client_of
+from kelvin_provision.serving.connections import Connections
 from kelvin_provision.settings.model import ApiSettings
 from kelvin_provision.tls import files
 from kelvin_provision.tls.x509 import pem_of_der

@@ -13,10 +13,10 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.access.passwords import Cost
 from kelvin_provision.access.users import Users
 from kelvin_provision.api import server
-from kelvin_provision.api.network.addresses import listening
 from kelvin_provision.api.work import child, deploying
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.errors.documents import to_document
+from kelvin_provision.serving.addresses import listening
 from kelvin_provision.usecases.api_certificate import authority_pem
 from tests.kit.certificates import give_certificate
 from tests.kit.confirmation import CONFIRMED

@@ -435,7 +435,7 @@ ENTRIES = {
     "cluster/kubernetes/rehearsal/network.py": "whether a connection is made; nothing is read from it",
     "agent/answering.py": "questions of its owner; the answers are made of parts that are wrapped",
     "agent/jobs.py": "processes of our own, whose answers are made of parts that are wrapped; the redactor of the bundle",
-    "api/network/addresses.py": "listens only",
+    "serving/addresses.py": "listens only",
     "tls/names.py": "asks for names and addresses of this machine only",
     "files/one_shot.py": "processes of our own, which read no file; the end of their complaint becomes an error of ours",
     "tls/issuing.py": "tells a process of our own the name of this machine",

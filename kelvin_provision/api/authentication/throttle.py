@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kelvin_provision.api.network.clients import client_of
+from kelvin_provision.serving.clients import client_of
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -15,11 +15,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kelvin_provision.api.messages.documents import JSON, refused_bytes
 from kelvin_provision.api.messages.refusals import KINDS
-from kelvin_provision.api.network.connections import Connections
+from kelvin_provision.serving.bounds import BODY, HEAD, PIECE, STUCK
+from kelvin_provision.serving.connections import Connections
+from kelvin_provision.serving.unread import Unread
 
-HEAD, BODY, STUCK = 10.0, 30.0, 30.0
-PIECE = 16 << 10
-"""Bytes that are read at once, instead of asyncio's 256 KiB, and that a client has to read in `STUCK` seconds."""
+PLAIN_HEAD = "HTTP/1.1 {status} Bad Request\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
 
 
 class DeadlineProtocol(H11Protocol):
@@ -31,7 +31,7 @@ class DeadlineProtocol(H11Protocol):
     stuck: ClassVar[float] = STUCK
 
     _watched: tuple[float, asyncio.TimerHandle] | None = None
-    _unread: asyncio.TimerHandle | None = None
+    _unread: Unread | None = None
 
     @property
     def address(self) -> str:
@@ -77,21 +77,12 @@ class DeadlineProtocol(H11Protocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._unread is None:
-            self._expect_reading()
-
-    def _expect_reading(self) -> None:
-        self._unread = self.loop.call_later(self.stuck, self._look_at_unread, self.transport.get_write_buffer_size())
-
-    def _look_at_unread(self, before: int) -> None:
-        if self.transport.get_write_buffer_size() > before - PIECE:
-            self.drop()
-        else:
-            self._expect_reading()
+            self._unread = Unread(self.transport, self.drop, self.stuck)
+        self._unread.pause()
 
     def resume_writing(self) -> None:
         if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+            self._unread.resume()
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
@@ -123,6 +114,13 @@ class DeadlineProtocol(H11Protocol):
         except h11.LocalProtocolError:  # in the middle of another answer
             self.drop()
         self.transport.close()
+
+
+def plain_answer() -> bytes:
+    """For a client that speaks HTTP where TLS is spoken: it typed the wrong scheme."""
+    kind = KINDS["bad-http"]
+    body = refused_bytes("bad-http", kind, "this port speaks TLS: the address begins with https://")
+    return PLAIN_HEAD.format(status=kind.status, kind=JSON, size=len(body)).encode() + body
 
 
 def serving(table: Connections, **limits: Any) -> type[DeadlineProtocol]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kelvin_provision.api.messages.refusals import Refusal
-from kelvin_provision.api.network.clients import client_of, share
+from kelvin_provision.serving.clients import client_of, share
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""TLS between a socket and uvicorn's protocol, with the deadlines and limits that connections without TLS have.
+"""TLS between a socket and a protocol, with the deadlines and limits that connections without TLS have.
 
 asyncio's own TLS shows a connection only when its handshake is done, so that silent ones count for nothing until then, and what it says
 of unsent bytes leaves out those of the socket. Here a connection is in the table from its first moment, and everything that is said of
@@ -13,26 +13,33 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from kelvin_provision.api.messages.documents import JSON, refused_bytes
-from kelvin_provision.api.messages.refusals import KINDS
-from kelvin_provision.api.network.connections import Connections
-from kelvin_provision.api.network.protocol import HEAD, PIECE
+from kelvin_provision.serving.bounds import HEAD, PIECE
+from kelvin_provision.serving.connections import Connections
 
 _HANDSHAKE = b"\x16"
 """The first byte of every TLS connection."""
 
 
 class SecureProtocol(asyncio.Protocol):
-    """One connection. After its handshake, `protocol` makes what it carries; before, it gives way to others as an idle one does."""
+    """One connection. After its handshake, `protocol` makes what it carries; before, it gives way to others as an idle one does.
+
+    `plain` is what a client gets that speaks something else, most likely HTTP.
+    """
 
     is_idle, is_receiving = True, False
 
     def __init__(
-        self, context: ssl.SSLContext, protocol: Callable[[], asyncio.Protocol], table: Connections, *, handshake: float = HEAD
+        self,
+        context: ssl.SSLContext,
+        protocol: Callable[[], asyncio.Protocol],
+        table: Connections,
+        *,
+        plain: bytes = b"",
+        handshake: float = HEAD,
     ) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._context, self._make, self._table, self._handshake = context, protocol, table, handshake
+        self._context, self._make, self._table, self._plain, self._handshake = context, protocol, table, plain, handshake
         self._inner: asyncio.Protocol | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._begun = False
@@ -55,7 +62,8 @@ class SecureProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._begun and data[:1] != _HANDSHAKE:
-            self._tell_http()
+            self._socket.write(self._plain)
+            self._socket.close()
             return
         self._begun = True
         self._incoming.write(data)
@@ -76,7 +84,7 @@ class SecureProtocol(asyncio.Protocol):
         self._tls.do_handshake()
         self._settle()
         self._inner = self._make()
-        self._inner.connection_made(SecureTransport(self, self._socket, self._context))
+        self._inner.connection_made(SecureTransport(self, self._socket, self._context, self._tls))
 
     def _read(self) -> None:
         """All that can be decrypted, in one piece. Raises SSLWantReadError only if there is nothing."""
@@ -138,24 +146,17 @@ class SecureProtocol(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
 
-    def _tell_http(self) -> None:
-        """A client that speaks HTTP here typed the wrong scheme."""
-        kind = KINDS["bad-http"]
-        body = refused_bytes("bad-http", kind, "this port speaks TLS: the address begins with https://")
-        head = f"HTTP/1.1 {kind.status} Bad Request\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        self._socket.write(head.encode() + body)
-        self._socket.close()
-
 
 class SecureTransport(asyncio.Transport):
     """What the protocol inside writes to: as the one of the socket, but for the bytes."""
 
-    def __init__(self, protocol: SecureProtocol, inner: asyncio.Transport, context: ssl.SSLContext) -> None:
+    def __init__(self, protocol: SecureProtocol, inner: asyncio.Transport, context: ssl.SSLContext, tls: ssl.SSLObject) -> None:
         super().__init__()
-        self._protocol, self._socket, self._context, self._closing = protocol, inner, context, False
+        self._protocol, self._socket, self._closing = protocol, inner, False
+        self._extra_info = {"sslcontext": context, "ssl_object": tls}
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._context if name == "sslcontext" else self._socket.get_extra_info(name, default)
+        return self._extra_info[name] if name in self._extra_info else self._socket.get_extra_info(name, default)
 
     def write(self, data: bytes | bytearray | memoryview[int]) -> None:
         if not self.is_closing():

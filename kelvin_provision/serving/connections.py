@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from kelvin_provision.api.network.clients import client_of, share
+from kelvin_provision.serving.clients import client_of, share
 
 
 class Connection(Protocol):
