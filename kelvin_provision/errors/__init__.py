@@ -87,9 +87,12 @@ from kelvin_provision.errors.images import (
 )
 from kelvin_provision.errors.nodes import (
     CopyInvalid,
+    JoinRefused,
     LeaderUnreachable,
     NodeForeign,
     NodeProtocolInvalid,
+    NodeRoleWrong,
+    NodeUnknown,
 )
 from kelvin_provision.errors.publications import PublicationInvalid, PublicationOlder, ReportInvalid, TagMoved
 from kelvin_provision.errors.releases import ReleaseInvalid, ReleaseMissing
@@ -180,6 +183,7 @@ __all__ = [
     "ImportFailed",
     "Interrupted",
     "InventoryInvalid",
+    "JoinRefused",
     "KeyInvalid",
     "LeadElsewhere",
     "LeaderUnreachable",
@@ -194,6 +198,8 @@ __all__ = [
     "NoSpace",
     "NodeForeign",
     "NodeProtocolInvalid",
+    "NodeRoleWrong",
+    "NodeUnknown",
     "NotReady",
     "NothingApplied",
     "NothingStaged",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from kelvin_provision.errors.base import ProvisionError
+from kelvin_provision.hints import command
 
 
 class NodeProtocolInvalid(ProvisionError):
@@ -33,3 +34,24 @@ class CopyInvalid(ProvisionError):
 
     code, exit_code = "copy-invalid", os.EX_DATAERR
     hint_default = "copy the file again, or make another one"
+
+
+class JoinRefused(ProvisionError):
+    """The leader does not admit the node: its token, its name or its key."""
+
+    code, exit_code = "join-refused", os.EX_NOPERM
+    hint_default = command("node token", instruction="on the leader, make another token")
+
+
+class NodeUnknown(ProvisionError):
+    """There is no member of that name."""
+
+    code, exit_code = "node-unknown", os.EX_NOINPUT
+    hint_default = command("node list")
+
+
+class NodeRoleWrong(ProvisionError):
+    """The command is for a leader, and this node is a member; or the other way round."""
+
+    code, exit_code = "node-role-wrong", 2
+    hint_default = command("node list")

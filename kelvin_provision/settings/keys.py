@@ -192,6 +192,9 @@ KEYS: tuple[Key, ...] = (
     Key("follow.prune", BOOL, "false", "undeploy workloads that a publication withdraws; otherwise that is proposed", trusted=True),
     Key("follow.report", REPOSITORY, "", "repository to which this box pushes a signed report of its workloads", trusted=True),
     Key("labels", LABELS, "", "labels of this box, by which publications choose, such as line=3,site=hamburg", trusted=True),
+    Key("nodes.listen", LISTEN, "", "addresses on which this node listens for the other nodes, with TLS; default: none", trusted=True),
+    Key("nodes.rate", RATE, "", f"limit of what one node sends to the others in bytes per second: {BYTES_FORM}"),
+    Key("nodes.source", REGISTRY, "", "registry mirror of the site that members ask before the leader and each other", trusted=True),
     Key("history.keep", integer(100), "10000", "number of lines of the history in the ledger; older ones are sealed in files beside it"),
     Key("keep_revisions", integer(0), "2", "number of previous revisions that are kept with their images for rollback"),
 )

@@ -19,6 +19,7 @@ from kelvin_provision.settings.model import (
     FollowSettings,
     HistorySettings,
     MediaSettings,
+    NodesSettings,
     Origin,
     RegistrySettings,
     RuntimeSettings,
@@ -155,6 +156,7 @@ def _settings(values: Mapping[str, Any], method: Method) -> Settings:
         trust=TrustSettings(**section("trust")),
         media=MediaSettings(**section("media")),
         follow=FollowSettings(**section("follow")),
+        nodes=NodesSettings(**section("nodes")),
         default_method=method,
         **top,
     )

@@ -152,6 +152,18 @@ class FollowSettings:
 
 
 @dataclass(frozen=True)
+class NodesSettings:
+    """`listen`: addresses at which a leader listens for its members, none by default, and a member for its peers.
+
+    `rate`: bytes a second that one node sends to others; None without a limit. `source`: a mirror of the site, asked before any node.
+    """
+
+    listen: tuple[str, ...] = ()
+    rate: int | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
 class HistorySettings:
     """`keep` lines are in the ledger, older ones in files beside it."""
 
@@ -182,6 +194,7 @@ class Settings:
     follow: FollowSettings = FollowSettings()
     labels: tuple[str, ...] = ()
     """`name=value`: what publications may choose this box by."""
+    nodes: NodesSettings = NodesSettings()
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class _RefusedKey(Exception):
 
 
 def main() -> int:
-    _limit()
+    limit_itself()
     order = json.loads(sys.stdin.buffer.readline())
     message = sys.stdin.buffer.read()
     if len(message) != order["size"]:
@@ -46,7 +46,7 @@ def main() -> int:
     return 0
 
 
-def _limit() -> None:
+def limit_itself() -> None:
     """Also no core file: the memory has held a private key. A confined service may not set limits, and has its own."""
     for kind, limit in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, PROCESSOR), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(kind)[1]

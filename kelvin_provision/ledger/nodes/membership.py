@@ -24,6 +24,22 @@ class JoinRefusal(StrEnum):
     """Another member has it."""
 
 
+def token_refusal(ledger: Ledger, token: str, now: str, name: str) -> JoinRefusal | None:
+    """Whether a node of this name may not join with the token that has this hash."""
+    with ledger.reading() as db:
+        return _token_refusal(db, token, now, name)
+
+
+def _token_refusal(db: sqlite3.Connection, token: str, now: str, name: str) -> JoinRefusal | None:
+    row = db.execute("SELECT * FROM node_tokens WHERE hash = ?", (token,)).fetchone()
+    if row is None:
+        return JoinRefusal.UNKNOWN
+    stored = token_of(row)
+    if not stored.made <= now < stored.expires:
+        return JoinRefusal.EXPIRED
+    return JoinRefusal.USED if stored.used is not None and stored.node != name else None
+
+
 def join(ledger: Ledger, node: Node, token: str, now: str) -> JoinRefusal | None:
     """Admit a member and use up the token with this hash, in one commit; or say why not, and then nothing is changed.
 
@@ -31,15 +47,12 @@ def join(ledger: Ledger, node: Node, token: str, now: str) -> JoinRefusal | None
     joins under its name with a new token: its disk was replaced.
     """
     with ledger.writing() as db:
-        row = db.execute("SELECT * FROM node_tokens WHERE hash = ?", (token,)).fetchone()
-        if row is None:
-            return JoinRefusal.UNKNOWN
-        stored = token_of(row)
+        if (refusal := _token_refusal(db, token, now, node.name)) is not None:
+            return refusal
+        stored = token_of(db.execute("SELECT * FROM node_tokens WHERE hash = ?", (token,)).fetchone())
         if stored.used is not None:
             same = db.execute("SELECT 1 FROM nodes WHERE name = ? AND key = ?", (node.name, node.key)).fetchone()
-            return None if same and stored.node == node.name else JoinRefusal.USED
-        if not stored.made <= now < stored.expires:
-            return JoinRefusal.EXPIRED
+            return None if same else JoinRefusal.USED
         taken = db.execute("SELECT name FROM nodes WHERE (key = ?1 OR next_key = ?1) AND name <> ?2", (node.key, node.name)).fetchone()
         if taken is not None:
             return JoinRefusal.KEY

@@ -1,0 +1,1 @@
+"""What leader and members serve to each other."""

@@ -1,0 +1,71 @@
+"""What each member shall have, from the ledger of its leader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.ledger import local_names
+from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.nodes.model import Node, NodeImageState
+from kelvin_provision.ledger.nodes.reading import node_images, nodes
+from kelvin_provision.nodes.protocol import Peer, Wanted, WantedImage, version_of
+from kelvin_provision.nodes.sources import Candidate, sources_of
+from kelvin_provision.settings.model import NodesSettings
+from kelvin_provision.spec.lock import ImageLock
+
+
+class Placement(Protocol):
+    """Which images a member shall have, in the variants for its platform. The names that run or are staged are to be pinned."""
+
+    def images(self, ledger: Ledger, node: Node) -> Iterable[ImageLock]: ...
+
+
+class Everywhere:
+    """All images of stored revisions, on every member on whose platform they run."""
+
+    def images(self, ledger: Ledger, node: Node) -> Iterable[ImageLock]:
+        return (lock for lock in ledger.kept_locks(sound_only=True) if node.platform.accepts(lock.platform))
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all members have in common at one moment: read once, whoever asks."""
+
+    members: tuple[Node, ...]
+    complete: Mapping[str, frozenset[str]]
+    """Members by the name of an image that they have."""
+    local_names: Mapping[str, tuple[str, ...]]
+    """By the name of the image that they stand for."""
+    ready: frozenset[str]
+    """Names of images that run or are staged."""
+
+
+def site(ledger: Ledger) -> Site:
+    complete: dict[str, set[str]] = {}
+    for image in node_images(ledger):
+        if image.state is NodeImageState.HERE:
+            complete.setdefault(image.image, set()).add(image.node)
+    names: dict[str, list[str]] = {}
+    for local in local_names.local_names(ledger):
+        if local.required:
+            names.setdefault(local.lock.name, []).append(local.name)
+    active = frozenset(lock.name for lock in ledger.ready_locks())
+    frozen = {image: frozenset(members) for image, members in complete.items()}
+    return Site(nodes(ledger), frozen, {image: tuple(sorted(each)) for image, each in names.items()}, active)
+
+
+def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, placement: Placement) -> Wanted:
+    """What this member shall have. Sources count nothing for the version: a member that fetches asks for them again when it needs them."""
+    serving = {member.name: member for member in at.members if member.address and member.away is None and member.name != node.name}
+    images, plain = list[WantedImage](), list[WantedImage]()
+    for lock in placement.images(ledger, node):
+        have = at.complete.get(lock.name, frozenset())
+        line = [Candidate(member.name, member.name in have) for member in at.members if member.name in serving or member.name == node.name]
+        image = WantedImage(lock, at.local_names.get(lock.name, ()), lock.name in at.ready, sources_of(node.name, line))
+        images.append(image)
+        plain.append(WantedImage(lock, image.local_names, image.pinned))
+    peers = tuple(Peer(member.name, member.address, member.key) for member in serving.values())
+    version = version_of(plain, peers, settings.rate, settings.source, node.draining)
+    return Wanted(version, tuple(images), peers, settings.rate, settings.source or "", node.draining)

@@ -1,0 +1,272 @@
+"""A small HTTP/1.1 for programs of ours that speak to each other: strict, bounded, and with deadlines.
+
+Heads of at most 8 KiB; bodies with a Content-Length only, and only as long as the handler allows before any of it is read. An answer is a
+document, or pieces of a known length that are made when the client has read those before. Anything else is refused and closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kelvin_provision.serving.bounds import BODY, HEAD, STUCK
+from kelvin_provision.serving.connections import Connections
+from kelvin_provision.serving.unread import Unread
+
+LONGEST_HEAD = 8 << 10
+MOST_HEADERS = 32
+KEEP_ALIVE = 90.0
+"""Seconds between two requests."""
+_LINE = re.compile(rb"(GET|HEAD|POST) (/[!-~]{0,1023}) HTTP/1\.1")
+_HEADER = re.compile(rb"([A-Za-z0-9-]{1,64}):[ \t]*([ -~\t]{0,4096}?)[ \t]*")
+_LENGTH = re.compile(r"[0-9]{1,12}")
+_REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized"}
+_REASONS |= {403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large", 416: "Range Not Satisfiable"}
+_REASONS |= {500: "Internal Server Error", 503: "Service Unavailable"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """`certificate` is what the client showed, DER, verified by the TLS context; None without one."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    address: str
+    certificate: bytes | None
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`pieces` are sent after the body, `size` bytes of them; where fewer come, the connection ends, so that the client sees it.
+
+    `close` is called in the end, whatever has become of it.
+    """
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: AsyncIterator[bytes] | None = None
+    size: int = 0
+    close: Callable[[], None] = lambda: None
+
+
+class Refused(Exception):
+    """An answer in place of the one that was asked for; the connection is closed after it."""
+
+    def __init__(self, status: int, text: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.answer = Answer(status, text.encode(), headers or {})
+
+
+class Handler(Protocol):
+    """What a server does with requests."""
+
+    def longest(self, request: Request) -> int:
+        """Bytes that its body may have. Raises Refused, before any of it is read."""
+        ...
+
+    def answer(self, request: Request) -> Awaitable[Answer]:
+        """Raises Refused."""
+        ...
+
+
+class HttpProtocol(asyncio.Protocol):
+    """One connection. Requests are answered one after the other."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        table: Connections,
+        *,
+        head: float = HEAD,
+        body: float = BODY,
+        stuck: float = STUCK,
+        idle: float = KEEP_ALIVE,
+    ) -> None:
+        self._handler, self._table = handler, table
+        self._limits = {"head": head, "body": body, "idle": idle}
+        self._stuck = stuck
+        self._data = bytearray()
+        self._request: Request | None = None
+        self._missing = 0
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.address = ""
+
+    @property
+    def is_idle(self) -> bool:
+        return self._task is None and self._request is None
+
+    @property
+    def is_receiving(self) -> bool:
+        return self._request is not None and self._task is None
+
+    def drop(self) -> None:
+        """At once, with what is left to write."""
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  (of a socket)
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.address = str(peer[0]) if peer else ""
+        tls = transport.get_extra_info("ssl_object")
+        self._certificate = tls.getpeercert(binary_form=True) if tls else None
+        transport.set_write_buffer_limits(high=0)  # any byte that the kernel does not take pauses writing, and is watched
+        self._unread = Unread(transport, self.drop, self._stuck)
+        if self._table.admit(self):
+            self._expect("head")
+        else:
+            self._send(Answer(503, headers={"Retry-After": "2"}), closes=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (the protocol's signature)
+        self._table.remove(self)
+        self._expect(None)
+        self.resume_writing()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+        self._unread.pause()
+
+    def resume_writing(self) -> None:
+        self._unread.resume()
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        self._data += data
+        if self._task is not None:
+            if len(self._data) > LONGEST_HEAD:  # no client of ours sends ahead
+                self.drop()
+            return
+        self._advance()
+
+    def eof_received(self) -> None:
+        if self._task is None:
+            self._transport.close()
+
+    def _advance(self) -> None:
+        """As far as what has arrived leads."""
+        try:
+            if self._request is None and not self._take_head():
+                return
+            if len(self._data) >= self._missing:
+                self._begin()
+        except Refused as refused:
+            self._send(refused.answer, closes=True)
+
+    def _take_head(self) -> bool:
+        end = self._data.find(b"\r\n\r\n")
+        if end > LONGEST_HEAD or (end < 0 and len(self._data) > LONGEST_HEAD):
+            raise Refused(400, "the head is too long")
+        if end < 0:
+            if self._data:
+                self._expect("head")
+            return False
+        lines = bytes(self._data[:end]).split(b"\r\n")
+        del self._data[: end + 4]
+        self._request = request = _parsed(lines, self.address, self._certificate)
+        self._missing = _length(request)
+        if self._missing > self._handler.longest(request):
+            raise Refused(413, "the body is too long")
+        self._expect("body")
+        return True
+
+    def _begin(self) -> None:
+        assert self._request is not None  # noqa: S101  (see `_advance`)
+        body = bytes(self._data[: self._missing])
+        del self._data[: self._missing]
+        request = Request(**{**vars(self._request), "body": body})
+        self._expect(None)
+        self._task = asyncio.get_running_loop().create_task(self._answer(request))
+
+    async def _answer(self, request: Request) -> None:
+        closes, answer = request.headers.get("connection", "").lower() == "close", Answer(500)
+        try:
+            try:
+                answer = await self._handler.answer(request)
+            except Refused as refused:
+                answer, closes = refused.answer, True
+            self._send(answer, closes=closes and answer.pieces is None, bare=request.method == "HEAD")
+            if answer.pieces is not None and request.method != "HEAD":
+                await self._stream(answer.pieces, answer.size)
+                if closes:
+                    self._transport.close()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            self.drop()
+            raise
+        finally:
+            answer.close()
+            self._task, self._request, self._missing = None, None, 0
+        if not self._transport.is_closing():
+            self._expect("idle")
+            self._advance()
+
+    async def _stream(self, pieces: AsyncIterator[bytes], size: int) -> None:
+        sent = 0
+        async for piece in pieces:
+            await self._writable.wait()
+            if self._transport.is_closing():
+                return
+            self._transport.write(piece)
+            sent += len(piece)
+        if sent != size:
+            self.drop()
+            return
+        await self._writable.wait()
+
+    def _send(self, answer: Answer, *, closes: bool = False, bare: bool = False) -> None:
+        size = len(answer.body) + answer.size
+        lines = [f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}", f"Content-Length: {size}"]
+        lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+        if answer.status in {204, 304}:
+            del lines[1]
+        lines += ["Connection: close"] if closes else []
+        self._transport.write("\r\n".join([*lines, "", ""]).encode() + (b"" if bare else answer.body))
+        if closes:
+            self._transport.close()
+
+    def _expect(self, what: str | None) -> None:
+        """One deadline at a time: for the next head, for a body, for the next request; none while an answer is made."""
+        running = self._timer
+        if what == "head" and running is not None and self._waits_for == "head":
+            return  # it counts from its first byte, however slowly it comes
+        if running is not None:
+            running.cancel()
+        self._waits_for = what
+        self._timer = asyncio.get_running_loop().call_later(self._limits[what], self.drop) if what else None
+
+    _waits_for: str | None = None
+
+
+def _parsed(lines: list[bytes], address: str, certificate: bytes | None) -> Request:
+    line = _LINE.fullmatch(lines[0])
+    if line is None or len(lines) > MOST_HEADERS + 1:
+        raise Refused(400, "not a request of this program")
+    headers: dict[str, str] = {}
+    for text in lines[1:]:
+        match = _HEADER.fullmatch(text)
+        name = match[1].decode().lower() if match else ""
+        if match is None or name in headers or name == "transfer-encoding":
+            raise Refused(400, "a header that is not accepted")
+        headers[name] = match[2].decode()
+    return Request(line[1].decode(), line[2].decode(), headers, address, certificate)
+
+
+def _length(request: Request) -> int:
+    text = request.headers.get("content-length", "0")
+    if not _LENGTH.fullmatch(text) or (request.method != "POST" and text != "0"):
+        raise Refused(400, "a body that is not accepted")
+    return int(text)
