@@ -48,6 +48,10 @@ ROUTES = {
     "trust history": [f"GET {EDGE}/trust"],
     "trust import": [f"POST {EDGE}/trust", f"POST {EDGE}/uploads/{{upload}}/import"],
     "support-bundle": [f"POST {EDGE}/support-bundle"],
+    "node list": [f"GET {EDGE}/nodes"],
+    "node token": [f"POST {EDGE}/nodes/tokens"],
+    "node drain": [f"POST {EDGE}/nodes/{{node}}/drain"],
+    "node remove": [f"DELETE {EDGE}/nodes/{{node}}"],
     "api user list": [f"GET {EDGE}/users"],
     "api user add": [f"POST {EDGE}/users"],
     "api user passwd": [f"POST {EDGE}/users/{{user}}/passwd", f"POST {EDGE}/password"],
@@ -92,6 +96,7 @@ NONE = {
     "self list": "says where this program lies on the box; the API's description has the version that answers",
     "self verify": "a package of the program is a file that was carried to the box, and is verified there",
     "self rollback": AT_THE_BOX,
+    "node join": "makes a box a member of another one: it is done at that box, with its runtime in reach, before anything of it is asked over an API",
     "setup": AT_THE_BOX,
     "completion": "is for a shell",
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kelvin_provision.agent import scheduler, turn
 from kelvin_provision.agent.activity import Activity
@@ -32,6 +33,9 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders
 from kelvin_provision.systemd.notify import notify
 from kelvin_provision.usecases.operation import OrderTicket, interrupted, operation
+
+if TYPE_CHECKING:
+    from kelvin_provision.nodes.keys.files import Membership
 
 ACTOR = "agent"
 """The agent as an actor in the history."""
@@ -109,23 +113,26 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
     answering = Answering(ctx, answer, ended, jobs) if answer else None
     questions = threading.Thread(target=_answer, args=(ctx, answering), name="questions", daemon=True) if answering else None
     follower = threading.Thread(target=_follow, args=(ctx, jobs, ended), name="follower", daemon=True) if _follows(ctx, jobs) else None
+    member = _membership(ctx)
+    nodes = threading.Thread(target=_lead, args=(ctx, ended), name="leader", daemon=True) if _leads(ctx, member) else None
     # Ready before the recovery: an undo may take longer than systemd waits for a start.
     notify("READY=1", f"STATUS={activity.status()}")
     try:
-        systemd.start()
-        reconciler.start()
-        for thread in filter(None, (questions, follower)):
+        for thread in filter(None, (systemd, questions, follower, nodes, None if member else reconciler)):
             thread.start()
-        _recover(working)
-        _review(working)
-        is_in_use = partial(answering.is_in_use, ctx.timings.agent_linger) if answering and lingers else bool
-        _work(working, over, hopeless, is_in_use)
+        if member:
+            _follow_leader(working, member)
+        else:
+            _recover(working)
+            _review(working)
+            is_in_use = partial(answering.is_in_use, ctx.timings.agent_linger) if answering and lingers else bool
+            _work(working, over, hopeless, is_in_use)
     finally:
         notify("STOPPING=1")
         ended.set()
-        reconciler.join(timeout=ctx.timings.agent_goodbye)
-        if follower and follower.ident:
-            follower.join(timeout=ctx.timings.agent_goodbye)
+        for thread in filter(None, (reconciler, follower, nodes)):
+            if thread.ident:
+                thread.join(timeout=ctx.timings.agent_goodbye)
         if answering and questions and questions.ident:
             answering.wake()
             questions.join(timeout=ctx.timings.agent_goodbye)
@@ -134,6 +141,31 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
             socket_path(state_dir).unlink(missing_ok=True)
     if gone := place.gone():
         raise CannotWrite(f"{gone} while the agent was using it", hint=command("agent start", note="the next deploy also starts one"))
+
+
+def _membership(ctx: Context) -> Membership | None:
+    """None for a box that is no member: nothing is imported for that."""
+    if not (ctx.settings.state_dir / "nodes" / "membership.json").exists():
+        return None
+    from kelvin_provision.nodes.keys.files import membership
+
+    return membership(ctx.settings.state_dir)
+
+
+def _leads(ctx: Context, member: Membership | None) -> bool:
+    return bool(ctx.settings.nodes.listen) and member is None
+
+
+def _lead(ctx: Context, ended: threading.Event) -> None:
+    from kelvin_provision.nodes import roles  # not on a box of one node
+
+    roles.lead(ctx, ended)
+
+
+def _follow_leader(ctx: Context, member: Membership) -> None:
+    from kelvin_provision.nodes import roles  # not on a box of one node
+
+    roles.follow(ctx, member)
 
 
 def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, is_in_use: Callable[[], bool]) -> None:

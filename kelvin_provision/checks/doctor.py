@@ -32,6 +32,7 @@ from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.model import Workload
 from kelvin_provision.ledger.reading.times import newest
 from kelvin_provision.ledger.rows.inspection import damage
+from kelvin_provision.nodes.overview import site_state
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.keys import SITE
 from kelvin_provision.store.gc.unreferenced import unreferenced
@@ -95,6 +96,7 @@ CHECKS = (
     *trust.CHECKS,
     media.CHECK,
     registries.CHECK,
+    node.SITE,
     Check("runtime", "Runtime", "Images are imported into it, and containers start from it.", node.runtime, ("runtime",)),
     Check(
         "short-names",
@@ -149,6 +151,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
         "revoked": Fact(lambda: ctx.ledger.revoked_rows() if opened() else ()),
         "media": media.fact(ctx),
         "follows": Fact(lambda: registries.follows(ctx)),
+        "site": Fact(lambda: site_state(ctx, timestamps.now())),
         "clock": Fact(lambda: _clock(ctx, time.time(), newest(ctx.ledger) if opened() else None)),
         "paths": Fact(lambda: tuple(_places(ctx))),
         "filesystems": Fact(lambda: tuple(filesystems(ctx, images))),

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from kelvin_provision.check_result import CheckFinding, error, ok, skipped, warning
+from kelvin_provision.checks.runner import Check
 from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.model import Workload
+from kelvin_provision.nodes.overview import SiteState
 from kelvin_provision.refs import Reference
 from kelvin_provision.runtimes.protocol import RuntimeInfo
 from kelvin_provision.spec.identity import Identity
+from kelvin_provision.timestamps import local
+from kelvin_provision.tls.judging import RENEW
 
 INSTALL = command("agent install")
 IMAGE_PROBLEMS = ("CreateContainerError", "failed to get image", "failed to resolve image")
@@ -75,3 +79,36 @@ def _hanging(workloads: Sequence[Workload]) -> Iterator[tuple[str, str, str]]:
             for lock in workload.running.locks or ():
                 base = lock.reference.repository.rpartition("/")[2]
                 yield workload.name, lock.name, str(Reference.parse(f"{base}:{lock.reference.tag or 'latest'}"))
+
+
+def site(state: SiteState) -> Iterator[CheckFinding]:
+    """`nodes`: those that keep images are there."""
+    if state.known.role == "single":
+        yield ok("this box has one node")
+        return
+    if state.days_left is not None and state.days_left < RENEW / 2:
+        yield warning(f"the certificate of this node has {max(state.days_left, 0):.0f} days left", command("agent restart"))
+    if state.known.leader:
+        yield from _of_member(state)
+        return
+    if state.known.nodes and not state.listen:
+        hint = command("config set", "nodes.listen", "0.0.0.0:30500", note="then restart the agent", sudo=True)
+        yield warning("there are members, and this leader does not listen for them", hint)
+    for item in state.known.nodes:
+        if item.node.away:
+            yield warning(f"node {item.node.name} is away since {local(item.node.away)}", command("node list"))
+        elif item.failed:
+            yield warning(f"node {item.node.name} lacks {item.failed} of {item.images} images: {item.why}", command("node list"))
+    here = sum(not item.node.away for item in state.known.nodes)
+    yield ok(f"{here} of {len(state.known.nodes)} members are there")
+
+
+def _of_member(state: SiteState) -> Iterator[CheckFinding]:
+    if not state.trouble:
+        yield ok(f"member of {state.known.leader}")
+        return
+    hint = command("agent status", instruction="on the leader, see whether its agent runs")
+    yield warning(f"{state.trouble}; images are kept here, and nothing is deployed or applied until the leader is back", hint)
+
+
+SITE = Check("nodes", "Nodes", "A workload is ready when the nodes that may run it have its images.", site, ("site",))

@@ -17,21 +17,14 @@ from kelvin_provision.spec.lock import ImageLock
 
 
 class Placement(Protocol):
-    """Which images a member shall have, in the variants for its platform. The names that run or are staged are to be pinned."""
+    """Which images a member shall have, in the variants for its platform: `where.placement` from the ledger."""
 
     def images(self, ledger: Ledger, node: Node) -> Iterable[ImageLock]: ...
 
 
-class Everywhere:
-    """All images of stored revisions, on every member on whose platform they run."""
-
-    def images(self, ledger: Ledger, node: Node) -> Iterable[ImageLock]:
-        return (lock for lock in ledger.kept_locks(sound_only=True) if node.platform.accepts(lock.platform))
-
-
 @dataclass(frozen=True)
 class Site:
-    """What all members have in common at one moment: read once, whoever asks."""
+    """What all members have in common at one moment: read once for all who ask."""
 
     members: tuple[Node, ...]
     complete: Mapping[str, frozenset[str]]

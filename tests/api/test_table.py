@@ -36,7 +36,7 @@ def path(row):
 
 
 def test_every_handler_is_in_the_table_and_every_route_once():
-    modules = [importlib.import_module(f"{routes.__name__}.{module.name}") for module in pkgutil.iter_modules(routes.__path__)]
+    modules = [importlib.import_module(module.name) for module in pkgutil.walk_packages(routes.__path__, f"{routes.__name__}.")]
     handlers = {
         function
         for module in modules

@@ -321,7 +321,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
     [
         ("registy: x", ["TMP/site.yaml: unknown key 'registy'; did you mean registry?"]),
         ("cluster: {namespce: x}", ["TMP/site.yaml, cluster: unknown key 'namespce'; did you mean namespace?"]),
-        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, follow, labels, history, keep_revisions"]),
+        ("cluster.namespace: x", ["TMP/site.yaml: unknown key 'cluster.namespace'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, follow, labels, nodes, history, keep_revisions"]),
         ("cluster: k3s", ["TMP/site.yaml, cluster: expected a mapping, got text"]),
         ("[]", ["TMP/site.yaml: expected a mapping, got a list"]),
         ("registries: {r.example: true}", ["TMP/site.yaml, registries.r.example: expected a mapping, got true or false"]),
@@ -380,7 +380,7 @@ def test_other_tools_variables_are_honoured_where_ours_are_silent(box):
         ("labels: [line]", ["TMP/site.yaml, labels: expected a list of NAME=VALUE, such as line=3, got a list"]),
         ("labels: ['line=3 4']", ["TMP/site.yaml, labels: expected a list of NAME=VALUE, such as line=3, got a list"]),
         ("labels: [line=3, line=4]", ["TMP/site.yaml, labels: expected one value for each label, got a list"]),
-        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, follow, labels, history, keep_revisions"]),
+        ("a: 1\n---\nb: 2", ["TMP/site.yaml: 2 documents; a settings file has one", "TMP/site.yaml: unknown key 'a'; accepted are state_dir, secrets_dir, registry, registries, cluster, runtime, workload_deploy, download, apply, staging, hooks, hooks_timeout, api, media, trust, follow, labels, nodes, history, keep_revisions"]),
         ("registry: a\nregistry: b", ["TMP/site.yaml, document 1, registry: line 2: duplicate key 'registry'; keys must be unique"]),
         (
             "registy: x\ndownload: {parallel: 0}\napply: {settle: x}",

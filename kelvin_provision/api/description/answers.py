@@ -68,6 +68,23 @@ USER_REMOVED = record(tokens=items(record(name=TEXT, level=one_of(Level), create
 _TOKEN = record(name=TEXT, level=one_of(Level), created=TIME, created_by=TEXT, expires=TIME, expired=FLAG, last_used=nullable(TIME))
 TOKENS_LISTED = record(tokens=items(_TOKEN))
 TOKEN_CREATED = record(token=_TOKEN, access_token=TEXT)
+_NODE = record(
+    name=TEXT,
+    state=one_of(("here", "away", "draining")),
+    cluster_node=TEXT,
+    platform=TEXT,
+    address=TEXT,
+    key=TEXT,
+    version=TEXT,
+    joined=TIME,
+    away_since=nullable(TIME),
+    draining=FLAG,
+    free=nullable(COUNT),
+    images=record(complete=COUNT, failed=COUNT, total=COUNT),
+    problems=TEXTS,
+)
+NODES = record(role=one_of(("single", "leader", "member")), leader=nullable(TEXT), nodes=items(_NODE))
+NODE_TOKEN = record(token=TEXT, expires=TIME, leader=TEXT, warnings=TEXTS)
 ORDERS = record(data=items(named("Order")))
 ORDERED = record(order=named("Order"))
 HISTORY = record({"order": named("Order")}, entries=items(named("HistoryEntry")), sealed=nullable(record(lines=COUNT, path=TEXT)))

@@ -114,6 +114,7 @@ _PASSWORD: Schema = {
 ADD_USER = record(name={"type": "string", "pattern": f"^{USER_NAME}$"}, password=_PASSWORD, level=one_of(Level))
 PASSWORD = record(password=_PASSWORD)
 OWN_PASSWORD = record(password={"type": "string", "minLength": 1}, new_password=_PASSWORD)
+DRAIN = record(draining=FLAG)
 USER_LEVEL = record(level=one_of(Level))
 CREATE_TOKEN = record(
     {"for": nullable({"type": "string", "pattern": f"^{LIFETIMES}$", "description": f"by default {LIFETIME}"})},

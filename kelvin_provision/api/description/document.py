@@ -88,6 +88,7 @@ _PATHS: dict[str, Schema] = {
     "realm": {"type": "string", "minLength": 1, "examples": ["kelvin"]},
     "workload_name": {"type": "string", "minLength": 1, "examples": ["motor-speed"]},
     "order": {"type": "integer", "minimum": 1},
+    "node": {"type": "string", "minLength": 1, "examples": ["node-b"]},
     "user": {"type": "string", "minLength": 1, "examples": ["anna"]},
     "token": {"type": "string", "minLength": 1, "examples": ["line-3"]},
     "bundle": {"type": "string", "pattern": "^(sha256:)?[0-9a-f]{64}$", "examples": [f"sha256:{'0' * 64}"]},

@@ -32,7 +32,6 @@ from kelvin_provision.api.routes import (
     bundles,
     edge,
     events,
-    following,
     login,
     monitoring,
     orders,
@@ -42,6 +41,7 @@ from kelvin_provision.api.routes import (
     workloads,
 )
 from kelvin_provision.api.routes.listing import JSON_CURSOR
+from kelvin_provision.api.routes.site import following, nodes
 from kelvin_provision.bundles.inventories.inventory import MEDIA_TYPE
 
 OCTETS = workloads.OCTETS
@@ -166,6 +166,10 @@ DESCRIBED: Mapping[Callable[..., Any], Described] = {
     access.set_level: Described(body=bodies.USER_LEVEL, example={"level": "read"}),
     access.unlock_user: Described(body=bodies.NOTHING, optional=True),
     access.remove_user: Described(answers.USER_REMOVED),
+    nodes.listed: Described(answers.NODES),
+    nodes.make_token: Described(answers.NODE_TOKEN, body=bodies.NOTHING, optional=True),
+    nodes.drain: Described(body=bodies.DRAIN, example={"draining": True}),
+    nodes.remove: Described(),
     access.tokens: Described(answers.TOKENS_LISTED),
     access.create_token: Described(answers.TOKEN_CREATED, body=bodies.CREATE_TOKEN, example=TOKEN_EXAMPLE),
     access.revoke_token: Described(),

@@ -15,7 +15,6 @@ from kelvin_provision.api.routes import (
     bundles,
     edge,
     events,
-    following,
     login,
     monitoring,
     orders,
@@ -24,6 +23,7 @@ from kelvin_provision.api.routes import (
     uploads,
     workloads,
 )
+from kelvin_provision.api.routes.site import following, nodes
 from kelvin_provision.api.services import Call
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -60,6 +60,7 @@ _USERS = "/edge/v1/users"
 _TOKENS = "/edge/v1/tokens"
 _BOX = "/edge/v1"
 _UPLOADS = "/edge/v1/uploads"
+_NODES = "/edge/v1/nodes"
 _FOLLOWING = "/edge/v1/following"
 _MEDIA = "/edge/v1/media"
 _TRUST = "/edge/v1/trust"
@@ -250,6 +251,12 @@ ROWS: tuple[Row, ...] = (
         (404,),
         "remove a user; which of its tokens go on",
     ),
+    Row("GET", _NODES, Level.READ, nodes.listed, summary="the members of this leader with their images"),
+    Row(
+        "POST", f"{_NODES}/tokens", Level.ADMIN, nodes.make_token, (201,), (), "a token with which one node joins; the answer alone has it"
+    ),
+    Row("POST", f"{_NODES}/{{node}}/drain", Level.OPERATE, nodes.drain, (204,), (404,), "send no new images to a member, or again"),
+    Row("DELETE", f"{_NODES}/{{node}}", Level.ADMIN, nodes.remove, (204,), (404,), "remove a member"),
     Row("GET", _TOKENS, Level.ADMIN, access.tokens, summary="the tokens of programs, with their last use"),
     Row("POST", _TOKENS, Level.ADMIN, access.create_token, (201,), (), "create a token for a program; the answer alone has it"),
     Row("DELETE", f"{_TOKENS}/{{token}}", Level.ADMIN, access.revoke_token, (204,), (404,), "revoke a token"),

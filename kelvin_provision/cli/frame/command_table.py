@@ -135,6 +135,17 @@ ENTRIES: Entries = MappingProxyType(
                 "key": "Print the public key with which this box signs its reports.",
             },
         ),
+        "node": _group(
+            "agent.node",
+            "Several nodes: the leader, and members that keep the same images.",
+            {
+                "token": "Make a token with which one node joins this leader.",
+                "join": "Join a leader: this node keeps the images that its workloads need.",
+                "list": "List the members of this leader with their images.",
+                "drain": "Send no new images to a member.",
+                "remove": "Remove a member: its key is not accepted any more.",
+            },
+        ),
         "agent": _group(
             "agent",
             "The background process that downloads and applies.",

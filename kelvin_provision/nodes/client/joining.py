@@ -11,14 +11,27 @@ import secrets
 from pathlib import Path
 
 from kelvin_provision import __version__
-from kelvin_provision.errors import JoinRefused, NodeForeign, UsageRefused
+from kelvin_provision.errors import JoinRefused, NodeForeign, NodeRoleWrong, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import sha256_hex
+from kelvin_provision.hints import command
 from kelvin_provision.nodes.client.leader import RemoteLeader
 from kelvin_provision.nodes.client.link import Address, Link
 from kelvin_provision.nodes.keys import making
-from kelvin_provision.nodes.keys.contexts import joining_context
-from kelvin_provision.nodes.keys.files import JOINING, LEADER_HOST, MEMBERSHIP, NODE, Joining, Membership, folder, joining, write
+from kelvin_provision.nodes.keys.contexts import client_context, joining_context
+from kelvin_provision.nodes.keys.files import (
+    JOINING,
+    LEADER_HOST,
+    MEMBERSHIP,
+    NODE,
+    Joining,
+    Membership,
+    folder,
+    joining,
+    membership,
+    own_chain,
+    write,
+)
 from kelvin_provision.nodes.protocol import LARGEST, PREFIX, Admission, JoinRequest, RenewRequest, encoded, is_name
 from kelvin_provision.refs import Platform
 from kelvin_provision.tls.files import write_pair
@@ -42,7 +55,7 @@ class Token:
         """Raises UsageRefused, which does not repeat it."""
         match = _TOKEN.fullmatch(text.strip())
         if match is None:
-            raise UsageRefused("that is not a token of a leader", hint="on the leader: kelvin-provision node token")
+            raise UsageRefused("that is not a token of a leader", hint=command("node token", instruction="on the leader, make one"))
         return cls(match[1], match[2])
 
     @property
@@ -91,10 +104,31 @@ def join(state_dir: Path, leader: str, token: Token, itself: Itself) -> Membersh
     admission = Admission.from_json(data)
     place = folder(state_dir)
     _keep(place, asked.key, admission, authority)
-    member = Membership(itself.name, f"https://{address}")
+    member = Membership(itself.name, f"https://{address}", itself.cluster_node)
     write(place / MEMBERSHIP, member)
     (place / JOINING).unlink(missing_ok=True)
     return member
+
+
+def follow(state_dir: Path, leader: str) -> Membership:
+    """The lead was moved: the same site has another address. Only a leader of the authority that this member was joined to is believed.
+
+    Raises NodeRoleWrong, LeaderUnreachable, NodeForeign, NodeProtocolInvalid, UsageRefused.
+    """
+    known = membership(state_dir)
+    if known is None:
+        raise NodeRoleWrong(
+            "this node is no member", hint=command("node token", instruction="make a token on the leader, and join with it")
+        )
+    address, chain = Address.parse(leader), own_chain(state_dir)
+    remote = RemoteLeader(Link(address, lambda: client_context(chain, leader=True), server_name=LEADER_HOST))
+    try:
+        remote.wanted_after("", 0)
+    finally:
+        remote.close()
+    moved = Membership(known.name, f"https://{address}", known.cluster_node)
+    write(folder(state_dir) / MEMBERSHIP, moved)
+    return moved
 
 
 def renew(state_dir: Path, leader: RemoteLeader, member: Membership, authority: bytes) -> None:
@@ -111,7 +145,7 @@ def _keep(place: Path, key: str, admission: Admission, authority: bytes) -> None
 
 
 def _authority(address: Address, token: Token) -> bytes:
-    """Asked of whoever answers: only the one that the token names is accepted."""
+    """Asked of any server there: only the one that the token names is accepted."""
     link = Link(address, lambda: joining_context(None))
     try:
         _, _, data = link.document("GET", f"{PREFIX}/authority", limit=LARGEST["admission"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -56,9 +57,12 @@ class Link:
         self._open: http.client.HTTPConnection | None = None
 
     def close(self) -> None:
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        """From any thread: one that waits for an answer ends."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            with suppress(OSError, AttributeError):  # it has no socket any more where the other side has closed
+                opened.sock.shutdown(socket.SHUT_RDWR)
+            opened.close()
 
     def document(
         self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None, limit: int, wait: float = 0.0

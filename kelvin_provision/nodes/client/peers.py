@@ -15,7 +15,7 @@ from kelvin_provision.errors import ImageNotFound, LeaderUnreachable, NodeForeig
 from kelvin_provision.nodes.client.link import Link
 from kelvin_provision.nodes.protocol import LEADER, Wanted
 from kelvin_provision.refs import Descriptor, Platform, Reference
-from kelvin_provision.registry.protocol import Resolved, SignatureDocuments, Stream
+from kelvin_provision.registry.protocol import DeltaOffers, Resolved, SignatureDocuments, Stream
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 PENALTY = 30.0
@@ -42,6 +42,10 @@ class PeerBlobs:
     def signatures(self, reference: Reference, digest: str) -> SignatureDocuments:  # noqa: ARG002  (the protocol's signature)
         """The leader has verified them before it named the image."""
         return SignatureDocuments()
+
+    def deltas(self, reference: Reference, image: Descriptor) -> DeltaOffers:  # noqa: ARG002  (the protocol's signature)
+        """Bytes inside the site cost nothing."""
+        return DeltaOffers()
 
     @contextmanager
     def blob(self, reference: Reference, blob: Descriptor, offset: int) -> Iterator[Stream]:

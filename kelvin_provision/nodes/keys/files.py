@@ -22,10 +22,11 @@ LEADER_HOST = "leader.kelvin-provision.internal"
 
 @dataclass(frozen=True)
 class Membership:
-    """What makes a node a member. `leader` is `https://HOST:PORT`."""
+    """What makes a node a member. `leader` is `https://HOST:PORT`, `cluster_node` its name in the cluster."""
 
     name: str
     leader: str
+    cluster_node: str
 
 
 @dataclass(frozen=True)

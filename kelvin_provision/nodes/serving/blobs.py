@@ -1,7 +1,7 @@
 """Blobs by digest, read-only, as the OCI distribution protocol has them: with ranges, and while they still arrive.
 
 A blob that this node is downloading is sent as it grows: so a chain of members gets an image in little more than the time of one. What is
-sent like that was not verified yet; whoever receives it verifies it.
+sent like that was not verified yet; the node that receives it verifies it.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class LeaderRoutes:
         self._site: tuple[object, Site] | None = None
         self._documents: dict[str, tuple[object, Wanted]] = {}
         self.present: dict[str, float] = {}
-        """When each member was heard last, by the monotonic clock."""
+        """When each member was seen last, by the monotonic clock."""
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -137,7 +137,7 @@ class LeaderRoutes:
 
     def _report(self, member: Node, report: Report, address: str) -> None:
         images = tuple(NodeImage(member.name, image.image, image.state, image.why, "", image.bytes) for image in report.images)
-        heard = reports.Said(
+        statement = reports.Said(
             address=_completed(report.address, address),
             platform=str(report.platform),
             cluster_node=report.cluster_node,
@@ -146,7 +146,7 @@ class LeaderRoutes:
             problems=report.problems,
             images=images,
         )
-        if not reports.record(self._ctx.ledger, member.name, heard):
+        if not reports.record(self._ctx.ledger, member.name, statement):
             raise NodeProtocolInvalid("this leader knows no member with this key")
 
     async def wanted_document(self, member: Node, request: Request) -> Answer:
@@ -193,7 +193,7 @@ class LeaderRoutes:
     # --- who is silent -----------------------------------------------------------------------------
 
     async def watch(self, interval: float = REPORT) -> None:
-        """For ever: members that were not heard for a while are away."""
+        """For ever: members that were silent for a while are away."""
         begun = time.monotonic()
         while True:
             await asyncio.sleep(interval)
@@ -213,6 +213,6 @@ class LeaderRoutes:
         return site(self._ctx.ledger)
 
 
-def _completed(told: str, seen: str) -> str:
+def _completed(stated: str, seen: str) -> str:
     """`:PORT` at the address that the request came from."""
-    return f"{bracketed(seen)}{told}" if told.startswith(":") else told
+    return f"{bracketed(seen)}{stated}" if stated.startswith(":") else stated

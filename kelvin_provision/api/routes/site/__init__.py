@@ -1,0 +1,1 @@
+"""Routes about the other nodes and boxes of a site."""

@@ -1,0 +1,1 @@
+"""The commands of `kelvin-provision node`."""

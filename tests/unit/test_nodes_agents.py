@@ -1,0 +1,92 @@
+"""The agents of a leader and of a member: what is staged on the one is on the other, and what is gone there goes here."""
+
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from kelvin_provision.errors import NodeRoleWrong, NodeUnknown, UsageRefused
+from kelvin_provision.ledger.nodes.model import NodeImageState
+from kelvin_provision.ledger.nodes.reading import node, node_images
+from kelvin_provision.nodes import managing as usecases
+from kelvin_provision.nodes.client.joining import Itself, Token, join
+from kelvin_provision.nodes.managing import JoinWish
+from kelvin_provision.nodes.overview import nodes
+from kelvin_provision.settings.model import ApplySettings, NodesSettings
+from tests.kit.box import Box
+from tests.kit.locks import AMD64
+from tests.kit.servers.reserved import free_port
+from tests.kit.waiting import until
+
+
+@contextmanager
+def working(box):
+    """The agent of this box, in a thread."""
+    ended = threading.Event()
+    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set})
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def box_at(path):
+    return Box(path, nodes=NodesSettings(listen=(f"127.0.0.1:{free_port()}",)), apply=ApplySettings(settle=0.0))
+
+
+def test_what_is_staged_on_the_leader_is_on_its_member_and_goes_with_it(tmp_path):
+    leader, member = box_at(tmp_path / "leader"), box_at(tmp_path / "member")
+    with working(leader):
+        until(lambda: any("serving other nodes" in str(event) for event in leader.said))
+        made = usecases.make_token(leader.ctx)
+        assert not made.warnings
+        join(member.settings.state_dir, made.url, Token.parse(made.text), Itself("node-b", AMD64, "", ""))
+        with working(member):
+            leader.deploy("pump")
+            until(lambda: leader.ledger.workload("pump").staged.locks)
+            (lock,) = leader.ledger.workload("pump").staged.locks
+            until(lambda: [image.state for image in node_images(leader.ledger)] == [NodeImageState.HERE])
+            assert all(member.store.has(blob) for blob in lock.blobs())
+            assert nodes(leader.ctx).to_json()["nodes"][0]["images"] == {"complete": 1, "failed": 0, "total": 1}
+            leader.undeploy("pump")
+            until(lambda: node_images(leader.ledger) == ())
+            until(lambda: not member.store.path(lock.layers[0]).exists())
+    assert nodes(member.ctx).role == "member"
+    with pytest.raises(NodeRoleWrong):
+        usecases.make_token(member.ctx)
+    leader.close()
+    member.close()
+
+
+def test_joining_is_for_a_node_without_workloads_that_leads_no_others(tmp_path):
+    box = box_at(tmp_path)
+    made = usecases.make_token(box.ctx)
+    assert made.warnings
+    assert made.text not in repr(made)
+    with pytest.raises(NodeRoleWrong, match="leads others"):
+        usecases.join_leader(box.ctx, JoinWish(made.url, made.text))
+    with pytest.raises(NodeRoleWrong, match="no member"):
+        usecases.join_leader(box.ctx, JoinWish(made.url, None))
+    (tmp_path / "nodes" / "authority.pem").unlink()
+    box.deploy("pump")
+    with pytest.raises(NodeRoleWrong, match="workloads of its own"):
+        usecases.join_leader(box.ctx, JoinWish(made.url, made.text))
+    box.settings = replace(box.settings, nodes=NodesSettings())
+    box.close()
+    with pytest.raises(UsageRefused, match=r"nodes\.listen is not set"):
+        usecases.make_token(Box(tmp_path).ctx)
+
+
+def test_a_member_that_is_unknown_is_neither_removed_nor_drained(tmp_path):
+    box = Box(tmp_path)
+    with pytest.raises(NodeUnknown):
+        usecases.remove(box.ctx, "node-b")
+    with pytest.raises(NodeUnknown):
+        usecases.drain(box.ctx, "node-b")
+    assert node(box.ledger, "node-b") is None
+    assert nodes(box.ctx).role == "single"
+    box.close()
