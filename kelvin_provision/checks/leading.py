@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kelvin_provision.leading.identity import Leader
     from kelvin_provision.nodes.member.now import MemberNow
 
-OF_MEMBER = frozenset({"versions", "configuration", "clock", "permissions", "disk", "inodes", "agent", "runtime"})
+OF_MEMBER = frozenset({"versions", "configuration", "clock", "permissions", "disk", "inodes", "agent", "nodes", "runtime"})
 """Checks of every box that a member has, too: it has neither a ledger nor a kubeconfig."""
 
 
@@ -48,7 +48,7 @@ def lead(state: LeadState) -> Iterator[CheckFinding]:
     elif lease.holder in {"", own.over}:
         yield ok("this box leads from its next change on")
     else:
-        yield error(elsewhere(lease), "stop the agent of this box; to make it a member, move its state directory away and join")
+        yield error(elsewhere(lease), command("agent stop", note="to make this box a member, move its state directory away and join"))
 
 
 def leader(state: MemberState) -> Iterator[CheckFinding]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.leading import identity
 from kelvin_provision.ledger import local_names
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.nodes.model import Node, NodeImageState
@@ -60,5 +61,7 @@ def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, pla
         images.append(image)
         plain.append(WantedImage(lock, image.local_names, image.pinned))
     peers = tuple(Peer(member.name, member.address, member.key) for member in serving.values())
-    version = version_of(plain, peers, settings.rate, settings.source, node.draining)
-    return Wanted(version, tuple(images), peers, settings.rate, settings.source or "", node.draining)
+    leads = identity.read(ledger.path.parent)
+    term = leads.term if leads else 1
+    version = version_of(plain, peers, settings.rate, settings.source, node.draining, term)
+    return Wanted(version, tuple(images), peers, settings.rate, settings.source or "", node.draining, term)

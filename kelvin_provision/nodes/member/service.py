@@ -18,6 +18,7 @@ from kelvin_provision.errors import NodeForeign, ProvisionError, TransferStopped
 from kelvin_provision.events import Note, Resting
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import system_errors
+from kelvin_provision.hints import command
 from kelvin_provision.nodes.links import REPORT
 from kelvin_provision.nodes.member import kept
 from kelvin_provision.nodes.member.images import Tools
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.nodes.links import Links
     from kelvin_provision.nodes.protocol import Wanted
-_JOIN = "join again, with the address of the present leader and without a token"
+_JOIN = command("node join", "https://HOST:PORT", instruction="with the address of the present leader")
 APART = 1.0
 """Seconds between two reports, however much there is to tell."""
 
