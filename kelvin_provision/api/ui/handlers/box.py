@@ -11,7 +11,7 @@ from starlette.responses import Response
 from kelvin_provision.api.messages.documents import solution
 from kelvin_provision.api.messages.parameters import flag, refuse_unknown
 from kelvin_provision.api.routes.box import DOCTOR, inventory_file, made_bundle
-from kelvin_provision.api.routes.following import LOOK
+from kelvin_provision.api.routes.site.following import LOOK
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.forms import form_of
 from kelvin_provision.api.ui.handlers.assessing import PATIENCE, why_silent
