@@ -34,6 +34,7 @@ def words(*line):
                 "follow",
                 "agent",
                 "api",
+                "fleet",
                 "publish",
                 "key",
                 "trust",
