@@ -37,8 +37,9 @@ def following(before: Publication | None, digest: str | None, draft: Draft, crea
     withdrawn = dict.fromkeys((*(before.withdrawn if before else ()), *draft.withdraw))
     if before and draft.alone:
         withdrawn |= dict.fromkeys(request.name for request in before.requests)
-    _refuse_too_many(remaining)
-    return Publication(serial, created, remaining, tuple(name for name in withdrawn if name not in published), digest)
+    gone = tuple(name for name in withdrawn if name not in published)
+    _refuse_too_many(remaining, gone)
+    return Publication(serial, created, remaining, gone, digest)
 
 
 def going_back(before: Publication, digest: str, earlier: Publication, draft: Draft, created: str) -> Publication:
@@ -87,8 +88,12 @@ def refuse_unknown(kept: Sequence[PublishedRequest], before: Publication | None,
         raise UsageRefused(f"{listed(both)}: to be published and withdrawn at once")
 
 
-def _refuse_too_many(requests: Sequence[PublishedRequest]) -> None:
+def _refuse_too_many(requests: Sequence[PublishedRequest], withdrawn: Sequence[str]) -> None:
     size = sum({request.digest: request.size for request in requests}.values())
     if len(requests) > limits.REQUESTS or size > limits.ALL_REQUESTS:
         text = f"{len(requests)} requests of {size} bytes; a publication has at most {limits.REQUESTS} of {limits.ALL_REQUESTS} bytes"
         raise UsageRefused(text, hint="publish to several tags; a box can follow more than one")
+    if len(withdrawn) > limits.WITHDRAWN:
+        raise UsageRefused(
+            f"{len(withdrawn)} withdrawn workloads; a publication names at most {limits.WITHDRAWN}", hint="publish to a new tag"
+        )

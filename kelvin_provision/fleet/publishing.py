@@ -88,7 +88,10 @@ class PublishResult:
 
 
 def plan(ctx: Context, request: PublishRequest) -> Plan:
-    """What `publish` would change; nothing is pushed. Raises what `publish` raises before it pushes."""
+    """What `publish` would change; nothing is pushed. No private key is needed where this desk trusts the public one.
+
+    Raises what `publish` raises before it pushes.
+    """
     _refuse_contradiction(request)
     # What a desk without a registry of its own publishes has its images where it is published.
     settings = replace(ctx.settings, registry=ctx.settings.registry or request.reference.host)
@@ -116,6 +119,8 @@ def publish(ctx: Context, request: PublishRequest) -> PublishResult:
     Raises RequestRefused, UsageRefused, KeyInvalid, SigningFailed, PublicationInvalid, SignerUnknown, SignatureInvalid, TagMoved, and what
     registries raise.
     """
+    if not request.signers:
+        raise UsageRefused("nothing to sign with", hint="add --sign KEY: a box stages nothing that is not signed")
     planned = plan(ctx, request)
     if not planned.changes:
         return PublishResult(request.reference, planned, warnings=planned.entries.warnings)
@@ -150,8 +155,6 @@ def _refuse_contradiction(request: PublishRequest) -> None:
         raise UsageRefused("nothing to publish", hint="give -f FILE, --withdraw NAME or --rollback")
     if request.reference.digest:
         raise UsageRefused(f"{request.reference} has a digest; boxes follow a tag")
-    if not request.signers:
-        raise UsageRefused("nothing to sign with", hint="add --sign KEY: a box stages nothing that is not signed")
     if request.replace and request.serial is None:
         raise UsageRefused("--replace does not read what is published: it needs --serial NUMBER, higher than any before")
 

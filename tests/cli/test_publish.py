@@ -160,6 +160,13 @@ def test_a_key_that_this_desk_trusts_for_requests_is_believed(desk, tag):
     assert publish("-f", "pump2.json", tag)["serial"] == 2
 
 
+def test_a_pipeline_without_the_private_key_sees_what_would_change(desk, tag):
+    publish("-f", "pump1.json", tag)
+    assert publish("-f", "pump2.json", tag, "--diff", key=None, exit_code=65)["code"] == "signer-unknown"
+    (desk / "site.yaml").write_text(f"trust: {{keys: [{desk / 'anna.pub'}]}}\n")
+    assert outcomes(publish("-f", "pump2.json", tag, "--diff", key=None)) == {"pump": "changed"}
+
+
 @pytest.mark.parametrize(
     ("words", "code", "exit_code"),
     [

@@ -92,6 +92,9 @@ def test_more_than_a_publication_holds_is_refused():
     many = [entry(f"w{number}") for number in range(257)]
     with pytest.raises(UsageRefused, match="at most 256"):
         after(None, *many)
+    before = Publication(1, TIME, (entry(),), tuple(f"w{number}" for number in range(1024)))
+    with pytest.raises(UsageRefused, match="at most 1024"):
+        after(before, withdraw=("pump",))
 
 
 def test_differences_name_fields_and_no_values():
