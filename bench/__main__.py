@@ -1,4 +1,4 @@
-"""`make bench [ARGS="startup downloading badlinks bundles importing staging applying checking deltas idle scale api page ..."]`."""
+"""`make bench [ARGS="startup downloading badlinks bundles importing staging applying checking deltas idle scale nodes api page ..."]`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from bench import (
     fleet,
     idle,
     importing,
+    nodes,
     packaged,
     page,
     rehearsing,
@@ -48,6 +49,7 @@ ALL = {
     "uploading": uploading,
     "rehearsing": rehearsing,
     "fleet": fleet,
+    "nodes": nodes,
 }
 
 

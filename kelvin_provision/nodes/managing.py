@@ -18,7 +18,8 @@ from kelvin_provision.ledger.nodes import reading, tokens
 from kelvin_provision.ledger.nodes.model import Node, NodeToken
 from kelvin_provision.nodes.client.joining import Itself, Token, follow, join
 from kelvin_provision.nodes.keys import making
-from kelvin_provision.nodes.keys.files import Membership, leads, membership
+from kelvin_provision.nodes.keys.files import Membership, leads
+from kelvin_provision.nodes.keys.roles import refuse_member
 from kelvin_provision.refs import Platform
 from kelvin_provision.tls.listen import split
 from kelvin_provision.tls.names import addresses
@@ -120,9 +121,3 @@ def _known(name: str, node: Node | None) -> Node:
     if node is None:
         raise NodeUnknown(f"no member {name}")
     return node
-
-
-def refuse_member(ctx: Context) -> None:
-    """Raises NodeRoleWrong where this node is a member."""
-    if known := membership(ctx.settings.state_dir):
-        raise NodeRoleWrong(f"this node is a member of {known.leader}: that is a matter of its leader")

@@ -14,6 +14,7 @@ from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRe
 from kelvin_provision.leading import lease
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision, Signers
+from kelvin_provision.nodes.keys.roles import refuse_member
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.settings import secrets
 from kelvin_provision.settings.model import Settings
@@ -80,9 +81,10 @@ def _signers(request: DeployRequest, specs: Sequence[Spec]) -> Mapping[str, Sign
 def deploy_accepted(ctx: Context, requests: Sequence[Accepted], signed: Mapping[str, SignedRequest] = MappingProxyType({})) -> DeployResult:
     """All of them or none. Raises RequestRefused for what this cluster cannot run, SignatureMissing, VersionRevoked, AgentSilent.
 
-    Raises LeadElsewhere on a box that has lost the lead.
+    Raises LeadElsewhere on a box that has lost the lead, NodeRoleWrong on a member.
     """
     specs = [spec for request in requests for spec in request.specs]
+    refuse_member(ctx)
     lease.refuse_elsewhere(ctx.settings.state_dir, lambda: ctx.cluster)
     refuse_unsupported(ctx.cluster, specs, members(ctx))
     revisions, cancelled = store(ctx, specs, signed)

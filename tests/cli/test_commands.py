@@ -53,6 +53,7 @@ def test_an_exit_code_is_explained_with_the_errors_behind_it():
     assert run("explain", "77").stdout == (
         "exit code 77: Permission denied.\n\n"
         "cluster-denied: The cluster rejects the credentials, or they lack a permission that the change needs.\n"
+        "join-refused: The leader does not admit the node: its token, its name or its key.\n"
         "login-unreadable: The stored credentials for a registry cannot be read on this box.\n"
         "node-foreign: The other node is not the one that this node was joined to, or does not know this node any more.\n"
         "permission-refused: This user has no permission for a file, a directory or a socket.\n"

@@ -33,6 +33,7 @@ Commands:
   bundle          Requests and images on removable media.
   media           What is done with a medium that arrives.
   follow          Publications of a fleet that this box follows.
+  node            A leader, and members that keep the same images.
   agent           The background process that downloads and applies.
   api             The REST API of this box.
   fleet           What the boxes of a fleet report.

@@ -14,6 +14,7 @@ from kelvin_provision.nodes.client.joining import Itself, Token, join
 from kelvin_provision.nodes.managing import JoinWish
 from kelvin_provision.nodes.overview import nodes
 from kelvin_provision.settings.model import ApplySettings, NodesSettings
+from kelvin_provision.usecases.deploy import deploy_accepted
 from tests.kit.box import Box
 from tests.kit.locks import AMD64
 from tests.kit.servers.reserved import free_port
@@ -58,6 +59,8 @@ def test_what_is_staged_on_the_leader_is_on_its_member_and_goes_with_it(tmp_path
     assert nodes(member.ctx).role == "member"
     with pytest.raises(NodeRoleWrong):
         usecases.make_token(member.ctx)
+    with pytest.raises(NodeRoleWrong, match="a matter of its leader"):
+        deploy_accepted(member.ctx, [])
     leader.close()
     member.close()
 

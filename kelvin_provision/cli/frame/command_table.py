@@ -137,7 +137,7 @@ ENTRIES: Entries = MappingProxyType(
         ),
         "node": _group(
             "agent.node",
-            "Several nodes: the leader, and members that keep the same images.",
+            "A leader, and members that keep the same images.",
             {
                 "token": "Make a token with which one node joins this leader.",
                 "join": "Join a leader: this node keeps the images that its workloads need.",

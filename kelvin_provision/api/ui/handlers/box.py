@@ -26,6 +26,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.following.boxkey import known
 from kelvin_provision.following.overview import PublicationOverview, ReportOverview, Stage, overview, report_overview
 from kelvin_provision.hints import command
+from kelvin_provision.nodes.overview import NodesAnswer, nodes
 from kelvin_provision.queries.agent import AgentStatus
 from kelvin_provision.queries.agent import agent as agent_of
 from kelvin_provision.tls.x509 import Certificate
@@ -60,6 +61,7 @@ class _Shown:
     authority: Certificate | None
     days: int
     trust: TrustDocument | None
+    nodes: NodesAnswer
     doubt: str = ""
     publications: tuple[PublicationOverview, ...] = ()
     report: ReportOverview | None = None
@@ -85,7 +87,7 @@ def _read(ctx: Context) -> _Shown:
     days, publications, report = (leaf.ends - ctx.now).days if leaf else 0, overview(ctx), report_overview(ctx)
     key = known(ctx.settings.state_dir) if report else None
     answers = queries.box(ctx, Counts({}, 0)), agent_of(ctx)
-    return _Shown(*answers, leaf, authority, days, trust, doubt, publications, report, key.key_id if key else "")
+    return _Shown(*answers, leaf, authority, days, trust, nodes(ctx), doubt, publications, report, key.key_id if key else "")
 
 
 def _trust(ctx: Context) -> tuple[TrustDocument | None, str]:
