@@ -290,3 +290,13 @@ def test_a_ctr_that_cannot_be_started_for_want_of_files_is_tried_again(address, 
     monkeypatch.setattr("kelvin_provision.runtimes.containerd.ctr.subprocess.Popen", popen)
     with pytest.raises(RuntimeUnreachable, match="cannot be started: too many open files"):
         Ctr(address, "k8s.io", script("exit 0")).run("images", "ls")
+
+
+def test_what_a_name_stands_for_is_read_to_a_bound(address, script, tmp_path):
+    """Another client may give our name to anything: here to a blob without an end."""
+    lock, asked = lock_of(IMAGE, "r.io/a:1"), tmp_path / "asked"
+    rows = [("REF", "DIGEST", "STATUS", "UNPACKED"), (lock.name, f"sha256:{'1' * 64}", "complete (1/1)", "true")]
+    (tmp_path / "table").write_text("".join(f"{name:100} {digest:72} {status:15} {unpacked}\n" for name, digest, status, unpacked in rows))
+    command = script(f'case "$5 $6" in "images check") cat {tmp_path}/table;; "content get") touch {asked}; exec cat /dev/zero;; esac')
+    assert not ContainerdRuntime(address, command=command).has(lock)
+    assert asked.exists()
