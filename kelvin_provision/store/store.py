@@ -278,9 +278,10 @@ class Store:
             return ingest.link_over(file.fileno(), self.path(plain), lambda stats: self._log.add(plain.digest, fingerprint(stats)))
 
     def drop(self, blob: Descriptor) -> None:
-        """Remove a blob that nothing needs any more, before garbage is collected."""
+        """Remove a blob that nothing needs any more, and what was downloaded of it, before garbage is collected."""
         with self.layout.exclusive():
-            self.path(blob).unlink(missing_ok=True)
+            for path in (self.path(blob), self.layout.partial(blob.digest)):
+                path.unlink(missing_ok=True)
 
     def link(self, blob: Descriptor, descriptor: int) -> bool:
         """Hard-link an open file, verified and synced, as this blob; its partial must be held. False where it cannot be linked."""

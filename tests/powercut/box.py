@@ -10,10 +10,12 @@ from kelvin_provision import wiring
 from kelvin_provision.context import ClusterChoice, Wiring
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.registry.protocol import DeltaOffers
 from kelvin_provision.retry import Backoff
 from kelvin_provision.timings import Timings
 from tests.kit.cli import Result, run
 from tests.kit.fakes.source import FakeSource
+from tests.kit.image_deltas import delta_between
 from tests.kit.images import Image, make_image, tar_of
 from tests.powercut.engine import DiskCluster, DiskRuntime
 
@@ -26,15 +28,28 @@ ENVIRONMENT = {
     "KELVIN_PROVISION_DOWNLOAD__KEEP_FREE": "0",
     "NO_COLOR": "1",
 }
-BASE, OWN = 96 << 10, 200 << 10
+BASE, OWN, CHANGED = 96 << 10, 200 << 10, 50 << 10
+VERSIONS = tuple(f"{number}.0.0" for number in range(1, 6))
+AS_DELTAS = VERSIONS[1::2]
+"""Which come as deltas from any other one; the rest come whole."""
 Phases = Callable[[str], None]
 
 
 @cache
 def image(name: str, version: str) -> Image:
-    """The same in every process. Versions of one app share a layer."""
-    contents = [random.Random(seed).randbytes(size) for seed, size in ((name, BASE), (f"{name} {version}", OWN))]  # noqa: S311
-    return make_image([tar_of({"data": data}) for data in contents], level=0, architecture=Platform.of_this_host().architecture)
+    """The same in every process. Versions of one app share a layer, and most of the other one."""
+    seeds = ((name, BASE), (f"{name} own", OWN - CHANGED), (f"{name} {version}", CHANGED))
+    base, own, changed = (random.Random(seed).randbytes(size) for seed, size in seeds)  # noqa: S311  (chance is enough)
+    return make_image([tar_of({"data": base}), tar_of({"data": own + changed})], level=0, architecture=Platform.of_this_host().architecture)
+
+
+@cache
+def deltas(name: str, version: str) -> DeltaOffers:
+    """From each other version; the image has their bytes then, for the registry to serve."""
+    new = image(name, version)
+    made = [delta_between(image(name, other), new) for other in VERSIONS if other != version]
+    new.blobs.update({delta.layer.blob.digest: delta.bytes for delta in made})
+    return DeltaOffers(tuple(delta.layer for delta in made))
 
 
 class Images(dict[str, Image]):
@@ -59,6 +74,10 @@ class Source(FakeSource):
     def resolve(self, reference, platform, support=None):
         self._phases("download")
         return super().resolve(reference, platform)
+
+    def deltas(self, reference, image):
+        super().deltas(reference, image)
+        return deltas(reference.repository, str(reference.tag)) if reference.tag in AS_DELTAS else DeltaOffers()
 
     def _chunks(self, digest, data, start):
         for chunk in super()._chunks(digest, data, start):

@@ -7,12 +7,11 @@ from dataclasses import replace
 from kelvin_provision.ledger import history
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.store import Store
-from tests.powercut.box import Box
+from tests.powercut.box import VERSIONS, Box
 from tests.powercut.cutter import BETWEEN, Cutter
 from tests.powercut.promises import Deed, Promises, Proof, Situation, Slot
 
 NAMES = ("pump", "valve")
-VERSIONS = tuple(f"{number}.0.0" for number in range(1, 6))
 PACE = 0.001
 
 

@@ -140,10 +140,10 @@ def test_a_blob_that_disappears_before_the_import_is_downloaded_again(box, monke
     box.deploy("a")
     load = box.runtime.load
 
-    def without_a_layer(lock, blob):
+    def without_a_layer(lock, blob, *plain):
         monkeypatch.setattr(box.runtime, "load", load)
         blob(lock.layers[0]).unlink()
-        load(lock, blob)
+        load(lock, blob, *plain)
 
     monkeypatch.setattr(box.runtime, "load", without_a_layer)
     box.turn()

@@ -244,3 +244,22 @@ def test_a_damaged_record_is_looked_for_again(box, delta):
     path.write_text(json.dumps({"plan": {"layer": 1}}))
     assert (box.used.layers, box.store.has(LAYER), box.store.progress([LOCK])) == (0, True, (LOCK.size, LOCK.size))
     assert SimpleNamespace(mode=path.stat().st_mode & 0o777).mode == 0o600
+
+
+def test_a_layer_that_was_begun_before_there_was_a_delta_takes_no_space_afterwards(box, delta):
+    with box.store.partial(LAYER) as partial:
+        partial.write(NEW.blobs[LAYER.digest][:1000])
+    box.offer(delta)
+    assert box.stage()[0]
+    assert box.served == {delta.layer.blob.digest}
+    assert list(box.store.layout.partials.iterdir()) == []
+
+
+def test_nearly_all_of_a_layer_is_here_then_the_rest_comes(box, delta):
+    with box.store.partial(LAYER) as partial:
+        partial.write(NEW.blobs[LAYER.digest][: LAYER.size - len(delta.bytes)])
+    box.offer(delta)
+    box.expect_whole("its delta would save little")
+    assert [(start, end) for digest, start, end in box.source.served if digest == LAYER.digest] == [
+        (LAYER.size - len(delta.bytes), LAYER.size)
+    ]

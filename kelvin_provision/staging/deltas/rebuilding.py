@@ -45,7 +45,8 @@ class Rebuilding:
             self._refuse(task, plan, error)
             return False
         traffic.record_saved(self._tools.ledger, plan)
-        self._store.drop(plan.delta)
+        for blob in (plan.delta, plan.layer):  # of the layer itself a part may have come before there was a delta
+            self._store.drop(blob)
         self._tools.progress(Finished(task, "rebuilt"))
         return True
 
