@@ -15,6 +15,7 @@ from kelvin_provision.ledger import history
 from kelvin_provision.ledger.model import Entry, Revision
 from kelvin_provision.ledger.staging_state import Ready, Received, Waiting, reason_of
 from kelvin_provision.nodes.where import spreading
+from kelvin_provision.nodes.where.site import members
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Blobs, DeltaOffers, Resolved, SignatureDocuments, Stream
 from kelvin_provision.rehearsing.orders import order_of
@@ -54,7 +55,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             media=ctx.media,
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
-            deltas=DeltaMode(ctx.settings.download.deltas),
+            deltas=delta_mode(ctx),
             trust=ctx.trust,
             outcome=lambda complete: _outcome(complete, ctx),
             refuse_revoked=lambda known, locks: _refuse_revoked(known, locks, ctx),
@@ -100,6 +101,11 @@ def _refuse_revoked(revision: Revision, locks: Sequence[ImageLock], ctx: Context
     trust = ctx.trust
     names = names_here(trust, lambda: ctx.store, ctx.ledger)
     revocation.refuse(revision.spec, revocation.why_revoked(trust, revision, locks, names))
+
+
+def delta_mode(ctx: Context) -> DeltaMode:
+    """A layer that was rebuilt is not the one that is published, which members fetch by its digest: for them all come whole."""
+    return DeltaMode.OFF if members(ctx) else DeltaMode(ctx.settings.download.deltas)
 
 
 def _still_lacking(revision: Revision, ctx: Context) -> WaitReason | None:

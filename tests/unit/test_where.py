@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.agent import turn
+from kelvin_provision.agent.staging import delta_mode
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.checks import before_apply
 from kelvin_provision.cluster.kubernetes.render.placing import mark_of
@@ -19,6 +20,7 @@ from kelvin_provision.nodes.where.standing import NOWHERE, NodeView, judge
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.refs import Platform
 from kelvin_provision.settings.model import StagingSettings
+from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.apply import ApplyRequest, apply
 from kelvin_provision.wait_reason import WaitKind, WaitReason, describe, describe_with_name
@@ -300,6 +302,12 @@ def test_a_cluster_that_does_not_answer_leaves_all_as_it_is(leader):
     leader.cluster.before = lambda _verb, _workload: None
     leader.turn()
     assert appliable(leader.staged("pump"))
+
+
+def test_a_leader_downloads_layers_as_they_are_published(leader):
+    assert delta_mode(leader.ctx) is DeltaMode.AUTO
+    leader.join("node-b")
+    assert delta_mode(leader.ctx) is DeltaMode.OFF
 
 
 # --- what check says ------------------------------------------------------------------------------
