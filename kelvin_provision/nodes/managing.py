@@ -51,8 +51,10 @@ class JoinWish:
 
 
 def make_token(ctx: Context) -> TokenMade:
-    """For one node, once, within 15 minutes. Raises UsageRefused without nodes.listen, NodeRoleWrong on a member."""
+    """For one node, once, within 15 minutes. Raises UsageRefused without nodes.listen or Kubernetes, NodeRoleWrong on a member."""
     refuse_member(ctx)
+    if ctx.connections.choice.type == "docker":
+        raise UsageRefused("Docker Engine is a single node: only a k3s or Kubernetes cluster has more", hint=command("doctor"))
     listen = ctx.settings.nodes.listen
     if not listen:
         hint = command("config set", "nodes.listen", "0.0.0.0:30500", instruction="then restart the agent", sudo=True)

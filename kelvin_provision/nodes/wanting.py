@@ -32,8 +32,6 @@ class Site:
     """Members by the name of an image that they have."""
     local_names: Mapping[str, tuple[str, ...]]
     """By the name of the image that they stand for."""
-    ready: frozenset[str]
-    """Names of images that run or are staged."""
 
 
 def site(ledger: Ledger) -> Site:
@@ -45,19 +43,22 @@ def site(ledger: Ledger) -> Site:
     for local in local_names.local_names(ledger):
         if local.required:
             names.setdefault(local.lock.name, []).append(local.name)
-    active = frozenset(lock.name for lock in ledger.ready_locks())
     frozen = {image: frozenset(members) for image, members in complete.items()}
-    return Site(nodes(ledger), frozen, {image: tuple(sorted(each)) for image, each in names.items()}, active)
+    return Site(nodes(ledger), frozen, {image: tuple(sorted(each)) for image, each in names.items()})
 
 
 def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, placement: Placement) -> Wanted:
-    """What this member shall have. Sources count nothing for the version: a member that fetches asks for them again when it needs them."""
+    """What this member shall have. Sources count nothing for the version: a member that fetches asks for them again when it needs them.
+
+    All of it is pinned, as on the leader: a version counts as being on a node only when its pods can start there, and so does one that is
+    kept for a rollback.
+    """
     serving = {member.name: member for member in at.members if member.address and member.away is None and member.name != node.name}
     images, plain = list[WantedImage](), list[WantedImage]()
     for lock in placement.images(ledger, node):
         have = at.complete.get(lock.name, frozenset())
         line = [Candidate(member.name, member.name in have) for member in at.members if member.name in serving or member.name == node.name]
-        image = WantedImage(lock, at.local_names.get(lock.name, ()), lock.name in at.ready, sources_of(node.name, line))
+        image = WantedImage(lock, at.local_names.get(lock.name, ()), pinned=True, sources=sources_of(node.name, line))
         images.append(image)
         plain.append(WantedImage(lock, image.local_names, image.pinned))
     peers = tuple(Peer(member.name, member.address, member.key) for member in serving.values())

@@ -19,7 +19,7 @@ from kelvin_provision.nodes.where.placement import Placed
 from kelvin_provision.nodes.where.standing import NOWHERE, NodeView, judge
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.refs import Platform
-from kelvin_provision.settings.model import StagingSettings
+from kelvin_provision.settings.model import NodesSettings, StagingSettings
 from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.apply import ApplyRequest, apply
@@ -132,6 +132,9 @@ def cluster_node(name, **labels):
 class Leader(Box):
     """With members that say what the test says."""
 
+    def __init__(self, path, **changes):
+        super().__init__(path, **{"nodes": NodesSettings(listen=("127.0.0.1:0",))} | changes)
+
     def join(self, *names, platform="linux/amd64"):
         for name in names:
             now = self.ledger.clock()
@@ -162,11 +165,21 @@ def leader(tmp_path):
     made.close()
 
 
-def test_a_box_that_leads_no_others_asks_the_cluster_nothing_new(leader):
+def test_a_box_that_leads_no_others_asks_the_cluster_nothing_new(tmp_path):
+    box = Leader(tmp_path / "state", nodes=NodesSettings())
+    box.deploy("pump")
+    box.turn()
+    assert appliable(box.staged("pump"))
+    assert not {verb for verb, _ in box.cluster.calls} & {"nodes", "places", "mark_nodes"}
+    assert told(box) == []
+    box.close()
+
+
+def test_a_leader_without_members_yet_is_a_node_of_its_own(leader):
     leader.deploy("pump")
     leader.turn()
-    assert appliable(leader.staged("pump"))
-    assert not {verb for verb, _ in leader.cluster.calls} & {"nodes", "places", "mark_nodes"}
+    assert (appliable(leader.staged("pump")), leader.staged("pump").cause) == (True, None)
+    assert told(leader) == [("ok", "pump: on its node")]
 
 
 def test_a_version_is_ready_when_each_node_that_may_run_it_has_said_so(leader):
@@ -330,9 +343,3 @@ def test_check_names_the_nodes_that_lack_images(leader):
     leader._connections = None
     leader.turn()
     assert told(leader) == [("warning", "ready 2/3, node-c is downloading; its pods are kept to the others")]
-
-
-def test_check_of_a_box_that_leads_no_others_says_nothing_of_nodes(leader):
-    leader.deploy("pump")
-    leader.turn()
-    assert told(leader) == []

@@ -28,8 +28,8 @@ class Site:
 
 
 def leads(ctx: Context) -> bool:
-    """Whether this box brings images to others."""
-    return ctx.connections.has_ledger and reading.has_nodes(ctx.ledger)
+    """Whether this box brings images to others, or would. A box of one node asks nothing more than this setting."""
+    return bool(ctx.settings.nodes.listen) and ctx.connections.has_ledger
 
 
 def members(ctx: Context) -> frozenset[str]:
