@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -17,8 +18,9 @@ from tests.fuzz import deltas as fuzz
 from tests.kit import deltas
 from tests.kit.images import sha256, stored_zstd, tar_of
 
-OLD = tar_of({"a": os.urandom(9000), "b": b"text " * 900, "c": os.urandom(700)})
-NEW = tar_of({"a": OLD[512:9512], "b": b"text " * 899 + b"other", "c": os.urandom(900), "d": b"more"})
+SOURCE = random.Random(17)  # noqa: S311  (no secret; the names of tests have digests of it, which workers compare)
+OLD = tar_of({"a": SOURCE.randbytes(9000), "b": b"text " * 900, "c": SOURCE.randbytes(700)})
+NEW = tar_of({"a": OLD[512:9512], "b": b"text " * 899 + b"other", "c": SOURCE.randbytes(900), "d": b"more"})
 DELTA = deltas.make(OLD, NEW)
 BASE = sha256(OLD)
 
