@@ -12,6 +12,7 @@ from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.pushing.pusher import Pusher
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.media_types import OCI_MANIFEST
+from kelvin_provision.trust import computing
 from kelvin_provision.trust.key_files import public_key
 from tests.kit import cosign
 from tests.kit.cli import run
@@ -19,6 +20,7 @@ from tests.kit.images import push, push_index, random_image, sha256
 from tests.kit.requests import stored_request
 from tests.kit.servers.front import Front
 from tests.kit.servers.registry import docker_registry
+from tests.kit.signing import computed_here
 
 pytestmark = pytest.mark.xdist_group("registry")
 REPOSITORIES = iter(f"fleet/r{number}" for number in range(1000))
@@ -35,6 +37,7 @@ def keys(tmp_path_factory):
 @pytest.fixture
 def desk(tmp_path, monkeypatch, keys):
     """A folder with a key and requests, and no settings at all."""
+    monkeypatch.setattr(computing, "computed", computed_here)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "site.yaml"))
     monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(tmp_path / "state"))
