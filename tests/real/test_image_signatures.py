@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.refs import Reference
 from kelvin_provision.registry.client import Registry
-from kelvin_provision.registry.referring.signatures import PAGES
+from kelvin_provision.registry.referring.referrers import PAGES
 from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
