@@ -17,6 +17,7 @@ from bench import (
     deltas,
     downloading,
     fleet,
+    following,
     idle,
     importing,
     nodes,
@@ -50,6 +51,7 @@ ALL = {
     "rehearsing": rehearsing,
     "fleet": fleet,
     "nodes": nodes,
+    "following": following,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -121,6 +121,23 @@ def overview(ctx: Context) -> tuple[PublicationOverview, ...]:
         )
         for reference in followed
     )
+
+
+def notes(publications: Iterable[PublicationOverview]) -> Iterator[str]:
+    """What a person should know who looks at a list: what keeps this box behind, and what is withdrawn."""
+    for publication in publications:
+        each = publication.followed
+        if each.trouble:
+            yield f"{each.reference} was not taken in: {each.trouble.text}"
+        for workload in publication.workloads:
+            if workload.stage is Stage.WITHDRAWN:
+                yield f"{workload.followed.workload} is withdrawn by {each.reference}; it stays until it is undeployed"
+
+
+def followed_by(ctx: Context, name: str) -> WorkloadOverview | None:
+    """This workload, if a publication that is followed has it. On a box that follows nothing, nothing is read."""
+    workloads = (workload for publication in overview(ctx) for workload in publication.workloads)
+    return next((workload for workload in workloads if workload.followed.workload == name), None)
 
 
 def _workload(row: FollowedWorkload, workload: Workload | None, brought: Mapping[tuple[str, int], str]) -> WorkloadOverview:

@@ -13,6 +13,7 @@ from kelvin_provision.queries.transfers import ImageTransfer, transfers
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
+    from kelvin_provision.following.overview import WorkloadOverview
     from kelvin_provision.ledger.model import Entry, Order, Rehearsal, Workload
     from kelvin_provision.status import Hold
 
@@ -41,9 +42,10 @@ class WorkloadResult:
     """The warning of a download that is retried, with the time of the next attempt, and without it as `cause`."""
     cause: str = ""
     rehearsal: Rehearsal | None = None
+    followed: WorkloadOverview | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The platform's object of one workload; `images`, `orders`, `rehearsal` and `last_failure` are keys of our own."""
+        """The platform's object of one workload; `images`, `orders`, `rehearsal`, `last_failure` and `followed` are ours."""
         document = self.item.to_json()
         document["payload"] = self.payload
         document["networking"] = []  # protocol's case differs between client generations; empty suits all (KELVIN 3.2)
@@ -60,6 +62,7 @@ class WorkloadResult:
             "orders": [order_to_json(order) for order in self.orders],
             "rehearsal": asdict(self.rehearsal) if self.rehearsal else None,
             "last_failure": asdict(self.last_failure) if self.last_failure else None,
+            "followed": self.followed and {"reference": self.followed.followed.reference, **self.followed.to_json()},
         }
 
 
@@ -91,7 +94,14 @@ def workload_of(ctx: Context, current: Workload) -> WorkloadResult:
         waits=describe_cause(staged, tries[staged.workload]) if staged and tries else "",
         cause=staged.cause or "" if staged else "",
         rehearsal=current.rehearsal,
+        followed=_followed(ctx, current.name) if ctx.settings.follow.publications else None,
     )
+
+
+def _followed(ctx: Context, name: str) -> WorkloadOverview | None:
+    from kelvin_provision.following.overview import followed_by  # not on a box that follows nothing
+
+    return followed_by(ctx, name)
 
 
 def configuration(ctx: Context, name: str) -> Mapping[str, Any]:

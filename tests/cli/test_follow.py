@@ -61,6 +61,11 @@ def test_now_stages_and_list_has_what_became_of_it(box, site):
         ("fan", "withdrawn", "1.0.0", 4),
         ("pump", "staged", "1.0.0", None),
     ]
+    shown = box.run("--config", str(site), "workloads", "show", "pump").check().stdout
+    assert f"Followed:   {SITE}, since serial 3: staged\n" in shown
+    assert f"fan is withdrawn by {SITE}; it stays until it is undeployed" in " ".join(
+        box.run("--config", str(site), "workloads", "list").check().stderr.split()
+    )
     assert box.run("--config", str(site), "follow", "list", "-o", "name").check().stdout == f"{SITE}\n{LINE}\n"
 
 
@@ -72,6 +77,9 @@ def test_what_is_wrong_with_one_is_said_and_the_others_are_taken_in(box, site):
     assert box.ledger.names() == ["pump"]
     text = box.run("--config", str(site), "follow", "list").check().stdout
     assert f"signed with key {OTTO[1].key_id[:12]}, which is not one of the trusted keys" in " ".join(text.split())
+    assert f"{SITE} was not taken in: signed with key" in " ".join(
+        box.run("--config", str(site), "workloads", "list").check().stderr.split()
+    )
     document = json.loads(box.run("--config", str(site), "follow", "now", "--json").check(exit_code=65).stdout)
     assert (document["status"], document["error"]["code"]) == ("error", "signer-unknown")
 

@@ -28,7 +28,7 @@ KEYS = {
     "workloads show": (
         f"{ITEM} networking payload staged.instantly_apply staged.payload images images[].additional images[].app_version images[].cached images[].delta images[].doing"
         " images[].fetched images[].here images[].image images[].medium images[].rate images[].seconds_left images[].signatures images[].size images[].source images[].taken"
-        " last_failure orders rehearsal"
+        " followed last_failure orders rehearsal"
     ),
     "workloads diff": (
         f"{ENVELOPE} changes workloads workloads[].changes workloads[].downtime workloads[].downtime.expected workloads[].downtime.why"

@@ -8,15 +8,16 @@ from kelvin_provision.following.overview import Stage
 from kelvin_provision.settings.model import APPLY_FOLLOWED
 
 _TROUBLE = record(since=TIME, code=TEXT, message=TEXT)
-_WORKLOAD = record(
-    name=TEXT,
-    state=one_of(Stage),
-    request=TEXT,
-    serial=COUNT,
-    running=nullable(TEXT),
-    staged=nullable(TEXT),
-    withdrawn=nullable(COUNT),
-)
+WORKLOAD_FOLLOWED = {
+    "name": TEXT,
+    "state": one_of(Stage),
+    "request": TEXT,
+    "serial": COUNT,
+    "running": nullable(TEXT),
+    "staged": nullable(TEXT),
+    "withdrawn": nullable(COUNT),
+}
+_WORKLOAD = record(**WORKLOAD_FOLLOWED)
 _PUBLICATION = record(
     reference=TEXT,
     serial=COUNT,

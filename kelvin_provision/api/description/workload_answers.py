@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kelvin_provision.access.levels import Level
+from kelvin_provision.api.description.following_answers import WORKLOAD_FOLLOWED
 from kelvin_provision.api.description.schemas import (
     ANYTHING,
     COUNT,
@@ -103,6 +104,7 @@ WORKLOAD = record(
     images=items(_IMAGE),
     orders=items(named("Order")),
     rehearsal=nullable(_REHEARSAL),
+    followed=nullable(record(reference=TEXT, **WORKLOAD_FOLLOWED)),
     last_failure=nullable(named("HistoryEntry")),
 )
 

@@ -16,6 +16,7 @@ from kelvin_provision.queries.items import NOT_RUNNING, shown_state
 from kelvin_provision.spec.manifest_keys import without_effect
 
 if TYPE_CHECKING:
+    from kelvin_provision.following.overview import WorkloadOverview
     from kelvin_provision.ledger.model import Entry, Rehearsal
     from kelvin_provision.queries.transfers import ImageTransfer
     from kelvin_provision.queries.workload import WorkloadResult
@@ -37,6 +38,7 @@ def text(result: WorkloadResult) -> str:
         ("Last seen", timestamps.local(item.status.last_seen) if item.status.last_seen else "-"),
         ("Staged", planned(staged, _percent(result), timestamps.now()) if staged else "nothing"),
         *(_rehearsal(result.rehearsal) if result.rehearsal else ()),
+        *(_followed(result.followed) if result.followed else ()),
         *(("Held", _hold(hold)) for hold in result.holds),
         *((order.verb.value.capitalize(), describe_for(order, item.name)) for order in result.orders),
         *(_failure(result.last_failure) if result.last_failure and not result.recovered else ()),
@@ -68,6 +70,11 @@ def _manifest(result: WorkloadResult) -> Iterator[tuple[str, str]]:
     """What the platform alone uses: it has no effect here."""
     if keys := without_effect(result.payload):
         yield "Kept", f"for the app only, no effect on this box: {', '.join(keys)}"
+
+
+def _followed(followed: WorkloadOverview) -> Iterator[tuple[str, str]]:
+    """Which publication brings its versions."""
+    yield "Followed", f"{followed.followed.reference}, since serial {followed.followed.serial}: {followed.stage}"
 
 
 def _hold(hold: Hold) -> str:

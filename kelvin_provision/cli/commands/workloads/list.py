@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from kelvin_provision.cli.frame.arguments import Live, names
 from kelvin_provision.cli.frame.declared import Option
@@ -13,6 +13,9 @@ from kelvin_provision.hints import command as to_type
 from kelvin_provision.queries.listing import LARGEST_PAGE, Cursor, Direction, Query, SortKey
 from kelvin_provision.queries.overview import OverviewRequest
 from kelvin_provision.spec.enums import State
+
+if TYPE_CHECKING:
+    from kelvin_provision.context import Context
 
 _SEARCH = Option(
     "--search",
@@ -88,6 +91,7 @@ def listed(session: Session, request: OverviewRequest) -> Report:
     with context_of(session) as ctx:
         result = overview(ctx, request)
         arrived = tuple(offers(present(ctx.ledger))) if ctx.connections.has_ledger else ()
+        followed = _followed(ctx) if ctx.connections.has_ledger and ctx.settings.follow.publications else ()
     page = result.page
     table = rendered.table(result, _footer(session, len(page.items), page.next_page) if request.size or request.cursor else "")
     if result.unused:
@@ -95,7 +99,15 @@ def listed(session: Session, request: OverviewRequest) -> Report:
 
         table = with_first_steps(table, ctx.settings.registry)
     names = tuple(item.name for item in page.items)
-    return Report("workloads list", document=result.to_json(), table=table, warnings=(*rendered.warnings(result), *arrived), names=names)
+    return Report(
+        "workloads list", document=result.to_json(), table=table, warnings=(*rendered.warnings(result), *arrived, *followed), names=names
+    )
+
+
+def _followed(ctx: Context) -> tuple[str, ...]:
+    from kelvin_provision.following.overview import notes, overview  # not on a box that follows nothing
+
+    return tuple(notes(overview(ctx)))
 
 
 def _footer(session: Session, count: int, after: str | None) -> str:
