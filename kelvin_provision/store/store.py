@@ -259,10 +259,11 @@ class Store:
             with writing_to(path):
                 descriptor = stack.enter_context(locked(path))
                 os.ftruncate(descriptor, 0)
-            if self.has_packed(plain):  # of another image, or as that image was published
+            here = self.has_packed(layer)
+            if not here and self.has_packed(plain):  # of another image, or as that image was published
+                here = True
                 with self.layout.exclusive():
                     self._rebuilt.write(layer.digest, plain.digest)
-            here = self.has(layer)
             if here:
                 path.unlink(missing_ok=True)
             yield None if here else Rebuilding(plain, descriptor, commit)

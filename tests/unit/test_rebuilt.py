@@ -252,6 +252,10 @@ def test_an_image_whose_config_says_something_else_of_the_layer_lacks_it(store):
     hostile = dataclasses.replace(LOCK, diff_ids=(LOCK.diff_ids[0], sha256(b"else")))
     assert store.plain_layers(hostile) == {}
     assert CHANGED in store.lacking(hostile)
+    assert rebuild(store, plain=plain_layer(CHANGED, sha256(b"else"), 4), data=b"else")
+    assert store.plain_layers(LOCK) == {}
+    assert not rebuild(store), "the file of the good image is still there"
+    assert store.plain_layers(LOCK) == REBUILT
 
 
 def test_a_row_that_was_changed_says_nothing(store):
