@@ -14,8 +14,9 @@ from kelvin_provision.agent.queue import Group, batch_of, complete_groups, held_
 from kelvin_provision.agent.staging import restage_unsigned, stage_revision
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.context import Context
-from kelvin_provision.errors import Locked, ProvisionError, TransferStopped
+from kelvin_provision.errors import LeadElsewhere, Locked, ProvisionError, TransferStopped
 from kelvin_provision.events import Event, Note, Status
+from kelvin_provision.leading import lease
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Order, Revision, Workload
 from kelvin_provision.ledger.staging_state import Received, Waiting
@@ -43,6 +44,8 @@ class Memory:
     faults: Faults = field(default_factory=Faults)
     damage: DamageLog = field(default_factory=DamageLog)
     site: spreading.SiteMemory = field(default_factory=spreading.SiteMemory)
+    leads_elsewhere: str = ""
+    """Who leads the cluster in place of this box, as it was said last."""
     continues: bool = False
     """Whether a download gave way to others in the last turn: the next one need not wait."""
 
@@ -97,6 +100,8 @@ class _Turn:
     def run(self) -> bool:
         ctx = self._ctx
         self._memory.continues = False
+        if self._leads_elsewhere():
+            return False
         self._memory.damage.look_at_all(ctx)
         scheduler.expire(ctx)
         tidy_after_crash(ctx)
@@ -113,6 +118,18 @@ class _Turn:
         scheduler.record_waiting(ctx, complete_groups(workloads))
         _record_held_by_group(ctx, workloads)
         return not scheduler.left_to_do(ctx, workloads)
+
+    def _leads_elsewhere(self) -> bool:
+        """A box that has lost the lead stages and applies nothing, and says so once. One of a single node asks nothing."""
+        ctx, why = self._ctx, ""
+        try:
+            lease.refuse_elsewhere(ctx.settings.state_dir, lambda: ctx.cluster)
+        except LeadElsewhere as error:
+            why = str(error)
+        if why and why != self._memory.leads_elsewhere:
+            ctx.progress(Note(f"{why}: nothing is staged or applied here"))
+        self._memory.leads_elsewhere = why
+        return bool(why)
 
     def _workloads(self) -> tuple[Workload, ...]:
         """Workloads with work for the agent, except damaged ones, each of which is logged once."""

@@ -4,10 +4,12 @@ import contextlib
 
 import pytest
 
+from kelvin_provision.agent import turn
 from kelvin_provision.errors import LeadElsewhere, ProvisionError, StateDamaged
 from kelvin_provision.foreign.cluster import SanitizedCluster
 from kelvin_provision.leading import identity
 from kelvin_provision.leading.identity import Leader
+from kelvin_provision.spec.enums import Method
 from kelvin_provision.usecases import deploy
 from tests.kit.box import Box
 
@@ -50,9 +52,9 @@ def test_a_leader_takes_the_lease_with_its_first_change(boxes):
 
 def test_another_leader_is_refused_before_anything_is_recorded(boxes):
     first, second = boxes
-    identity.ensure(second.settings.state_dir)
     second.deploy("b")
     second.turn()
+    identity.ensure(second.settings.state_dir)
     with pytest.raises(LeadElsewhere, match="this box does not lead the cluster"):
         second.command_apply("b")
     with pytest.raises(LeadElsewhere):
@@ -64,18 +66,36 @@ def test_another_leader_is_refused_before_anything_is_recorded(boxes):
 
 def test_the_lead_moves_to_the_box_that_was_told_to_take_it_and_the_old_leader_changes_nothing(boxes):
     first, second = boxes
+    first.deploy("a", version="2.0.0")
+    first.turn()
     before = identity.read(first.settings.state_dir)
     identity.write(second.settings.state_dir, Leader(identity.new_holder(), before.term + 1, over=before.holder))
     second.up("1.0.0", "b")
     after = identity.read(second.settings.state_dir)
     assert (after.term, after.over) == (2, "")
-    first.deploy("a", version="2.0.0")
-    first.turn()
     for change in (lambda: first.command_apply("a"), lambda: first.undeploy("a"), lambda: first.stop("a")):
         with pytest.raises(LeadElsewhere):
             change()
     assert set(first.cluster.live) == {"a", "b"}
     assert first.cluster.serving["a"] == "r.io/a:1.0.0" or "a:1.0.0" in str(first.cluster.live["a"])
+
+
+def test_the_agent_of_an_old_leader_stages_and_applies_nothing_and_says_so_once(boxes):
+    first, _ = boxes
+    own = identity.read(first.settings.state_dir)
+    first.cluster.take_lease("node-b_0123456789abcdef", over=own.holder)
+    first.deploy("b", method=Method.INSTANT)
+    memory = turn.Memory.of(first.agent())
+    first.cluster.calls.clear()
+    assert not turn.take(first.agent(), memory)
+    assert not turn.take(first.agent(), memory)
+    told = [event.text for event in first.said if "nothing is staged or applied here" in getattr(event, "text", "")]
+    assert len(told) == 1
+    assert {verb for verb, _ in first.cluster.calls} == {"lease"}
+    assert first.ledger.workload("b").staged.locks is None
+    first.cluster.take_lease(own.holder, over="node-b_0123456789abcdef")
+    turn.take(first.agent(), memory)
+    assert set(first.cluster.live) == {"a", "b"}
 
 
 @pytest.mark.parametrize("at", ["plan", "wait"])
