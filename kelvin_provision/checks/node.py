@@ -89,7 +89,7 @@ def site(state: SiteState) -> Iterator[CheckFinding]:
     if state.days_left is not None and state.days_left < RENEW / 2:
         yield warning(f"the certificate of this node has {max(state.days_left, 0):.0f} days left", command("agent restart"))
     if state.known.leader:
-        yield from _of_member(state)
+        yield ok(f"member of {state.known.leader}")
         return
     if state.known.nodes and not state.listen:
         hint = command("config set", "nodes.listen", "0.0.0.0:30500", note="then restart the agent", sudo=True)
@@ -101,14 +101,6 @@ def site(state: SiteState) -> Iterator[CheckFinding]:
             yield warning(f"node {item.node.name} lacks {item.failed} of {item.images} images: {item.why}", command("node list"))
     here = sum(not item.node.away for item in state.known.nodes)
     yield ok(f"{here} of {len(state.known.nodes)} members are there")
-
-
-def _of_member(state: SiteState) -> Iterator[CheckFinding]:
-    if not state.trouble:
-        yield ok(f"member of {state.known.leader}")
-        return
-    hint = command("agent status", instruction="on the leader, see whether its agent runs")
-    yield warning(f"{state.trouble}; images are kept here, and nothing is deployed or applied until the leader is back", hint)
 
 
 SITE = Check("nodes", "Nodes", "A workload is ready when the nodes that may run it have its images.", site, ("site",))

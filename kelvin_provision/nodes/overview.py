@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.nodes import reading
 from kelvin_provision.ledger.nodes.model import Node, NodeImageState
@@ -91,30 +90,12 @@ class SiteState:
     known: NodesAnswer
     listen: Sequence[str]
     days_left: float | None
-    trouble: str = ""
-    """Why a member does not reach its leader."""
 
 
 def site_state(ctx: Context, now: datetime) -> SiteState:
-    """Of a member, its leader is asked."""
+    """Asks no other node."""
     known = nodes(ctx)
     if known.role == "single":
         return SiteState(known, (), None)
     chain = files.own_certificate(ctx.settings.state_dir)
-    return SiteState(known, ctx.settings.nodes.listen, chain.leaf.days_left(now) if chain else None, _trouble(ctx) if known.leader else "")
-
-
-def _trouble(ctx: Context) -> str:
-    from kelvin_provision.nodes.client.links import RemoteLinks  # not on a box of one node
-
-    member = files.membership(ctx.settings.state_dir)
-    if member is None:
-        return ""
-    links = RemoteLinks(ctx.settings, member)
-    try:
-        links.leader.wanted_after("", 0)
-    except ProvisionError as error:
-        return str(error)
-    finally:
-        links.close()
-    return ""
+    return SiteState(known, ctx.settings.nodes.listen, chain.leaf.days_left(now) if chain else None)

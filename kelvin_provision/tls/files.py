@@ -34,7 +34,7 @@ class Chain:
 
 
 def folder(state_dir: Path) -> Path:
-    return private_folder(state_dir / FOLDER)
+    return private_folder(private_folder(state_dir) / FOLDER)
 
 
 def authority(state_dir: Path) -> Chain | None:

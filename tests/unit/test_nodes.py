@@ -66,6 +66,7 @@ def test_a_token_serves_one_node(leader, tmp_path):
     joined = join(tmp_path / "d", leader.url, token, Itself("node-d", AMD64, "node-d", ""))
     assert files.membership(tmp_path / "d") == joined
     assert (tmp_path / "d" / "nodes" / "node.pem").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "d").stat().st_mode & 0o777 == 0o700
     assert token.secret not in "".join(path.read_text() for path in (tmp_path / "d" / "nodes").iterdir())
     with pytest.raises(JoinRefused, match="the token was used"):
         join(tmp_path / "e", leader.url, token, Itself("node-e", AMD64, "", ""))

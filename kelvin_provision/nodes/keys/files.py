@@ -41,7 +41,7 @@ class Joining:
 
 
 def folder(state_dir: Path) -> Path:
-    return private_folder(state_dir / FOLDER)
+    return private_folder(private_folder(state_dir) / FOLDER)
 
 
 def membership(state_dir: Path) -> Membership | None:
