@@ -34,7 +34,7 @@ MOMENTS = [
     ("store.blobs.partial", "lseek", errno.EIO),
     ("store.gc.leases", "open", errno.EMFILE),
     ("store.gc.leases", "write", errno.EROFS),
-    ("store.store", "fstat", errno.EIO),
+    ("store.blob_files", "fstat", errno.EIO),
     ("store.blobs.verification_log", "write", errno.EIO),
     ("files.durable", "open", errno.ENFILE),
     ("files.durable", "open", errno.ENOMEM),
@@ -157,7 +157,7 @@ def test_no_blob_is_downloaded_again_because_it_cannot_be_opened_now(box, monkey
     box.turn()
     (box.settings.state_dir / "verified").unlink()
     served = list(box.source.served)
-    broken = importlib.import_module("kelvin_provision.store.store")
+    broken = importlib.import_module("kelvin_provision.store.blob_files")
     monkeypatch.setattr(broken, "os", FailsOnce(os, "open", OSError(errno.EMFILE, "Too many open files")))
     is_told_and_passes(box, "too many open files")
     assert box.source.served == served != []
