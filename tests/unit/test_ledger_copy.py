@@ -171,11 +171,13 @@ def test_of_a_box_of_one_node_there_is_a_copy_too(tmp_path):
     with pytest.raises(FileUnreadable, match="nothing was ever deployed"), making.made(tmp_path / "none", lambda: box.ledger, wait=0.0):
         pass
     box.up("1.0.0", "a")
+    box.deploy("a", version="3.0.0")
+    box.turn()
     path, other = copy_of(box, tmp_path / "copy"), Box(tmp_path / "two", like=box)
     restore(path, other)
     other.up("2.0.0", "a")
     with pytest.raises(LeadElsewhere):
-        box.up("3.0.0", "a")
+        box.command_apply("a")
     box.close()
     other.close()
 
