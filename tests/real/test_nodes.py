@@ -148,7 +148,7 @@ def test_an_image_comes_over_the_internet_once_and_is_ready_when_each_node_has_i
     assert {name: (box.has(pinned), len(site.marks(name))) for name, box in site.boxes.items()} == dict.fromkeys(NAMES, (True, 1))
 
 
-def test_a_member_that_is_killed_while_it_fetches_goes_on_where_it_was(site):
+def test_a_member_that_is_killed_while_it_fetches_and_then_the_leader_go_on_where_they_were(site):
     second, member = image("two", 60 * MIB), site.boxes["two"]
     before = site.internet.carried
     site.push("web", "2.0.0", second)
@@ -156,7 +156,10 @@ def test_a_member_that_is_killed_while_it_fetches_goes_on_where_it_was(site):
     layer = max(second.blobs.values(), key=len)
     until(lambda: _arrived(member, layer) > 0)
     member.kill_agent()
+    until(lambda: site.lead.has(f"{site.host}/web@{second.digest}"))
     assert site.lead.staged("web")[0] == "downloading"
+    site.lead.kill_agent()
+    site.lead.start_agent()
     member.start_agent()
     site.ready("web")
     assert site.internet.carried - before <= 1.02 * size_of(second)
