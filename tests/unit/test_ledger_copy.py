@@ -20,6 +20,9 @@ from tests.kit.box import Box
 from tests.kit.crash import killed
 
 
+pytestmark = pytest.mark.slow
+
+
 def state_of(box):
     return box.settings.state_dir
 

@@ -23,6 +23,7 @@ from tests.kit.images import random_image
 from tests.kit.locks import lock_of
 from tests.kit.waiting import until
 
+pytestmark = pytest.mark.slow
 LEADER = "https://node-a:30500"
 
 
