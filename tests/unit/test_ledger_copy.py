@@ -19,7 +19,6 @@ from kelvin_provision.usecases import api_users
 from tests.kit.box import Box
 from tests.kit.crash import killed
 
-
 pytestmark = pytest.mark.slow
 
 
