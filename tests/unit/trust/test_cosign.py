@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from kelvin_provision.spec.referrers import referring
 from kelvin_provision.trust.cosign import judging, manifests
 from kelvin_provision.trust.cosign.claims import Claim, Form, refuse_other
 from kelvin_provision.trust.cosign.claims import of_bundle as of_bundle_bytes
@@ -160,7 +161,7 @@ def test_of_very_many_signatures_few_are_looked_at(anna):
     entry = {"mediaType": manifests.OCI_MANIFEST, "digest": sha256(b"1"), "size": 500, "artifactType": cosign.SIGSTORE}
     entries = [entry | {"digest": sha256(str(number).encode())} for number in range(10_000)]
     answer = cosign.encoded({"schemaVersion": 2, "manifests": entries})
-    assert len(manifests.referring(answer, sha256(INDEX))) == manifests.MOST
+    assert len(referring(answer, sha256(INDEX), manifests.SIGNATURES)) == manifests.MOST
     many = [of_old((payload, bytes([number, *b"x" * 69]))) for number in range(100)]
     assert judged(many, OURS, trusted(anna)).others == len(many)
 
@@ -242,7 +243,7 @@ def test_an_unsigned_document_with_a_field_of_another_type_is_no_signature_or_st
         for path in places(manifest):
             for value in VALUES:
                 data = cosign.encoded(changed(manifest, path, value))
-                manifests.referring(data, sha256(INDEX))
+                referring(data, sha256(INDEX), manifests.SIGNATURES)
                 with suppress(manifests.NotASignature):
                     manifests.read(data)
 
@@ -278,7 +279,7 @@ def test_which_entries_of_a_list_are_asked_for():
     ]
 
     def asked(entry):
-        return len(manifests.referring(cosign.encoded({"schemaVersion": 2, "manifests": [entry]}), sha256(INDEX)))
+        return len(referring(cosign.encoded({"schemaVersion": 2, "manifests": [entry]}), sha256(INDEX), manifests.SIGNATURES))
 
     assert [asked(entry) for entry in taken] == [1] * len(taken)
     assert [asked(entry) for entry in left] == [0] * len(left)
@@ -289,4 +290,4 @@ def test_which_entries_of_a_list_are_asked_for():
         b'{"schemaVersion": 2, "manifests": {}}',
         b'{"schemaVersion": 2, "mediaType": "text/html", "manifests": []}',
     ):
-        assert manifests.referring(page, sha256(INDEX)) is None
+        assert referring(page, sha256(INDEX), manifests.SIGNATURES) is None
