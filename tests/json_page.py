@@ -191,6 +191,10 @@ ELSEWHERE = {
     "api cert show": "`{schema, certificate, authority, path, missing, urls}`; `certificate` and `authority` (null for the files of api.tls.cert) have `fingerprint`, "
     "`begins`, `ends`, `days_left` and `names`.",
     "api cert export-ca": "`{schema, pem}`.",
+    "follow list": "`{schema, command, report, publications}`: of each publication `reference`, `serial`, `digest`, `signers`, `published`, `taken`, `looked`, `error` (`since`, `code`, `message`) and `workloads`, each with `name`, `state`, `request`, `serial`, `running`, `staged`, `withdrawn`; `report` is null where none is sent, else `repository`, `sent`, `error`.",
+    "follow now": "The envelope, with items of the kinds `workload` and `publication`, and `publications`: of each `reference`, `serial`, `signers`, `staged`, `dropped`, `withdrawn`, `pruned`, `warnings`. It is complete also where one could not be taken in: then `status` is `error`, and `error` that of the first.",
+    "follow send": "The envelope, with an item of kind `report`, and `repository`, `tag`, `digest`.",
+    "follow key": "`{schema, command, box, key, type, pem}`: `key` is the id, `pem` the public key.",
     "key generate": "The envelope, with an item of kind `private key` and one of kind `public key`, and `key_id`.",
     "key show": "`{schema, name, type, key_id, private, protected, public}`: `type` is `ed25519` or `p256`, `protected` whether it has a passphrase, `public` a PEM.",
     "key sign": "The envelope, with an item of kind `request` or `program` for each file, and `key_id`.",
