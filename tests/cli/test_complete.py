@@ -32,6 +32,7 @@ def words(*line):
                 "bundle",
                 "media",
                 "follow",
+                "node",
                 "agent",
                 "api",
                 "fleet",

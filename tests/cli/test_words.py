@@ -8,7 +8,7 @@ from tests.kit.cli import run
 
 READING = {
     "workloads rehearse", "workloads diff", "workloads list", "workloads show", "workloads check", "workloads wait", "workloads history", "workloads logs", "workloads download",
-    "images list", "images verify", "fleet status", "bundle inspect", "bundle verify", "media list", "follow list", "key show", "key verify", "trust show", "trust history", "agent status", "api status", "api cert show", "api cert export-ca", "api user list", "api token list", "config show", "config path", "doctor",
+    "images list", "images verify", "fleet status", "bundle inspect", "bundle verify", "media list", "follow list", "node list", "key show", "key verify", "trust show", "trust history", "agent status", "api status", "api cert show", "api cert export-ca", "api user list", "api token list", "config show", "config path", "doctor",
     "self list", "self verify",
     "support-bundle", "explain", "completion",
 }  # fmt: skip

@@ -23,7 +23,7 @@ CHANGING = frozenset(
         "agent run", "agent install", "agent uninstall", "agent start",
         "agent stop", "agent restart", "api serve", "api install", "api uninstall", "api user add", "api user passwd", "api user remove",
         "api user unlock", "api user level", "api cert renew", "api token create", "api token revoke", "config set", "config unset",
-        "setup", "self rollback",
+        "node token", "node join", "node drain", "node remove", "setup", "self rollback",
     }
 )  # fmt: skip
 _CUTOFF = 0.7

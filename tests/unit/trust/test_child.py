@@ -126,7 +126,7 @@ def test_content_that_is_too_large_starts_no_child(site, anna, monkeypatch):
 @pytest.mark.slow
 def test_the_child_is_bounded_by_the_kernel_and_leaves_no_core():
     code = (
-        "import resource\nfrom kelvin_provision.trust import child\nchild._limit()\n"
+        "import resource\nfrom kelvin_provision.trust import child\nchild.limit_itself()\n"
         "print([resource.getrlimit(kind) for kind in (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_CORE)])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
