@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from kelvin_provision.errors import StateDamaged
@@ -77,6 +77,12 @@ class ImageReads(BundleReads):
         with self.reading() as db:
             loaded = rows.images(db)
         return tuple({lock.name: lock for lock in (*loaded, *self.kept_locks(sound_only=sound_only))}.values())
+
+    def has_images_besides(self, names: Collection[str]) -> bool:
+        """Whether this program has ever resolved another image, by `ImageLock.name`, that is not forgotten."""
+        with self.reading() as db:
+            query = "SELECT EXISTS (SELECT 1 FROM images WHERE name NOT IN (SELECT value FROM json_each(?)))"
+            return bool(db.execute(query, rows.listed(names)).fetchone()[0])
 
     def unneeded_images(self, *, keep: int | None = None) -> tuple[ImageLock, ...]:
         """Images that this program imported into the runtime and that no stored revision needs; `keep` as for `kept_locks`."""

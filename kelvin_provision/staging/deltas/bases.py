@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import BinaryIO, cast
 
 from kelvin_provision.errors import PermissionRefused, RuntimeUnreachable
@@ -17,21 +18,29 @@ from kelvin_provision.store import Store
 
 
 class Bases:
-    """By diff id: in the store or in the runtime, compressed or not. What is there is not trusted: who reads it compares the digest."""
+    """By diff id: in the store or in the runtime, compressed or not. What is there is not trusted: who reads it compares the digest.
 
-    def __init__(self, store: Store, runtime: Runtime | None, images: Iterable[ImageLock]) -> None:
+    `images` is asked when the first layer is looked for: a box may have thousands, and most stagings need none of them.
+    """
+
+    def __init__(self, store: Store, runtime: Runtime | None, images: Callable[[], Iterable[ImageLock]]) -> None:
         self._store = store
         self._runtime = runtime
-        self._images = tuple(images)
-        self._layers: dict[str, dict[str, Descriptor]] = {}
+        self._find = images
+        self._known: dict[str, bool] = {}
+
+    @cached_property
+    def _images(self) -> tuple[ImageLock, ...]:
+        return tuple(self._find())
+
+    @cached_property
+    def _layers(self) -> dict[str, dict[str, Descriptor]]:
+        layers: dict[str, dict[str, Descriptor]] = {}
         for lock in self._images:
             known = diff_ids(lock)
             for layer in lock.layers:
-                self._layers.setdefault(known.get(layer.digest, layer.digest), {})[layer.digest] = layer
-        self._known: dict[str, bool] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._layers)
+                layers.setdefault(known.get(layer.digest, layer.digest), {})[layer.digest] = layer
+        return layers
 
     def has(self, diff_id: str) -> bool:
         """Whether it can be read now; asked once."""
@@ -42,6 +51,8 @@ class Bases:
 
     def holding(self, needs: Collection[str]) -> tuple[ImageLock, ...]:
         """The images that have these layers, without others: what must stay until they are read."""
+        if not needs:
+            return ()
         digests = {digest for diff_id in needs for digest in self._layers.get(diff_id, ())}
         reduced = (replace(lock, layers=tuple(layer for layer in lock.layers if layer.digest in digests)) for lock in self._images)
         return tuple(lock for lock in reduced if lock.layers)

@@ -25,8 +25,8 @@ class LayerDeltas:
 
     def _bases_here(self) -> Bases:
         names = {lock.name for lock in self._locks}
-        others = [lock for lock in self._tools.ledger.known_images(sound_only=True) if lock.name not in names]
-        return Bases(self._tools.store, self._tools.runtime, others)
+        known = self._tools.ledger.known_images
+        return Bases(self._tools.store, self._tools.runtime, lambda: (lock for lock in known(sound_only=True) if lock.name not in names))
 
     def plan(self) -> None:
         """Raises DeltaMissing, and as `Source.deltas`."""

@@ -84,7 +84,7 @@ class _Planning:
         chosen = [(layer, choose(layer, bundled, self._bases.has, at_any_size=True)) for layer in missing]
         rest = [layer for layer, choice in chosen if choice.plan is None]
         offers = bundled
-        if rest and self._bases and self._tools.mode is not DeltaMode.OFF:
+        if rest and self._tools.mode is not DeltaMode.OFF and self._tools.ledger.has_images_besides([self._lock.name]):
             offers = (*bundled, *self._registered(temporary=len(rest) == len(missing)))
         only = self._tools.mode is DeltaMode.ONLY
         for layer, choice in chosen:

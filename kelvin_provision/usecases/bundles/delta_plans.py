@@ -23,7 +23,7 @@ def plans_of(ctx: Context, contents: Contents, images: Sequence[ImageLock], runt
     """What staging will choose, as things are now."""
     if not contents.deltas:
         return {}
-    bases, plans = Bases(ctx.store, runtime, ctx.ledger.known_images(sound_only=True)), dict[str, LayerPlan]()
+    bases, plans = Bases(ctx.store, runtime, lambda: ctx.ledger.known_images(sound_only=True)), dict[str, LayerPlan]()
     for lock in images:
         offers = tuple(deltas_of(contents, replace(lock.reference, digest=lock.manifest.digest)))
         for layer, diff_id in zip(lock.layers, lock.diff_ids, strict=True):
