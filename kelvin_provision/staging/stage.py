@@ -100,7 +100,14 @@ def _attempt(revision: Revision, locks: Sequence[ImageLock], deltas: LayerDeltas
     deltas.plan()
     with deltas.reserved(lambda: space.reserved(revision, locks, ledger=ledger, store=store, runtime=runtime, headroom=tools.headroom)):
         ledger.advance(revision, Downloading())
-        _download(revision, locks, deltas, tools)
+        try:
+            _download(revision, locks, deltas, tools)
+        except TransferStopped:
+            raise
+        except ProvisionError as error:
+            if not deltas.give_up(error):
+                raise
+            return repairs
         if not run_at_low_priority(deltas.rebuild):
             return repairs
         try:

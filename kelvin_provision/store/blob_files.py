@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from kelvin_provision.errors import CannotWrite
+from kelvin_provision.errors import CannotWrite, Locked
 from kelvin_provision.files.durable import FAILING, in_words, rename_durably, write_durably, writing_to
 from kelvin_provision.files.hashing import verified
 from kelvin_provision.refs import Descriptor
@@ -81,6 +81,7 @@ class BlobFiles:
     def verify(self, blob: Descriptor, on_read: Callable[[int], None] = lambda _: None) -> bool:
         """Hash a stored blob again from the disk; a wrong one is quarantined. False as well when it is missing.
 
+        A right digest with another size than `blob` says is wrong in `blob`: False, and what is stored stays, as others need it.
         `on_read` is called with the number of bytes of every chunk. Raises CannotWrite where nothing can be opened now: a blob that is
         there must not be downloaded again for that.
         """
@@ -94,11 +95,7 @@ class BlobFiles:
         try:
             status = os.fstat(descriptor)
             before = fingerprint(status)
-            valid = (
-                stat.S_ISREG(status.st_mode)
-                and digest_on_disk(descriptor, blob.digest.partition(":")[0], on_read) == blob.digest
-                and before[1] == blob.size
-            )
+            valid = stat.S_ISREG(status.st_mode) and digest_on_disk(descriptor, blob.digest.partition(":")[0], on_read) == blob.digest
             if valid and fingerprint(os.fstat(descriptor)) == before:
                 with writing_to(path):
                     os.fsync(descriptor)
@@ -108,7 +105,7 @@ class BlobFiles:
             os.close(descriptor)
         if not valid:
             self._quarantine_blob(path, blob.digest, before)
-        return valid
+        return valid and before[1] == blob.size
 
     def state(self, blob: Descriptor) -> BlobState:
         """Without hashing, writing or moving anything."""
@@ -209,11 +206,10 @@ class BlobFiles:
         with self.layout.exclusive():
             return ingest.link_over(file.fileno(), self.path(plain), lambda stats: self._log.add(plain.digest, fingerprint(stats)))
 
-    def drop(self, blob: Descriptor) -> None:
-        """Remove a blob that nothing needs any more, and what was downloaded of it, before garbage is collected."""
-        with self.layout.exclusive():
-            for path in (self.path(blob), self.layout.partial(blob.digest)):
-                path.unlink(missing_ok=True)
+    def drop_partial(self, blob: Descriptor) -> None:
+        """Remove what was downloaded of a blob, unless another process is at it."""
+        with suppress(Locked, FileNotFoundError), locked(self.layout.partial(blob.digest), create=False):
+            self.layout.partial(blob.digest).unlink()
 
     def link(self, blob: Descriptor, descriptor: int) -> bool:
         """Hard-link an open file, verified and synced, as this blob; its partial must be held. False where it cannot be linked."""

@@ -141,6 +141,13 @@ class Store(BlobFiles):
         with self.layout.exclusive():
             return self._collector.collect(keep, quarantined=quarantined)
 
+    def drop(self, blob: Descriptor, keep: Iterable[ImageLock]) -> None:
+        """Remove a blob before garbage is collected, unless a kept image or a running download needs it: a stranger may have named it."""
+        with self.layout.exclusive():
+            if not self._collector.needs(blob.digest, keep):
+                for path in (self.path(blob), self.layout.partial(blob.digest)):
+                    path.unlink(missing_ok=True)
+
     def reclaimable(self, keep: Iterable[ImageLock], *, quarantined: bool = False) -> int:
         """The bytes that `collect_garbage` would free. Changes nothing, and creates no store."""
         if not self.layout.images.is_dir():

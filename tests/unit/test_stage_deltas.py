@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -263,3 +264,70 @@ def test_nearly_all_of_a_layer_is_here_then_the_rest_comes(box, delta):
     assert [(start, end) for digest, start, end in box.source.served if digest == LAYER.digest] == [
         (LAYER.size - len(delta.bytes), LAYER.size)
     ]
+
+
+def forged(delta, **changes):
+    """As somebody else writes it at the registry."""
+    return replace(delta, artifact=replace(delta.artifact, layers=(replace(delta.layer, **changes),)))
+
+
+def test_a_delta_that_says_it_makes_an_empty_layer_costs_itself_only(box, delta):
+    box.offer(forged(described(NEW, b"KPDELTA1 small", needs=delta.layer.needs), size=0))
+    box.expect_whole("")
+
+
+NEEDED = {"a layer": OLD_LOCK.layers[0], "a config": OLD_LOCK.config, "a manifest": OLD_LOCK.manifest}
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+@pytest.mark.parametrize("kind", NEEDED)
+def test_a_delta_with_the_name_of_what_another_version_needs_takes_nothing_from_it(box, delta, kind, wrong):
+    """Whoever writes to the registry gives that name: what the running version needs is neither removed nor put into quarantine."""
+    blob = NEEDED[kind]
+    bad = forged(delta, blob=replace(blob, media_type=delta.layer.blob.media_type, size=blob.size + wrong))
+    box.offer(replace(bad, blobs={blob.digest: OLD.blobs.get(blob.digest, OLD.manifest)}))
+    box.expect_whole("delta")
+    assert box.store.lacking(OLD_LOCK) == ()
+    assert list(box.store.layout.quarantine.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["gone", "other bytes"])
+def test_a_delta_that_the_registry_lists_and_does_not_give_costs_itself_only(box, delta, kind):
+    box.offer(delta)
+    del NEW.blobs[delta.layer.blob.digest]
+    if kind == "other bytes":
+        NEW.blobs[delta.layer.blob.digest] = bytes(delta.layer.blob.size)
+    box.expect_whole("its delta does not come: ")
+
+
+def test_only_deltas_then_one_that_is_not_given_is_waited_for(box, delta):
+    box.mode = DeltaMode.ONLY
+    box.offer(delta)
+    del NEW.blobs[delta.layer.blob.digest]
+    done, revision = box.stage()
+    assert (done, revision.waiting.kind, LAYER.digest in box.served) == (False, WaitKind.DELTA_MISSING, False)
+    assert "its delta does not come" in revision.cause
+    NEW.blobs[delta.layer.blob.digest] = delta.bytes
+    assert box.stage()[0]
+
+
+def test_a_layer_that_another_process_has_downloaded_meanwhile_stays(box, delta, monkeypatch):
+    box.offer(delta)
+    rebuild = LayerDeltas.rebuild
+
+    def downloaded(self):
+        has = box.store.has
+
+        def once(blob):
+            """The first look is before the other process is done."""
+            monkeypatch.setattr(box.store, "has", has)
+            there = has(blob)
+            box.store.put(LAYER, NEW.blobs[LAYER.digest])
+            return there
+
+        monkeypatch.setattr(box.store, "has", once)
+        return rebuild(self)
+
+    monkeypatch.setattr(LayerDeltas, "rebuild", downloaded)
+    assert box.stage()[0]
+    assert box.store.lacking(LOCK) == ()

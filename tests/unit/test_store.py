@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,13 @@ def test_a_file_of_the_right_size_with_wrong_content_is_quarantined(store):
     assert not store.has(described(HELLO))
     assert not store.path(described(HELLO)).exists()
     assert [path.read_bytes() for path in store.layout.quarantine.iterdir()] == [b"jello, layer"]
+
+
+def test_who_says_another_size_of_a_blob_takes_it_from_nobody(store):
+    blob = described(HELLO)
+    store.put(blob, HELLO)
+    assert not store.has(replace(blob, size=blob.size + 1))
+    assert store.has(blob)
 
 
 def test_a_foreign_file_is_hashed_once(store):

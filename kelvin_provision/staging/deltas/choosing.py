@@ -51,7 +51,10 @@ def _fitting(missing: Missing, offers: Iterable[DeltaLayer]) -> Iterable[DeltaLa
     return (
         delta
         for delta in offers
-        if delta.diff_id == missing.diff_id and delta.replaces == missing.layer.digest and delta.blob.size < missing.layer.size
+        if delta.diff_id == missing.diff_id
+        and delta.replaces == missing.layer.digest
+        and delta.blob.size < missing.layer.size
+        and delta.size
     )
 
 

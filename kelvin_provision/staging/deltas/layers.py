@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from kelvin_provision.errors import NoSpace
-from kelvin_provision.spec.deltas import DeltaMode
+from kelvin_provision.errors import NoSpace, ProvisionError
+from kelvin_provision.spec.deltas import DeltaMode, LayerPlan
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging.deltas.bases import Bases
 from kelvin_provision.staging.deltas.planning import DeltaTools, downloads, plan
@@ -53,6 +53,17 @@ class LayerDeltas:
     def downloads(self) -> tuple[ImageLock, ...]:
         """The images as they are downloaded: with deltas in place of layers."""
         return downloads(self._locks, self._index.plans(self._locks), self._tools.store)
+
+    def give_up(self, error: ProvisionError) -> bool:
+        """Whether deltas are not here because of this error: their layers come whole, or by others. They may be tried later."""
+        lost = [] if error.temporary else [each for each in self._index.plans(self._locks).values() if not self._here(each)]
+        for each in lost:
+            self._tried.add(each.delta.digest)
+            self._index.write(each.layer, self._index.of(each.layer).refuse(f"its delta does not come: {error}"))
+        return bool(lost)
+
+    def _here(self, plan: LayerPlan) -> bool:
+        return self._tools.store.has(plan.layer) or self._tools.store.has_packed(plan.delta)
 
     def rebuild(self) -> bool:
         """Whether all of them are here now: False where one could not be used, and its layer is still to come."""

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kelvin_provision.deltas.artifact import DeltaLayer
-from kelvin_provision.errors import DeltaBaseDamaged, DeltaBaseMissing, DeltaInvalid, DigestMismatch, ProvisionError, TransferStopped
+from kelvin_provision.errors import (
+    DeltaBaseDamaged,
+    DeltaBaseMissing,
+    DeltaInvalid,
+    DigestMismatch,
+    ProvisionError,
+    StateDamaged,
+    TransferStopped,
+)
 from kelvin_provision.events import Finished, Note, Started
 from kelvin_provision.files.durable import writing_to
 from kelvin_provision.ledger import traffic
+from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.deltas import LayerPlan
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging.deltas.bases import Bases
@@ -45,8 +54,8 @@ class Rebuilding:
             self._refuse(task, plan, error)
             return False
         traffic.record_saved(self._tools.ledger, plan)
-        for blob in (plan.delta, plan.layer):  # of the layer itself a part may have come before there was a delta
-            self._store.drop(blob)
+        self._drop(plan.delta)
+        self._store.drop_partial(plan.layer)  # of which a part may have come before there was a delta
         self._tools.progress(Finished(task, "rebuilt"))
         return True
 
@@ -80,4 +89,8 @@ class Rebuilding:
         again = "" if isinstance(error, _COULD_BE_LATER) else plan.delta.digest
         self._store.deltas.write(plan.layer, self._store.deltas.of(plan.layer).refuse(str(error), again))
         self._tools.progress(Note(f"{task}: layer {plan.layer.digest[:19]} is not rebuilt: {error}"))
-        self._store.drop(plan.delta)
+        self._drop(plan.delta)
+
+    def _drop(self, delta: Descriptor) -> None:
+        with suppress(StateDamaged):  # then nothing is known to be garbage
+            self._store.drop(delta, self._tools.ledger.kept_locks())

@@ -57,6 +57,10 @@ class Collector:
         paths = (*self._blobs(needed), *self._quarantine(() if quarantined else needed))
         return sum(_reclaimable(path) for path in paths) + self._partials(needed, remove=False)
 
+    def needs(self, digest: str, keep: Iterable[ImageLock]) -> bool:
+        """Whether `collect` would leave this blob."""
+        return digest in self._needed(keep)
+
     def _needed(self, keep: Iterable[ImageLock]) -> set[str]:
         leased = (digest for held in leases.held(self._layout.leases) for digest in held)
         images = {blob.digest for lock in keep for blob in lock.blobs()}.union(leased)

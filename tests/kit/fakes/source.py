@@ -48,6 +48,8 @@ class FakeSource:
             yield Stream(0, self._chunks(blob.digest, self.artifacts[blob.digest], 0))
             return
         image = self._found(reference, blob.digest)
+        if image is None:
+            raise ImageNotFound(f"{reference}: no blob {blob.digest}")
         data = image.manifest if blob.digest == image.digest else image.blobs[blob.digest]
         if blob.digest in self.wrong:
             data = bytes(len(data))
