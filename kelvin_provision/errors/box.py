@@ -82,6 +82,13 @@ class SettingsInvalid(ProvisionError):
     hint_default = command("config show")
 
 
+class SettingMissing(ProvisionError):
+    """A setting of this box is needed for this, and is not set."""
+
+    code, exit_code = "setting-missing", os.EX_CONFIG
+    hint_default = command("config set", "KEY", "VALUE", sudo=True)
+
+
 class StateTooNew(ProvisionError):
     """The state was written by a newer version of this program."""
 

@@ -51,7 +51,7 @@ class NodeUnknown(ProvisionError):
 
 
 class NodeRoleWrong(ProvisionError):
-    """The command is for a leader, and this node is a member; or the other way round."""
+    """The command is for a leader, and this node is a member; or the other way round; or it can be neither."""
 
     code, exit_code = "node-role-wrong", 2
     hint_default = command("node list")

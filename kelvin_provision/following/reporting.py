@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kelvin_provision import __version__, timestamps
 from kelvin_provision.context import Context
-from kelvin_provision.errors import UsageRefused
+from kelvin_provision.errors import SettingMissing
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.following.boxkey import box_key
 from kelvin_provision.following.overview import mark_looked
@@ -39,11 +39,11 @@ class Reported:
 
 
 def send_report(ctx: Context) -> Reported:
-    """Push the report of now, in place of the one before. Raises UsageRefused where none is wanted, and what a push raises."""
+    """Push the report of now, in place of the one before. Raises SettingMissing where none is wanted, and what a push raises."""
     repository = ctx.settings.follow.report
     if repository is None:
         hint = command("config set", "follow.report", "REGISTRY/REPOSITORY", sudo=True)
-        raise UsageRefused("this box sends no reports: follow.report is not set", hint=hint)
+        raise SettingMissing("this box sends no reports: follow.report is not set", hint=hint)
     key = box_key(ctx.settings.state_dir)
     value = report_of(ctx)
     content = report.encode(value)

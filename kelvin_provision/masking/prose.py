@@ -24,7 +24,7 @@ WORDS = frozenset(
         needed left put pulled downloaded imported verified checked scheduled staged deployed rolled running failing pending ready done
         some one two three first last next same new old also only waiting taking took needs uses keeps stays remains belongs contains
         gives holds says line lines bytes text list mapping number short long larger smaller because after before content
-        true false yes null default
+        true false yes null default serial
         """,
     )
 )

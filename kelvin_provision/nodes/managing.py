@@ -10,7 +10,7 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.context import Context
-from kelvin_provision.errors import NodeRoleWrong, NodeUnknown, UsageRefused
+from kelvin_provision.errors import NodeRoleWrong, NodeUnknown, SettingMissing
 from kelvin_provision.hints import command
 from kelvin_provision.leading import identity
 from kelvin_provision.ledger.nodes import membership as members
@@ -51,14 +51,14 @@ class JoinWish:
 
 
 def make_token(ctx: Context) -> TokenMade:
-    """For one node, once, within 15 minutes. Raises UsageRefused without nodes.listen or Kubernetes, NodeRoleWrong on a member."""
+    """For one node, once, within 15 minutes. Raises SettingMissing (nodes.listen), NodeRoleWrong on a member and with Docker."""
     refuse_member(ctx)
     if ctx.connections.choice.type == "docker":
-        raise UsageRefused("Docker Engine is a single node: only a k3s or Kubernetes cluster has more", hint=command("doctor"))
+        raise NodeRoleWrong("Docker Engine is a single node: only a k3s or Kubernetes cluster has more", hint=command("doctor"))
     listen = ctx.settings.nodes.listen
     if not listen:
         hint = command("config set", "nodes.listen", "0.0.0.0:30500", instruction="then restart the agent", sudo=True)
-        raise UsageRefused("this node does not listen for others: nodes.listen is not set", hint=hint)
+        raise SettingMissing("this node does not listen for others: nodes.listen is not set", hint=hint)
     authority = making.lead(ctx.settings.state_dir, ctx.now)
     identity.ensure(ctx.settings.state_dir)
     token = Token.of(making.certificate_of(authority))

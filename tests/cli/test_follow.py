@@ -162,4 +162,4 @@ def test_the_key_of_the_box_is_made_once_and_printed(box):
     assert first.startswith("-----BEGIN PUBLIC KEY-----\n")
     document = json.loads(box.run("follow", "key", "--json").check().stdout)
     assert (document["type"], document["pem"]) == ("ed25519", first)
-    assert "follow.report is not set" in box.run("follow", "send").check(exit_code=2).stderr
+    assert "follow.report is not set" in box.run("follow", "send").check(exit_code=78).stderr

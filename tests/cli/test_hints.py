@@ -375,6 +375,7 @@ ELSEWHERE = {
     "too-many-uploads": "tests/api/test_uploads.py",
     "name-taken": "tests/cli/test_api_users.py",
     "password-refused": "tests/cli/test_api_users.py",
+    "setting-missing": "tests/cli/test_follow.py",
     "node-foreign": "tests/unit/test_nodes.py",
     "join-refused": "tests/unit/test_nodes.py",
     "node-unknown": "tests/unit/test_nodes_agents.py",

@@ -185,6 +185,7 @@ def test_show_says_how_far_each_image_is_and_where_from(half, agent, tmp_path):
             "taken": 0,
             "medium": 0,
             "fetched": 500,
+            "delta": None,
             "doing": "downloading",
             "rate": 100,
             "seconds_left": rest // 100,

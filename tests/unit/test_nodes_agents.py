@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.errors import NodeRoleWrong, NodeUnknown, UsageRefused
+from kelvin_provision.context import ClusterChoice
+from kelvin_provision.errors import NodeRoleWrong, NodeUnknown, SettingMissing
 from kelvin_provision.ledger.nodes.model import NodeImageState
 from kelvin_provision.ledger.nodes.reading import node, node_images
 from kelvin_provision.nodes import managing as usecases
@@ -80,8 +81,15 @@ def test_joining_is_for_a_node_without_workloads_that_leads_no_others(tmp_path):
         usecases.join_leader(box.ctx, JoinWish(made.url, made.text))
     box.settings = replace(box.settings, nodes=NodesSettings())
     box.close()
-    with pytest.raises(UsageRefused, match=r"nodes\.listen is not set"):
+    with pytest.raises(SettingMissing, match=r"nodes\.listen is not set"):
         usecases.make_token(Box(tmp_path).ctx)
+
+
+def test_docker_engine_has_no_other_nodes(tmp_path):
+    ctx = box_at(tmp_path).ctx
+    ctx.connections.__dict__["choice"] = ClusterChoice("docker", "as asked")
+    with pytest.raises(NodeRoleWrong, match="Docker Engine is a single node"):
+        usecases.make_token(ctx)
 
 
 def test_a_member_that_is_unknown_is_neither_removed_nor_drained(tmp_path):

@@ -23,6 +23,7 @@ _CLASSES: dict[type[ProvisionError], int] = {
     errors.LogMissing: 409,
     errors.PlanRefused: 409,
     errors.UploadsFull: 409,
+    errors.SettingMissing: 409,
     errors.NoSpace: 507,
     errors.HistoryBroken: 503,
     errors.OurBug: 500,

@@ -253,7 +253,13 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("GET", _NODES, Level.READ, nodes.listed, summary="the members of this leader with their images"),
     Row(
-        "POST", f"{_NODES}/tokens", Level.ADMIN, nodes.make_token, (201,), (), "a token with which one node joins; the answer alone has it"
+        "POST",
+        f"{_NODES}/tokens",
+        Level.ADMIN,
+        nodes.make_token,
+        (201,),
+        (409,),
+        "a token for one node to join with; the answer alone has it",
     ),
     Row("POST", f"{_NODES}/{{node}}/drain", Level.OPERATE, nodes.drain, (204,), (404,), "send no new images to a member, or again"),
     Row("DELETE", f"{_NODES}/{{node}}", Level.ADMIN, nodes.remove, (204,), (404,), "remove a member"),

@@ -157,6 +157,7 @@ REASONS: dict[str, Reason] = {
         command("config set", "runtime.address", "SOCKET", instruction="systemctl status k3s containerd docker; then"),
     ),
     "secret-missing": Reason("The request contains <% secrets.NAME %>, and there is no file NAME in the secrets directory (secrets_dir)."),
+    "setting-missing": Reason("A new box: the setting has no default that would fit every site."),
     "settings-invalid": Reason("A key is misspelt, a value has the wrong type, or two settings exclude each other."),
     "service-failed": Reason("A unit that is masked, a program that cannot start, or no permission to ask systemd."),
     "signature-invalid": Reason("A byte of the file was changed after it was signed, or the signature is of another file or type."),

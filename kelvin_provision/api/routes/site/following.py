@@ -45,7 +45,7 @@ async def report(call: Call) -> Response:
 async def look(call: Call) -> Response:
     """As `follow now`: the agent looks in a process of its own, and the answer has what became of each publication."""
     refuse_unknown(call.request.query_params.keys(), ())
-    names = (await fields_of(call.request, ("publications",))).get("publications") or []
+    names = (await fields_of(call.request, ("publications",))).get("publications", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Refusal("bad-body", "publications is not a list of texts")
     results = await result_of_job(call.box, "follow", {"publications": names}, LOOK)
