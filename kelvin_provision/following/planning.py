@@ -11,6 +11,7 @@ from kelvin_provision.following.reading import Believed, requests_of, traits_of
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import FollowedWorkload
+from kelvin_provision.nodes.where.site import members
 from kelvin_provision.publications.choosing import chosen
 from kelvin_provision.publications.model import PublishedRequest
 from kelvin_provision.refs import Reference
@@ -46,7 +47,7 @@ def plan(ctx: Context, reference: str, offered: Believed) -> Plan:
     if not fresh:
         return Plan(own, superseded=_superseded(runs.values(), reference, before, brought), warnings=others)
     accepted = requests_of(ctx, fresh, bodies(ctx.source, Reference.parse(reference), fresh))
-    refuse_unsupported(ctx.cluster, accepted.specs)
+    refuse_unsupported(ctx.cluster, accepted.specs, members(ctx))
     superseded = _superseded(runs.values(), reference, before, brought)
     return Plan(own, fresh, accepted, superseded, (*others, *accepted.warnings))
 

@@ -22,12 +22,13 @@ from kelvin_provision.usecases.deploy import DeployRequest, accepted
 
 @dataclass(frozen=True)
 class Believed:
-    """`trust` is the number of the trust document by which it was verified."""
+    """`trust` is the number of the trust document by which it was verified, `trusted` are the keys that may sign by it."""
 
     fetched: Fetched
     publication: Publication
     verified: Verified
     trust: int
+    trusted: tuple[str, ...]
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -47,7 +48,9 @@ def believed(ctx: Context, fetched: Fetched) -> Believed:
     """By keys of the role `requests`, whatever trust.require_signature says. Raises what `verifying.verify` raises; PublicationInvalid."""
     trust = ctx.trust
     verified = verify(PAYLOAD_TYPE, fetched.document, fetched.signatures, trust)
-    return Believed(fetched, decode(fetched.document), verified, trust.number)
+    role = trust.role(PAYLOAD_TYPE)
+    trusted = tuple(key.key_id for key in role.keys) if role else ()
+    return Believed(fetched, decode(fetched.document), verified, trust.number, trusted)
 
 
 def traits_of(ctx: Context) -> Traits:

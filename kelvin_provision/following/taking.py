@@ -17,10 +17,12 @@ from kelvin_provision.following.planning import Plan, is_new, plan
 from kelvin_provision.following.reading import Believed, believed
 from kelvin_provision.following.trouble import record_trouble
 from kelvin_provision.hints import command
+from kelvin_provision.leading import lease
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed, FollowedWorkload
+from kelvin_provision.nodes.keys.roles import refuse_member
 from kelvin_provision.refs import Reference
 from kelvin_provision.usecases.deploy import store
 from kelvin_provision.usecases.waking import wake
@@ -98,6 +100,8 @@ def take(ctx: Context, reference: str) -> Taken:
 
 
 def _take(ctx: Context, reference: str) -> Taken:
+    refuse_member(ctx)
+    lease.refuse_elsewhere(ctx.settings.state_dir, lambda: ctx.cluster)
     parsed = Reference.parse(reference)
     digest = ctx.source.digest(parsed)
     mark_looked(ctx.settings.state_dir, reference)
@@ -111,10 +115,10 @@ def _take(ctx: Context, reference: str) -> Taken:
 
 def _refuse_older(db: sqlite3.Connection, reference: str, offered: Believed) -> None:
     """Raises PublicationOlder. No date is judged: the box may have no clock that is right."""
-    highest = following.highest_serial(db, reference, offered.key_ids)
+    highest = following.highest_serial(db, reference, offered.trusted)
     if offered.publication.serial < highest:
         raise PublicationOlder(
-            f"{reference} has the serial {offered.publication.serial}, and this box has had {highest} of the same signer already"
+            f"{reference} has the serial {offered.publication.serial}, and this box has had {highest} of a trusted key already"
         )
 
 

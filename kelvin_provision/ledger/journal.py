@@ -226,6 +226,7 @@ def end_undeploy(ledger: Ledger, operation: Operation, entries: Sequence[Entry])
                 key,
             )
             db.execute("DELETE FROM workloads WHERE name = :name AND staged IS NULL", key)
+            rows.forget_removed(db, step.workload)
         names = [step.workload for step in operation.steps]
         db.execute("UPDATE operations SET finished = ? WHERE id = ?", (ledger.clock(), operation.id))
         return order_rows.cancel_moved(db, names, actor=entries[0].who if entries else "", now=ledger.clock())

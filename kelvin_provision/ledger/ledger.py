@@ -69,6 +69,7 @@ class Ledger(Reads):
             rows.delete_staged(db, name)
             db.execute("UPDATE workloads SET staged = NULL, updated = ? WHERE name = ?", (self.clock(), name))
             db.execute("DELETE FROM workloads WHERE name = ? AND running IS NULL", (name,))
+            rows.forget_removed(db, name)
 
     # --- progress of a revision --------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import pytest
 from kelvin_provision.errors import RegistryUnreachable
 from kelvin_provision.following import withdrawing
 from kelvin_provision.following.taking import take, take_all
+from kelvin_provision.leading import identity
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.history import history
 from kelvin_provision.ledger.rows import following
@@ -135,11 +136,32 @@ def test_an_older_serial_is_refused_also_after_it_was_not_followed_for_a_while(b
     assert known(box) is None
     follows(box, publications=(SITE,))
     publish(box, SITE, ANNA, 4, request("pump", "0.9.0"))
-    assert error(box) == f"publication-older: {SITE} has the serial 4, and this box has had 5 of the same signer already"
+    assert error(box) == f"publication-older: {SITE} has the serial 4, and this box has had 5 of a trusted key already"
     publish(box, SITE, ANNA, 6, request("pump", "0.9.0"))
     assert take(box.ctx, SITE).error is None
     assert known(box).trouble is None
     assert staged(box) == {"pump": "0.9.0"}
+
+
+def test_a_publication_of_before_by_another_key_that_is_trusted_is_refused_too(box, tmp_path):
+    """Who writes to the registry could go back otherwise, as soon as a second key has signed."""
+    box.settings = replace(box.settings, trust=trusting(tmp_path, ANNA, OTTO))
+    publish(box, SITE, ANNA, 4, request("pump", "0.9.0"))
+    take(box.ctx, SITE)
+    publish(box, SITE, OTTO, 5, request("pump"))
+    assert take(box.ctx, SITE).error is None
+    publish(box, SITE, ANNA, 4, request("pump", "0.9.0"))
+    assert error(box) == f"publication-older: {SITE} has the serial 4, and this box has had 5 of a trusted key already"
+    assert staged(box) == {"pump": "1.0.0"}
+
+
+def test_a_new_key_begins_anew_once_the_old_one_is_not_trusted(box, tmp_path):
+    publish(box, SITE, ANNA, 4, request("pump"))
+    take(box.ctx, SITE)
+    box.settings = replace(box.settings, trust=trusting(tmp_path, OTTO))
+    publish(box, SITE, OTTO, 1, request("pump", "2.0.0"))
+    assert take(box.ctx, SITE).error is None
+    assert staged(box) == {"pump": "2.0.0"}
 
 
 def test_what_is_not_meant_for_this_box_is_not_even_fetched(box):
@@ -252,6 +274,20 @@ def test_what_is_withdrawn_is_proposed_and_removed_only_where_the_site_says_so(b
     assert withdrawing.proposed(box.ctx) == ()
 
 
+def test_what_a_person_deploys_after_a_withdrawal_was_carried_out_is_theirs(box):
+    follows(box, prune=True)
+    publish(box, SITE, ANNA, 1, request("pump"))
+    take(box.ctx, SITE)
+    publish(box, SITE, ANNA, 2, withdrawn=("pump",))
+    take(box.ctx, SITE)
+    box.turn()
+    assert list(box.ledger.names()) == []
+    box.deploy("pump", version="3.0.0")
+    assert (withdrawing.proposed(box.ctx), take(box.ctx, SITE).pruned) == ((), ())
+    box.turn()
+    assert staged(box) == {"pump": "3.0.0"}
+
+
 def test_a_held_workload_is_not_removed_and_no_undeploy_is_ordered_twice(box):
     follows(box, prune=True)
     publish(box, SITE, ANNA, 1, request("pump"))
@@ -272,6 +308,15 @@ def test_a_workload_belongs_to_the_publication_that_had_it_first(box):
     follows(box, publications=(LINE,))
     take_all(box.ctx)
     assert staged(box) == {"pump": "2.0.0", "fan": "1.0.0"}
+
+
+def test_a_box_that_has_lost_the_lead_takes_nothing_in(box):
+    """As it refuses a deploy: what it staged would be for nothing."""
+    publish(box, SITE, ANNA, 1, request("pump"))
+    identity.ensure(box.settings.state_dir)
+    box.cluster.take_lease(identity.new_holder(), term=1, over="")
+    assert error(box).startswith("lead-elsewhere: this box does not lead the cluster")
+    assert staged(box) == {}
 
 
 def test_all_of_a_publication_or_nothing(box):

@@ -230,6 +230,12 @@ def images_like(db: sqlite3.Connection, digests: Collection[str], *, all_needed:
             yield Row(row, "images", "name").json("lock", ImageLock.from_json)
 
 
+def forget_removed(db: sqlite3.Connection, workload: str) -> None:
+    """A withdrawal ends with the workload: what a person deploys under its name afterwards is not that of the publication."""
+    gone = "workload NOT IN (SELECT name FROM workloads)"
+    db.execute(f"DELETE FROM followed WHERE workload = ? AND withdrawn IS NOT NULL AND {gone}", (workload,))  # noqa: S608  (constants)
+
+
 def delete_staged(db: sqlite3.Connection, name: str) -> None:
     """Delete the revision in the staged slot, unless it runs or an operation is at work with it; `journal.end` has the broom for that."""
     db.execute(
