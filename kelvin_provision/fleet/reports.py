@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from kelvin_provision.context import Context, separate, silent
-from kelvin_provision.errors import Interrupted, PublicationInvalid, ReportInvalid, SignatureInvalid, UsageRefused
+from kelvin_provision.errors import (
+    DigestMismatch,
+    ImageNotFound,
+    ImageUnsupported,
+    Interrupted,
+    ManifestInvalid,
+    PublicationInvalid,
+    RegistryRefused,
+    ReportInvalid,
+    SignatureInvalid,
+    UsageRefused,
+)
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.publications import artifact, report
 from kelvin_provision.refs import Reference
@@ -20,6 +31,8 @@ MOST = 50_000
 """Boxes of one repository."""
 WORKERS = 8
 """Connections at once: a registry that is far away answers each after its time."""
+_OF_ONE = (ImageNotFound, ImageUnsupported, ManifestInvalid, DigestMismatch, RegistryRefused)
+"""What a registry says of a document that is not as it should be: it must not hide the reports of the other boxes."""
 _BATCH, _BATCH_BYTES = 1000, 4 << 20
 """Reports whose signatures are checked by one process, and their bytes."""
 
@@ -99,32 +112,42 @@ def _read_all(ctx: Context, repository: Reference, tags: Sequence[str]) -> Itera
         rest = iter(shares[2 * WORKERS :])
         try:
             while ahead:
-                yield from ahead.pop(0).result()
+                signed, left = ahead.pop(0).result()
+                yield from signed
+                if left:
+                    ahead.insert(0, pool.submit(_read_share, ctx, repository, left))
+                    continue
                 ahead += [pool.submit(_read_share, ctx, repository, share) for share in islice(rest, 1)]
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-_SHARE = 100
-"""Tags that one thread reads over one connection."""
+_SHARE, _SHARE_BYTES = 100, 2 << 20
+"""Tags that one thread reads over one connection, until it has so many bytes: two shares of each thread are in memory."""
 
 
-def _read_share(ctx: Context, repository: Reference, tags: Iterable[str]) -> list[Signed]:
+def _read_share(ctx: Context, repository: Reference, tags: Sequence[str]) -> tuple[list[Signed], Sequence[str]]:
+    """What was read, and the tags that are left."""
+    signed: list[Signed] = []
+    size = 0
     with separate(ctx, progress=silent, stop=ctx.stop) as own:
-        return [_read(own, repository, tag) for tag in tags]
+        while len(signed) < len(tags) and size < _SHARE_BYTES:
+            signed.append(_read(own, repository, tags[len(signed)]))
+            size += len(signed[-1].document)
+    return signed, tags[len(signed) :]
 
 
 def _read(ctx: Context, repository: Reference, tag: str) -> Signed:
     if ctx.stop():
         raise Interrupted("stopped while reports were read")
-    data = ctx.destination.read(repository, tag)
-    if data is None:
-        return Signed(tag, reason="it is gone")
     try:
+        data = ctx.destination.read(repository, tag)
+        if data is None:
+            return Signed(tag, reason="it is gone")
         parts = artifact.read(data, report.PAYLOAD_TYPE)
         document, signatures = (_bytes(ctx.destination, repository, part) for part in (parts.document, parts.signatures))
         return Signed(tag, document, entries_of(signatures))
-    except (PublicationInvalid, SignatureInvalid) as error:
+    except (PublicationInvalid, SignatureInvalid, *_OF_ONE) as error:
         return Signed(tag, reason=str(error))
 
 

@@ -13,13 +13,13 @@ from kelvin_provision.errors import FileUnreadable, ImageNotFound, ProvisionErro
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.fleet.reports import Received, received
-from kelvin_provision.publications.report import Followed, Report, ReportedWorkload
+from kelvin_provision.publications.report import Followed, Report, ReportedWorkload, tag_of
 from kelvin_provision.refs import Reference
 from kelvin_provision.trust.key_files import public_key
 from kelvin_provision.trust.public_keys import PublicKey
 
 KNOWN, OTHER, UNKNOWN, UNREADABLE, MISSING = "known", "other", "unknown", "unreadable", "missing"
-"""Of a box: a report by its own key, by the key of another box, by an unknown key, one that cannot be read, and none."""
+"""Of a box: a report by its own key under its own tag, by the key of another box or a copy, by an unknown key, unreadable, and none."""
 _PUBLICATIONS = 16
 """Tags whose present digest is asked for."""
 _WORKLOADS = 500_000
@@ -163,14 +163,24 @@ def row_of(received: Received, *, checked: bool) -> BoxRow:
         report.labels,
         report.following,
         workloads=report.workloads,
-        reason=f"signed with the key of {received.signer.name}" if received.signer and received.signer.name != report.box else "",
+        reason=_doubt(received, report),
     )
 
 
 def _key_of(received: Received, report: Report, *, checked: bool) -> str:
     if received.signer is None or not checked:
         return UNKNOWN
-    return KNOWN if received.signer.name == report.box else OTHER
+    return OTHER if _doubt(received, report) else KNOWN
+
+
+def _doubt(received: Received, report: Report) -> str:
+    """Why a report with a good signature does not count; empty if it does. Anyone can give what a box has signed another tag as well."""
+    if received.signer is None:
+        return ""
+    if received.signer.name != report.box:
+        return f"signed with the key of {received.signer.name}"
+    own = tag_of(report.box, received.key_id)
+    return "" if received.tag == own else f"a copy: the report of this box has the tag {own}"
 
 
 def _versions(row: BoxRow) -> Iterator[tuple[str, str, str, str]]:

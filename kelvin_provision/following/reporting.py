@@ -23,9 +23,8 @@ from kelvin_provision.status import derive
 from kelvin_provision.trust.dsse import document
 from kelvin_provision.trust.signing import sign
 
-_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]+")
 _NOT_IN_NAMES = re.compile(r"[\s/]+")
-_LONGEST_TAG, _LONGEST_NAME = 100, 253
+_LONGEST_NAME = 253
 
 
 @dataclass(frozen=True)
@@ -45,22 +44,16 @@ def send_report(ctx: Context) -> Reported:
         hint = command("config set", "follow.report", "REGISTRY/REPOSITORY", sudo=True)
         raise SettingMissing("this box sends no reports: follow.report is not set", hint=hint)
     key = box_key(ctx.settings.state_dir)
-    value = report_of(ctx)
+    value = report.fitting(report_of(ctx))
     content = report.encode(value)
     signatures = document([sign(report.PAYLOAD_TYPE, content, key.private)])
     made, reference = artifact.make(report.PAYLOAD_TYPE, content, signatures), Reference.parse(repository)
     for blob, data in made.blobs:
         ctx.destination.blob(reference, blob, data)
-    tag = tag_of(value.box, key.public.key_id)
+    tag = report.tag_of(value.box, key.public.key_id)
     ctx.destination.manifest(reference, made.manifest, OCI_MANIFEST, tag)
     mark_looked(ctx.settings.state_dir, repository)
     return Reported(repository, tag, made.digest, value)
-
-
-def tag_of(name: str, key_id: str) -> str:
-    """For people, and still its own where two boxes have one name. At most 128 characters, as registries allow."""
-    cleaned = _NOT_IN_TAGS.sub("-", name).strip("-.")[:_LONGEST_TAG]
-    return f"{cleaned or 'box'}-{key_id[:16]}"
 
 
 def report_of(ctx: Context) -> Report:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from kelvin_provision.bundles.strict import Strict, is_dense
@@ -21,6 +22,9 @@ PAYLOAD_TYPE = REPORT
 """What the signature is over, besides the bytes."""
 LONGEST_ERROR = 300
 """Characters of the text of an error; a box cuts it."""
+_SHORT_ERROR = 60
+_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]+")
+_LONGEST_NAME_IN_TAG = 100
 _BOX = re.compile(r"[^\s/]{1,253}")
 _NAME = re.compile(r"[a-z0-9.-]{1,253}")
 _VERSION = re.compile(r"[^\s]{1,128}")
@@ -110,6 +114,33 @@ def encode(report: Report) -> bytes:
 
 def _revision_document(revision: ReportedRevision | None) -> dict[str, Any] | None:
     return None if revision is None else {"version": revision.version, "request": revision.request}
+
+
+def fitting(report: Report) -> Report:
+    """The same, or what of it the format takes: with shorter texts of errors, without them, without the last workloads."""
+    for longest in (LONGEST_ERROR, _SHORT_ERROR, 0):
+        cut = _with_errors(report, longest)
+        if _fits(cut):
+            return cut
+    while not _fits(cut) and cut.workloads:
+        cut = replace(cut, workloads=cut.workloads[: len(cut.workloads) * 3 // 4])
+    return cut
+
+
+def _fits(report: Report) -> bool:
+    data = encode(report)
+    return len(data) <= limits.REPORT and not is_dense(data)
+
+
+def _with_errors(report: Report, longest: int) -> Report:
+    following = tuple(replace(each, error=each.error[:longest]) for each in report.following)
+    return replace(report, following=following, workloads=tuple(replace(each, error=each.error[:longest]) for each in report.workloads))
+
+
+def tag_of(name: str, key_id: str) -> str:
+    """Of the report of a box. For people, and still its own where two boxes have one name. At most 128 characters, as registries allow."""
+    cleaned = _NOT_IN_TAGS.sub("-", name).strip("-.")[:_LONGEST_NAME_IN_TAG]
+    return f"{cleaned or 'box'}-{key_id[:16]}"
 
 
 # --- reading ----------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from kelvin_provision.registry.transport import Transport
 from kelvin_provision.spec.media_types import DOCUMENTS, OCI_INDEX
 
 _LONGEST_LINK = 4096
-_TAGS = 1000
-"""Of one page."""
+_TAGS, _PAGES = 1000, 5000
+"""Of one page; and pages, of which some registries give only short ones."""
 _NEXT = re.compile(r"""<[^<>?#]*\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]+)>[^,<>]*;\s*rel="?next\b""", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -79,10 +79,13 @@ class Repository:
     def tags(self) -> Iterator[str]:
         """Page by page; a registry may have any number. Not verified, but valid as tags. Raises as `manifest`."""
         query: str | None = urlencode({"n": _TAGS})
-        seen = ""
-        while query and query != seen:
+        seen = set[str]()
+        while query and query not in seen:
+            if len(seen) >= _PAGES:
+                raise RegistryRefused(f"{self._registry} lists the tags of {self._name} on more than {_PAGES} pages")
+            seen.add(query)
             with self._transport.get(f"/v2/{self._name}/tags/list?{query}", self._scope) as response:
-                data, seen, query = response.read(manifests.LIMIT), query, _next_query(response.headers.get("Link", ""))
+                data, query = response.read(manifests.LIMIT), _next_query(response.headers.get("Link", ""))
             names = manifests.parse(data, self._name).get("tags")
             yield from (name for name in (names if isinstance(names, list) else ()) if isinstance(name, str) and is_tag(name))
 

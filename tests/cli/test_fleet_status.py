@@ -64,7 +64,7 @@ class Fleet:
             self.pusher,
             self.at,
             artifact.make(report.PAYLOAD_TYPE, content, signatures(pair, report.encode(value), report.PAYLOAD_TYPE)),
-            tag or box,
+            tag or report.tag_of(box, pair[1].key_id),
         )
 
     def status(self, *words, keys=True):
@@ -122,7 +122,7 @@ def test_what_no_known_key_has_signed_is_marked_and_does_not_count(fleet):
     fleet.report("south", pump("6.6.6"))
     fleet.report("east", pump("6.6.6"), by="north")
     fleet.know("west")
-    fleet.report("west", pump("6.6.6"), content=b"{}")
+    fleet.report("west", pump("6.6.6"), content=b"{}", tag="west")
     rows = {row["box"]: row["key"] for row in fleet.status()["boxes"]}
     assert rows == {"north": "known", "silent": "missing", "south": "unknown", "east": "other", "west": "unreadable"}
     assert [row["running"] for row in fleet.status()["versions"]] == ["1.0.0"]
@@ -131,6 +131,31 @@ def test_what_no_known_key_has_signed_is_marked_and_does_not_count(fleet):
     assert f"unknown key {fleet.pairs['south'][1].key_id[:12]}" in shown
     assert "no report" in shown
     assert "the signature of west does not belong to it" in shown
+
+
+def test_a_copy_of_what_a_box_has_signed_counts_once_and_hides_nothing(fleet):
+    """Who may push may give the report of another box any tag, also an old one."""
+    fleet.know("north")
+    fleet.report("north", pump("2.0.0"))
+    for tag in ("a", "north", "north-0123456789abcdef"):
+        fleet.report("north", pump("1.0.0"), tag=tag)
+    document = fleet.status()
+    assert [(row["running"], row["boxes"]) for row in document["versions"]] == [("2.0.0", 1)]
+    assert sorted(row["key"] for row in document["boxes"]) == ["known", "other", "other", "other"]
+    assert "a copy: the report of this box has the tag north-" in fleet.text("--attention")
+
+
+def test_a_report_that_the_registry_cannot_give_hides_no_other(fleet, pusher, monkeypatch):
+    fleet.know("north")
+    fleet.report("north", pump())
+    fleet.report("lost", pump(error="x" * 60_000))
+    manifest = pusher.read(fleet.at, report.tag_of("lost", fleet.pairs["lost"][1].key_id))
+    gone = json.loads(manifest)["layers"][0]["digest"]
+    pusher._transport(fleet.at.host).send(
+        "DELETE", f"/v2/{fleet.at.repository}/blobs/{gone}", f"repository:{fleet.at.repository}:pull,push,delete", {}
+    ).raise_for_status()
+    rows = {row["tag"].rpartition("-")[0]: row["key"] for row in fleet.status()["boxes"]}
+    assert rows == {"north": "known", "lost": "unreadable"}
 
 
 def test_without_keys_nothing_is_verified_and_that_is_said(fleet):
@@ -145,7 +170,7 @@ def test_what_is_no_report_is_left_alone(fleet, registry):
     fleet.know("north")
     fleet.report("north", pump())
     push(registry, fleet.at.repository, "image", random_image([100]))
-    fleet.report("odd", content=b"[" * 100_000, by="north")
+    fleet.report("odd", content=b"[" * 100_000, by="north", tag="odd")
     rows = {row["box"]: row for row in fleet.status()["boxes"]}
     assert (rows["image"]["key"], rows["odd"]["key"]) == ("unreadable", "unreadable")
     assert "artifactType" in rows["image"]["reason"]

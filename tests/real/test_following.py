@@ -17,7 +17,7 @@ from kelvin_provision import wiring
 from kelvin_provision.following.boxkey import box_key
 from kelvin_provision.following.follower import Follower
 from kelvin_provision.following.overview import overview
-from kelvin_provision.following.reporting import send_report, tag_of
+from kelvin_provision.following.reporting import send_report
 from kelvin_provision.following.taking import take
 from kelvin_provision.publications import artifact, report
 from kelvin_provision.publications.choosing import percentile
@@ -229,7 +229,7 @@ def test_what_a_box_reports_is_signed_by_its_own_key_and_stands_under_a_tag_of_i
         box.turn()
         sent, again, third = send_report(box.ctx), send_report(box.ctx), send_report(other.ctx)
         key = box_key(box.settings.state_dir)
-        assert sent.tag == again.tag == tag_of("north-1-2", key.public.key_id)
+        assert sent.tag == again.tag == report.tag_of("north-1-2", key.public.key_id)
         assert sent.tag.startswith("north-1-2-")
         assert third.tag != sent.tag
         with closing(wiring.destination(box.settings)) as destination:

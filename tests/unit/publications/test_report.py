@@ -1,12 +1,13 @@
 """A report of a box is read as it was written; what breaks a rule is refused, also where nothing is known of who wrote it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from kelvin_provision.errors import ReportInvalid
 from kelvin_provision.publications import limits
-from kelvin_provision.publications.report import decode, encode
+from kelvin_provision.publications.report import ReportedRevision, ReportedWorkload, decode, encode, fitting
 from tests.kit.publishing import whole_report
 
 DIGEST = f"sha256:{1:064x}"
@@ -52,6 +53,24 @@ def test_what_breaks_a_rule_is_refused(path, value):
     inner[last] = value
     with pytest.raises(ReportInvalid):
         decode(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("workloads", "error", "kept"),
+    [
+        (3, "x" * 300, [300]),
+        (600, "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 300, [60]),
+        (1000, "a,b:" * 75, [0]),
+        (limits.WORKLOADS, "x" * 300, [0]),
+    ],
+)
+def test_what_does_not_fit_is_left_out_by_the_box_and_not_refused_at_the_desk(workloads, error, kept):
+    version = ReportedRevision("1.0.0", DIGEST)
+    rows = tuple(ReportedWorkload(f"workload-{number}", "failed", version, version, error) for number in range(workloads))
+    sent = fitting(replace(whole_report(), workloads=rows))
+    assert decode(encode(sent)) == sent
+    assert list({len(each.error) for each in sent.workloads}) == kept
+    assert (len(sent.workloads) == workloads) is (workloads < limits.WORKLOADS)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b"[]," * 100_000, b" " * (limits.REPORT + 1)])
