@@ -21,6 +21,8 @@ from kelvin_provision.errors.documents import from_document
 
 AT_ONCE = 3
 """Of all kinds; of each kind there is one at a time."""
+LARGEST = 16 << 20
+"""Bytes of an answer that the agent itself asked for."""
 _LOOK = 200
 """Milliseconds between two looks at whether the agent ends."""
 _PATIENCE, _PAUSE = 2.0, 1.0
@@ -52,11 +54,17 @@ class Jobs:
     def result(self, name: str, arguments: Mapping[str, Any], ended: Callable[[], bool]) -> Any:
         """The same for the agent itself. Raises the error of the job; OurBug for one that dies; Locked."""
         ours, theirs = socket.socketpair()
-        with ours, ours.makefile("rb") as answer:
-            with theirs:
-                self.run(name, arguments, theirs, ended)
-            lines = answer.read().splitlines()
-        last = json.loads(lines[-1]) if lines else {}
+        answer = bytearray()
+        with ours:
+            # Read while it is written: the socket takes some hundred KiB, and the job would wait for ever.
+            reader = threading.Thread(target=_read, args=(ours, answer), name=f"answer-{name}", daemon=True)
+            reader.start()
+            try:
+                with theirs:
+                    self.run(name, arguments, theirs, ended)
+            finally:
+                reader.join()
+        last = _last_line(answer)
         if "error" in last:
             raise from_document(last["error"])
         if "result" not in last:
@@ -90,6 +98,22 @@ class FollowingJobs:
 
     def report(self, stop: Callable[[], bool]) -> None:
         self.jobs.result("report", {}, stop)
+
+
+def _read(connection: socket.socket, answer: bytearray) -> None:
+    """To the end; of a longer answer than there may be, a beginning that is too long."""
+    while chunk := connection.recv(1 << 16):
+        if len(answer) <= LARGEST:
+            answer += chunk
+
+
+def _last_line(answer: bytearray) -> Any:
+    """Empty for an answer that is cut off, as by a job that was killed, or that is too long."""
+    lines = answer.splitlines() if len(answer) <= LARGEST else []
+    try:
+        return json.loads(lines[-1]) if lines else {}
+    except ValueError:
+        return {}
 
 
 def _watch(child: subprocess.Popen[bytes], connection: socket.socket, ended: Callable[[], bool]) -> None:

@@ -97,6 +97,10 @@ def test_a_job_of_the_agent_has_a_result_or_an_error(tmp_path):
     assert running.result("follow", {"publications": ["good"]}, lambda: False) == 7
     with pytest.raises(OurBug, match="ended without a result"):
         running.result("follow", {"publications": ["bad"]}, lambda: False)
+    long = ("sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' ' '; echo '{\"result\": 8}'")  # more than a socket takes
+    assert Jobs(frozenset({"follow"}), long).result("follow", {}, lambda: False) == 8
+    with pytest.raises(OurBug, match="ended without a result"):
+        Jobs(frozenset({"follow"}), ("echo", '{"result":')).result("follow", {}, lambda: False)
     of_nothing = jobs.of_box(tmp_path / "state", tmp_path / "absent.yaml")
     with pytest.raises(SettingsInvalid, match=r"absent\.yaml"):
         of_nothing.result("follow", {}, lambda: False)
