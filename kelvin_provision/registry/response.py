@@ -109,8 +109,8 @@ class Response:
         return parse_retry_after(self.headers.get("Retry-After", ""))
 
     def raise_for_status(self) -> None:
-        """Raise the error that the status or a web page stands for, if any. 304 answers only who asked whether something has changed."""
-        if self.status < 300 or self.status == 304:
+        """Raise the error that the status or a web page stands for, if any."""
+        if self.status < 300:
             self.raise_for_html()
             return
         if self.status in {401, 403} and not self.same_origin:

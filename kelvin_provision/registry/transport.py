@@ -57,12 +57,16 @@ class Transport:
 
     @contextmanager
     def get(self, path: str, scope: str, headers: dict[str, str] | None = None, *, method: str = "GET") -> Iterator[Response]:
-        """A successful response, its body unread; with `method` HEAD it has none. Raises as `Source.blob`."""
+        """A successful response, its body unread; with `method` HEAD it has none. Raises as `Source.blob`.
+
+        304 is one only where the headers asked whether something has changed.
+        """
         self._refuse_early()
         response = self._authorized(scope, lambda authorization: self._follow_redirects(method, path, headers or {}, authorization))
         try:
             self._record_retry_after(response)
-            response.raise_for_status()
+            if response.status != 304 or "If-None-Match" not in (headers or {}):
+                response.raise_for_status()
             yield response
         finally:
             response.close()
