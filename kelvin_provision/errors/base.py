@@ -22,6 +22,8 @@ class ProvisionError(Exception):
     """Whether it says something of this box alone, whatever was asked for: its disk, permissions, settings or state."""
     wait_reason: WaitReason | None = None
     """What has to be waited for, where that is more than the message."""
+    blob: str = ""
+    """The digest of the blob whose download ended with it."""
 
     def __init__(self, message: str, *, hint: Hint | str = "", evidence: Sequence[str] = ()) -> None:
         super().__init__(message)

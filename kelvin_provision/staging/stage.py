@@ -152,6 +152,7 @@ def _download_rest(revision: Revision, locks: Sequence[ImageLock], tools: Stagin
     except ProvisionError as error:
         if trouble is None:
             raise
+        trouble.blob = error.blob
         raise trouble from error
     return True
 

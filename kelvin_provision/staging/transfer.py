@@ -57,9 +57,13 @@ class BlobTransfer:
     def download(self, reference: Reference, blob: Descriptor) -> None:
         """Raises DigestMismatch when the content is wrong twice: then the source is wrong, and not the connection."""
         try:
-            self._complete(reference, blob)
-        except DigestMismatch:
-            self._complete(reference, blob)
+            try:
+                self._complete(reference, blob)
+            except DigestMismatch:
+                self._complete(reference, blob)
+        except ProvisionError as error:
+            error.blob = blob.digest
+            raise
 
     def _complete(self, reference: Reference, blob: Descriptor) -> None:
         # One open partial for all attempts: opening it hashes what is present, which a link that breaks every minute cannot afford.

@@ -13,6 +13,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.staging import space, stage
+from kelvin_provision.staging.deltas import planning
 from kelvin_provision.staging.deltas.layers import LayerDeltas
 from kelvin_provision.store.space import Filesystem
 from kelvin_provision.wait_reason import WaitKind
@@ -274,6 +275,38 @@ def forged(delta, **changes):
 def test_a_delta_that_says_it_makes_an_empty_layer_costs_itself_only(box, delta):
     box.offer(forged(described(NEW, b"KPDELTA1 small", needs=delta.layer.needs), size=0))
     box.expect_whole("")
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_registry_that_offers_bad_deltas_without_end_is_believed_a_few_times(box, delta, monkeypatch, given):
+    """Each is another one, also each time that it is asked: the layer comes whole, in the same turn."""
+    made = []
+
+    def offers(*_):
+        made.append(b"KPDELTA1 %d" % len(made))
+        bad = described(NEW, made[-1], needs=delta.layer.needs)
+        if given:
+            NEW.blobs[bad.layer.blob.digest] = made[-1]
+        return bad.offers
+
+    monkeypatch.setattr(box.source, "deltas", offers)
+    box.expect_whole("it is not one, or is cut off" if given else "its delta does not come")
+    assert len(box.served - {LAYER.digest}) <= planning.MOST_IN_VAIN
+    assert len(made) <= planning.MOST_IN_VAIN + 1
+
+
+def test_what_else_does_not_come_is_not_taken_for_the_delta(box, delta):
+    box.offer(delta)
+    other = NEW.blobs[LOCK.layers[0].digest] = bytes(LOCK.layers[0].size)
+    for lock in (LOCK, OLD_LOCK):
+        box.store.path(lock.layers[0]).unlink(missing_ok=True)
+    box.runtime.blobs.pop(LOCK.layers[0].digest)
+    OLD.blobs[LOCK.layers[0].digest], kept = other, OLD.blobs[LOCK.layers[0].digest]
+    try:
+        done, revision = box.stage()
+    finally:
+        OLD.blobs[LOCK.layers[0].digest] = kept
+    assert (done, revision.blocked, LAYER.digest in box.served, box.used.layers) == (False, True, False, 1)
 
 
 NEEDED = {"a layer": OLD_LOCK.layers[0], "a config": OLD_LOCK.config, "a manifest": OLD_LOCK.manifest}

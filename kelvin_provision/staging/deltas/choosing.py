@@ -14,12 +14,16 @@ from kelvin_provision.spec.rebuilt import plain_layer
 
 @dataclass(frozen=True)
 class Missing:
-    """A layer that is not here. `left` bytes of it are still to come; `refused` are deltas of it that were tried in vain."""
+    """A layer that is not here. `left` bytes of it are still to come; `refused` are deltas of it that were tried in vain.
+
+    `spent`: no other one is to be tried.
+    """
 
     layer: Descriptor
     diff_id: str
     left: int
     refused: Collection[str] = ()
+    spent: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def choose(missing: Missing, offers: Iterable[DeltaLayer], has_base: Callable[[s
     if not fitting:
         return Choice(None)
     untried = [delta for delta in fitting if delta.blob.digest not in missing.refused]
-    if not untried:
+    if not untried or missing.spent:
         return Choice(None, "the deltas that there are could not be used")
     usable = next((delta for delta in untried if all(map(has_base, delta.needs))), None)
     if usable is None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from kelvin_provision.errors import NoSpace, ProvisionError
-from kelvin_provision.spec.deltas import DeltaMode, LayerPlan
+from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging.deltas.bases import Bases
 from kelvin_provision.staging.deltas.planning import DeltaTools, downloads, plan
-from kelvin_provision.staging.deltas.rebuilding import Rebuilding
+from kelvin_provision.staging.deltas.rebuilding import Rebuilding, Tried
 
 
 class LayerDeltas:
@@ -20,7 +21,7 @@ class LayerDeltas:
         self._locks = locks
         self._tools = tools
         self._index = tools.store.deltas
-        self._tried: set[str] = set()
+        self._tried: Tried = defaultdict(set)
         self._bases = self._bases_here()
 
     def _bases_here(self) -> Bases:
@@ -55,15 +56,12 @@ class LayerDeltas:
         return downloads(self._locks, self._index.plans(self._locks), self._tools.store)
 
     def give_up(self, error: ProvisionError) -> bool:
-        """Whether deltas are not here because of this error: their layers come whole, or by others. They may be tried later."""
-        lost = [] if error.temporary else [each for each in self._index.plans(self._locks).values() if not self._here(each)]
+        """Whether it is that of a delta, which does not come: its layer comes whole, or by another one. It may be tried later."""
+        lost = [] if error.temporary else [each for each in self._index.plans(self._locks).values() if each.delta.digest == error.blob]
         for each in lost:
-            self._tried.add(each.delta.digest)
+            self._tried[each.layer.digest].add(each.delta.digest)
             self._index.write(each.layer, self._index.of(each.layer).refuse(f"its delta does not come: {error}"))
         return bool(lost)
-
-    def _here(self, plan: LayerPlan) -> bool:
-        return self._tools.store.has(plan.layer) or self._tools.store.has_packed(plan.delta)
 
     def rebuild(self) -> bool:
         """Whether all of them are here now: False where one could not be used, and its layer is still to come."""

@@ -20,6 +20,9 @@ from kelvin_provision.staging.deltas.choosing import Choice, Missing, choose, st
 from kelvin_provision.store import Store
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
+MOST_IN_VAIN = 4
+"""Deltas of one layer."""
+
 
 @dataclass(frozen=True)
 class DeltaTools:
@@ -35,10 +38,10 @@ class DeltaTools:
     mode: DeltaMode
 
 
-def plan(locks: Sequence[ImageLock], bases: Bases, tried: Collection[str], tools: DeltaTools) -> None:
+def plan(locks: Sequence[ImageLock], bases: Bases, tried: Mapping[str, Collection[str]], tools: DeltaTools) -> None:
     """For the layers that neither the store has, nor the runtime, nor a bundle. A plan of before is kept while it can be carried out.
 
-    `tried` are deltas that could not be used a moment ago. Raises DeltaMissing where nothing but deltas may be downloaded, and as
+    `tried` are deltas that could not be used a moment ago, by layer. Raises DeltaMissing where nothing but deltas may be downloaded, and as
     `Source.deltas`: without an answer, the whole layer would come.
     """
     for lock in locks:
@@ -54,7 +57,7 @@ def downloads(locks: Sequence[ImageLock], plans: Mapping[str, LayerPlan], store:
 class _Planning:
     """Of one image."""
 
-    def __init__(self, lock: ImageLock, bases: Bases, tried: Collection[str], tools: DeltaTools) -> None:
+    def __init__(self, lock: ImageLock, bases: Bases, tried: Mapping[str, Collection[str]], tools: DeltaTools) -> None:
         self._lock = lock
         self._bases = bases
         self._tried = tried
@@ -70,13 +73,25 @@ class _Planning:
                     self._records.write(layer, replace(record, plan=None))
                 continue
             left = layer.size - self._tools.store.bytes_present(layer)
-            missing_layer = Missing(layer, diff_id, left, frozenset((*record.refused, *self._tried)))
+            missing_layer = Missing(layer, diff_id, left, frozenset((*record.refused, *self._tried.get(digest, ()))), self._spent(digest))
             if record.plan is not None and still_good(record.plan, missing_layer, self._bases.has):
                 self._records.write(layer, replace(record, done=False))  # one that was rebuilt, and is gone, is rebuilt again
             else:
                 missing.append(missing_layer)
         if missing:
             self._choose_all(missing)
+
+    def _spent(self, digest: str) -> bool:
+        """Whether so many deltas of a layer were in vain that no other one is tried: a registry can offer any number of them.
+
+        Where only deltas may come, in this turn; else for good, and the whole layer comes.
+        """
+        in_vain = (
+            self._tried.get(digest, ())
+            if self._tools.mode is DeltaMode.ONLY
+            else {*self._tried.get(digest, ()), *self._records.of(digest).refused}
+        )
+        return len(in_vain) >= MOST_IN_VAIN
 
     def _choose_all(self, missing: Sequence[Missing]) -> None:
         """Of media first, which cost no byte of the link; of the registry where layers of other versions are here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,12 +29,14 @@ from kelvin_provision.staging.deltas.planning import DeltaTools
 
 _NOT_AGAIN = (DeltaInvalid, DigestMismatch)
 _COULD_BE_LATER = (DeltaBaseMissing, DeltaBaseDamaged)
+Tried = defaultdict[str, set[str]]
+"""Deltas that could not be used in this turn, by the digest of the layer as it was published."""
 
 
 class Rebuilding:
     """Of the layers of images. `tried` gets the deltas that could not be used."""
 
-    def __init__(self, bases: Bases, tools: DeltaTools, tried: set[str]) -> None:
+    def __init__(self, bases: Bases, tools: DeltaTools, tried: Tried) -> None:
         self._bases = bases
         self._tools = tools
         self._store = tools.store
@@ -85,7 +88,7 @@ class Rebuilding:
 
     def _refuse(self, task: str, plan: LayerPlan, error: ProvisionError) -> None:
         """The whole layer comes instead, or another delta. One whose base was missing may be used when that is here."""
-        self._tried.add(plan.delta.digest)
+        self._tried[plan.layer.digest].add(plan.delta.digest)
         again = "" if isinstance(error, _COULD_BE_LATER) else plan.delta.digest
         self._store.deltas.write(plan.layer, self._store.deltas.of(plan.layer).refuse(str(error), again))
         self._tools.progress(Note(f"{task}: layer {plan.layer.digest[:19]} is not rebuilt: {error}"))
