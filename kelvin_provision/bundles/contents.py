@@ -23,8 +23,9 @@ from kelvin_provision.bundles.model import (
     Extent,
 )
 from kelvin_provision.bundles.rules import check, wrong
-from kelvin_provision.bundles.strict import Strict, is_dense
+from kelvin_provision.bundles.strict import Strict
 from kelvin_provision.errors import BundleInvalid, ReferenceInvalid
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.refs import Reference
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

@@ -59,10 +59,6 @@ DOCUMENTS = 128 << 20
 """Bytes of all documents that are read for the table of contents of a zip of another program."""
 PASSES = 3
 """How often a zip of another program is unpacked for its table of contents: for what is where, for the documents, and once more."""
-DENSITY = 16
-"""Bytes for each value of a table, at least: with fewer it takes up to 35 times its size in memory. A row has 19 and more."""
-SPARSE = 8192
-"""Values that are not counted."""
 FAT_PART = 1023 * CHUNK
 """4092 MiB: the largest part below what FAT32 can hold."""
 

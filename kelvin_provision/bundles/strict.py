@@ -21,15 +21,6 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 T = TypeVar("T")
 
 
-def is_dense(data: bytes) -> bool:
-    """Whether this JSON has more values for its bytes than a table has: `[],` takes 22 times its size when it is parsed.
-
-    Counted are the signs between values, also in texts, but for those of digests; it costs a hundredth of parsing.
-    """
-    signs = sum(map(data.count, (b",", b"[", b"{", b":"))) - data.count(b"sha256:") - data.count(b"sha512:")
-    return signs > len(data) // limits.DENSITY + limits.SPARSE
-
-
 class Strict:
     """`wrong` makes the error that every method raises, from what is wrong."""
 

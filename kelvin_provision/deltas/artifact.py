@@ -12,6 +12,7 @@ from typing import Any
 
 from kelvin_provision.deltas import limits
 from kelvin_provision.errors import DeltaInvalid
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.files.hashing import digest_of, has_digest
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.media_types import CONFIGS, DOCUMENTS, INDEXES, OCI_MANIFEST
@@ -103,6 +104,8 @@ def read(data: bytes, descriptor: Descriptor) -> DeltaArtifact:
     """Raises DeltaInvalid, also for bytes that are not those of the descriptor."""
     if len(data) > limits.MANIFEST or len(data) != descriptor.size or not has_digest(data, descriptor.digest):
         raise _wrong("its manifest is not what its descriptor says")
+    if is_dense(data):
+        raise _wrong("its manifest has more values than one of its size")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -13,9 +13,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from kelvin_provision.bundles.strict import Strict, is_dense
+from kelvin_provision.bundles.strict import Strict
 from kelvin_provision.errors import PublicationInvalid
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.files.hashing import digest_of, has_digest
 from kelvin_provision.publications import limits
 from kelvin_provision.refs import Descriptor

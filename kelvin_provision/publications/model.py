@@ -12,9 +12,10 @@ from collections import Counter
 from dataclasses import field
 from typing import Any
 
-from kelvin_provision.bundles.strict import Strict, is_dense
+from kelvin_provision.bundles.strict import Strict
 from kelvin_provision.errors import PublicationInvalid
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.publications import limits
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.enums import NAME, NAME_LENGTH

@@ -10,9 +10,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from kelvin_provision.bundles.strict import Strict, is_dense
+from kelvin_provision.bundles.strict import Strict
 from kelvin_provision.errors import ReportInvalid
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.publications import limits
 from kelvin_provision.refs import Platform
 from kelvin_provision.trust.dsse import REPORT

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.refs import Descriptor, is_digest
 from kelvin_provision.spec.media_types import OCI_INDEX, OCI_MANIFEST
 
@@ -62,7 +63,9 @@ class _Members(dict[str, Any]):
 
 
 def strict(data: bytes) -> dict[str, Any]:
-    """A JSON object, each key once. Raises NotStrict."""
+    """A JSON object, each key once, of no more values than a list has. Raises NotStrict."""
+    if is_dense(data):
+        raise NotStrict("more values than a document of its size has")
     try:
         document = json.loads(data, object_pairs_hook=_members)
     except (ValueError, RecursionError):

@@ -1,12 +1,15 @@
 """What is taken as deltas from a registry: what refers to the image by its own word, and nothing that answers in its place."""
 
+import json
+
 import pytest
 
-from kelvin_provision.deltas.artifact import ARTIFACT_TYPE
-from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryBusy, RegistryRefused, RegistryUnreachable
+from kelvin_provision.deltas.artifact import ARTIFACT_TYPE, read
+from kelvin_provision.errors import DeltaInvalid, DigestMismatch, ImageNotFound, RegistryBusy, RegistryRefused, RegistryUnreachable
+from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.referring.deltas import MOST, deltas
 from tests.kit.image_deltas import REFERENCE, described, listed
-from tests.kit.images import make_image, sha256, tar_of
+from tests.kit.images import OCI_MANIFEST, make_image, sha256, tar_of
 from tests.kit.locks import lock_of
 
 IMAGE = make_image([tar_of({"a": b"1"})])
@@ -118,3 +121,18 @@ def test_no_more_are_looked_at_than_a_fleet_has_versions():
     repository = Repository(*many)
     assert len(repository.taken()[0]) == MOST
     assert len(repository.asked) == MOST + 1
+
+
+DENSE = b"[" + b"[]," * 1_300_000 + b"[]]"
+"""Twenty times its size in memory, once it is parsed."""
+
+
+def test_what_would_take_many_times_its_size_is_not_parsed(monkeypatch):
+    one, parsed = delta(), []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda data, **more: parsed.append(len(data)) or loads(data, **more))
+    page = b'{"schemaVersion":2,"manifests":' + DENSE + b"}"
+    assert Repository(one, pages=[page]).taken() == ([digest(one)], ())
+    with pytest.raises(DeltaInvalid, match="more values than one of its size"):
+        read(DENSE[-(1 << 20) :], Descriptor(OCI_MANIFEST, sha256(DENSE[-(1 << 20) :]), 1 << 20))
+    assert max(parsed) < 10_000

@@ -17,13 +17,13 @@ from kelvin_provision.bundles.contents import NAME, encode
 from kelvin_provision.bundles.head import Head
 from kelvin_provision.bundles.model import FOREIGN, IN_BOX, BundledRequest, Contents, Extent
 from kelvin_provision.bundles.parts import BundleFiles
-from kelvin_provision.bundles.strict import is_dense
 from kelvin_provision.bundles.writing.layout import UNKNOWN
 from kelvin_provision.bundles.zips.directory import wrong
 from kelvin_provision.bundles.zips.images import Gathered, add_layout
 from kelvin_provision.bundles.zips.saved import add_archive
 from kelvin_provision.bundles.zips.tars import Allowance, archive_in
 from kelvin_provision.bundles.zips.unpacked import Unpacked
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.files.hashing import digest_of
 
 _REQUESTS = frozenset({"workload.json", "workload.yaml", "workload.yml"})

@@ -10,12 +10,12 @@ from typing import Any, TypeGuard
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.model import Extent
-from kelvin_provision.bundles.strict import is_dense
 from kelvin_provision.bundles.zips.directory import wrong
 from kelvin_provision.bundles.zips.images import Gathered
 from kelvin_provision.bundles.zips.tars import Archive
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry import manifests

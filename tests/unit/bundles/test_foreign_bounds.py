@@ -12,11 +12,11 @@ import pytest
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.on_media import on_media
 from kelvin_provision.bundles.opening import candidates, find, read_head
-from kelvin_provision.bundles.strict import is_dense
 from kelvin_provision.bundles.zips import foreign
 from kelvin_provision.bundles.zips.tars import Allowance, archive_in
 from kelvin_provision.bundles.zips.unpacked import Unpacked
 from kelvin_provision.errors import BundleInvalid, SignatureMissing
+from kelvin_provision.files.dense import is_dense
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.usecases.bundles.leaving_out import known_of
 from tests.kit import foreign_zips as zips
