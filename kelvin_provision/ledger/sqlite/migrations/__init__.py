@@ -1,0 +1,1 @@
+"""Migrations of the ledger: the text of each is never changed once a box may have it."""
