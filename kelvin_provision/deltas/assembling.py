@@ -24,7 +24,8 @@ class Assembly:
         self._tiles = _grouped(layer.tiles.origins, sources + len(layer.blocks.frames))
         self._block_of = array("I", (block for block, count in enumerate(layer.blocks.ranges) for _ in range(count)))
         self._missing = array("Q", layer.blocks.ranges)
-        self._dictionaries: dict[int, bytearray] = {}
+        self._first_range = _running(layer.blocks.ranges)
+        self._dictionaries: dict[int, _Dictionary] = {}
         tiles, ranges = layer.tiles, layer.ranges
         range_rows = _grouped(ranges.sources, sources)
         self._copies = [_Passing(self._tiles[source], tiles.offsets, tiles.lengths) for source in range(sources)]
@@ -47,15 +48,22 @@ class Assembly:
             self._put(part, self._places[tile] + at)
         for row, at, part in self._ranges[source].within(start, chunk):
             block = self._block_of[row]
-            self._dictionaries.setdefault(block, bytearray()).extend(part)
+            if block not in self._dictionaries:
+                self._dictionaries[block] = _Dictionary(self._size_of_dictionary(block))
+            self._dictionaries[block].append(part)
             if at + len(part) == self._layer.ranges.lengths[row]:
                 self._missing[block] -= 1
                 if not self._missing[block]:
                     self._unpack(block)
 
+    def _size_of_dictionary(self, block: int) -> int:
+        first = self._first_range[block]
+        return sum(self._layer.ranges.lengths[first : first + self._layer.blocks.ranges[block]])
+
     def _unpack(self, block: int) -> None:
         length, frame = self._layer.blocks.lengths[block], self._layer.blocks.frames[block]
-        dictionary = self._dictionaries.pop(block, None)
+        gathered = self._dictionaries.pop(block, None)
+        dictionary = gathered.data if gathered else None
         self._file.seek(self._frames[block])
         try:
             data = zstd.decompressed(self._file.read(frame), length, dictionary)
@@ -71,6 +79,18 @@ class Assembly:
         while part:
             written = os.pwrite(self._target, part, place)
             part, place = part[written:], place + written
+
+
+class _Dictionary:
+    """Of its whole size from the beginning: one that grows is copied as it does, and for a moment takes twice its memory."""
+
+    def __init__(self, size: int) -> None:
+        self.data = bytearray(size)
+        self._filled = 0
+
+    def append(self, part: memoryview) -> None:
+        self.data[self._filled : self._filled + len(part)] = part
+        self._filled += len(part)
 
 
 class _Passing:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.durable import private_folder, read_own, write_durably
+from kelvin_provision.files.durable import private_folder, read_own, system_errors, write_durably
 
 FILE = "lead.json"
 SCHEMA = 1
@@ -44,13 +44,14 @@ def path(state_dir: Path) -> Path:
 
 
 def read(state_dir: Path) -> Leader | None:
-    """None for a box that leads no other node. Raises StateDamaged: who may change the cluster is not guessed."""
-    try:
+    """None for a box that leads no other node. Who may change the cluster is not guessed.
+
+    Raises StateDamaged for a file that is damaged, and as `system_errors` for trouble that passes.
+    """
+    with system_errors():
+        if not path(state_dir).exists():  # almost all boxes: they are asked at every turn, and need no file descriptor for it
+            return None
         data = read_own(path(state_dir))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StateDamaged(f"{path(state_dir)}: {(error.strerror or str(error)).lower()}") from error
     try:
         document = json.loads(data)
         return _leader(document)

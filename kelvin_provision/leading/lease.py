@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kelvin_provision.errors import LeadElsewhere, ProvisionError
+from kelvin_provision.errors import LeadElsewhere, ProvisionError, StateDamaged
 from kelvin_provision.leading import identity
 
 if TYPE_CHECKING:
@@ -31,14 +31,16 @@ def require(state_dir: Path, cluster: Cluster) -> None:
 def refuse_elsewhere(state_dir: Path, cluster: Callable[[], Cluster]) -> None:
     """For what is only recorded here: on a box that has lost the lead, it would be for nothing. Raises LeadElsewhere.
 
-    Where the cluster does not answer, the change that follows asks again.
+    Where the cluster does not answer, or the file of this box cannot be read for a moment, the change that follows asks again.
     """
-    own = identity.read(state_dir)
-    if own is None:
-        return
     try:
-        lease = cluster().lease()
+        own = identity.read(state_dir)
+        lease = None if own is None else cluster().lease()
+    except StateDamaged:
+        raise
     except ProvisionError:
+        return
+    if own is None:
         return
     if lease is not None and lease.holder not in {"", own.holder, own.over}:
         raise LeadElsewhere(elsewhere(lease))

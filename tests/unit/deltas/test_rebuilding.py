@@ -288,9 +288,11 @@ def test_a_header_that_is_a_bomb_is_refused():
 @pytest.mark.slow
 def test_the_largest_dictionaries_and_frames_stay_within_the_memory_that_is_promised(tmp_path):
     """Three dictionaries of 8 MiB at once, of a base with the largest window, blocks of 4 MiB that cannot be compressed, 457,000 tiles."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.kit.largest_delta", str(tmp_path)], stdout=subprocess.PIPE, text=True, timeout=120, check=True
-    )
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("COV")
+    }  # whoever measures lines takes memory, too
+    words = [sys.executable, "-m", "tests.kit.largest_delta", str(tmp_path)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=120, check=True, env=environment)
     peak, memory = map(int, done.stdout.split())
     assert memory == limits.HELD
     assert peak < 96 << 20
