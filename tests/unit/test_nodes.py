@@ -18,7 +18,7 @@ from kelvin_provision.nodes.client.joining import Itself, Token, join, renew
 from kelvin_provision.nodes.client.link import Address
 from kelvin_provision.nodes.client.links import RemoteLinks
 from kelvin_provision.nodes.keys import files, making
-from kelvin_provision.nodes.keys.contexts import joining_context
+from kelvin_provision.nodes.keys.contexts import client_context, joining_context, server_context
 from kelvin_provision.nodes.protocol import LEADER
 from kelvin_provision.nodes.sources import Candidate, sources_of
 from kelvin_provision.tls.x509 import pem_of_der
@@ -187,6 +187,29 @@ def test_a_member_cannot_pass_for_its_leader(leader, site, tmp_path):
     links = RemoteLinks(site[1].settings, replace(site[1].membership, leader=f"https://{impostor.address}"))
     with pytest.raises(NodeForeign, match="Hostname mismatch"):
         links.leader.wanted_after("", 0)
+
+
+def test_a_member_named_as_the_leader_cannot_pass_for_it(leader, tmp_path, monkeypatch):
+    itself = Itself(files.LEADER_HOST, AMD64, "", "")
+    with pytest.raises(JoinRefused, match="a name that no node has"):
+        join(tmp_path / "d", leader.url, leader.token(), itself)
+    monkeypatch.setattr(making, "LEADER_HOST", "another.name")  # of an earlier version, which gave it a certificate
+    join(tmp_path / "e", leader.url, leader.token(), itself)
+    authority = making.certificate_of(leader.authority)
+    for context in (client_context(files.own_chain(tmp_path / "e"), leader=True), joining_context(authority)):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        other_in, other_out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        impostor = server_context(files.own_chain(tmp_path / "e")).wrap_bio(other_in, other_out, server_side=True)
+        client = context.wrap_bio(incoming, outgoing, server_hostname=files.LEADER_HOST)
+        with pytest.raises(ssl.SSLWantReadError):
+            client.do_handshake()
+        other_in.write(outgoing.read())
+        with pytest.raises(ssl.SSLWantReadError):
+            impostor.do_handshake()
+        incoming.write(other_out.read())
+        with pytest.raises(ssl.SSLCertVerificationError, match="ostname mismatch"):
+            client.do_handshake()
+    membership.remove(leader.ctx.ledger, files.LEADER_HOST, actor="anna")
 
 
 def test_no_leader_is_said_so(member):

@@ -23,9 +23,13 @@ def server_context(chain: Chain) -> ssl.SSLContext:
 
 
 def client_context(chain: Chain, *, leader: bool) -> ssl.SSLContext:
-    """For the leader, with its host name in the certificate; for peers, whose keys are compared. Raises CertificateUnusable."""
+    """For the leader, with its host name in the certificate; for peers, whose keys are compared. Raises CertificateUnusable.
+
+    OpenSSL takes the common name for a host name where there is no other: that is the name which a member has chosen, and it never counts.
+    """
     context = _context(ssl.PROTOCOL_TLS_CLIENT, chain)
     context.check_hostname = leader
+    context.hostname_checks_common_name = False
     _load(context, chain)
     return context
 
@@ -34,6 +38,7 @@ def joining_context(authority: bytes | None) -> ssl.SSLContext:
     """Of a node that has no certificate yet: verified with this authority (PEM), or, to ask for it, not at all."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.hostname_checks_common_name = False  # that is the name which a member has chosen
     if authority is None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # its answer is compared with the hash in the token

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from kelvin_provision import timestamps
 from kelvin_provision.errors import JoinRefused
 from kelvin_provision.files.one_shot import computed
+from kelvin_provision.hints import command
 from kelvin_provision.nodes.keys.files import AUTHORITY, LEADER_HOST, NODE, folder, own_certificate
 from kelvin_provision.tls.files import write_pair
 from kelvin_provision.tls.issuing import AUTHORITY_LIFE, EPOCH, LIFE
@@ -54,7 +55,9 @@ def lead(state_dir: Path, now: datetime) -> bytes:
 
 
 def certify(authority: bytes, request: str, name: str, now: datetime, *, host: str = "") -> Certified:
-    """For the key of this request. Raises JoinRefused for one that is no request of ours."""
+    """For the key of this request. Raises JoinRefused for one that is no request of ours, and for a node that is named as leaders are."""
+    if name == LEADER_HOST:
+        raise JoinRefused(f"{name} is a name that no node has", hint=command("node join", "LEADER", "--name", "NAME"))
     order = {"task": "certify", "authority": authority.decode(), "request": request, "name": name, "host": host}
     made = _made({**order, **_validity(now)})
     if "refused" in made:
