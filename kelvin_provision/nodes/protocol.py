@@ -132,7 +132,7 @@ class Report:
     """What a member says of itself. `wanted_version` is the one that the images are about; empty before it had any.
 
     `address`: where it serves blobs, `HOST:PORT`, or `:PORT` for the address that the leader sees; empty where it serves none.
-    `free`: bytes of the filesystem of its store.
+    `free`: bytes of the filesystem of its store. `cluster_node` is as when it joined; a leader takes no other.
     """
 
     wanted_version: str

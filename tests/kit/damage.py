@@ -90,7 +90,7 @@ def lead(box):
     node = Node("node-b", "b" * 64, None, "10.0.0.2:30500", Platform.parse("linux/arm64"), "node-b", "1.0", now, now)
     membership.join(ledger, node, "t" * 64, now)
     image = NodeImage("node-b", "r.io/pump@sha256:" + "1" * 64, NodeImageState.HERE, "", now, 100)
-    reports.record(ledger, "node-b", reports.Said("10.0.0.2:30500", "linux/arm64", "node-b", "1.0", 5 << 30, (), (image,)))
+    reports.record(ledger, "node-b", reports.Said("10.0.0.2:30500", "linux/arm64", "1.0", 5 << 30, (), (image,)))
 
 
 def columns(path):

@@ -19,7 +19,7 @@ from kelvin_provision.nodes.client.link import Address
 from kelvin_provision.nodes.client.links import RemoteLinks
 from kelvin_provision.nodes.keys import files, making
 from kelvin_provision.nodes.keys.contexts import client_context, joining_context, server_context
-from kelvin_provision.nodes.protocol import LEADER
+from kelvin_provision.nodes.protocol import LEADER, Report
 from kelvin_provision.nodes.sources import Candidate, sources_of
 from kelvin_provision.tls.x509 import pem_of_der
 from tests.kit.images import random_image
@@ -210,6 +210,13 @@ def test_a_member_named_as_the_leader_cannot_pass_for_it(leader, tmp_path, monke
         with pytest.raises(ssl.SSLCertVerificationError, match="ostname mismatch"):
             client.do_handshake()
     membership.remove(leader.ctx.ledger, files.LEADER_HOST, actor="anna")
+
+
+def test_a_member_cannot_say_that_it_is_another_node_of_the_cluster(leader, member):
+    said = Report("", (), AMD64, "node-c", "1.0", member.address)
+    for name in ("node-c", ""):
+        member.links.leader.report(replace(said, cluster_node=name))
+        assert node(leader.ctx.ledger, "node-b").cluster_node == "node-b"
 
 
 def test_no_leader_is_said_so(member):

@@ -1,5 +1,7 @@
 """What the leader remembers of its members: tokens serve once, silence and states are written when they change."""
 
+from dataclasses import replace
+
 import pytest
 
 from kelvin_provision.ledger import history
@@ -50,7 +52,7 @@ def joined(ledger, *names):
 
 
 def said(*images, **others):
-    values = {"address": "10.0.0.2:30500", "platform": "linux/arm64", "cluster_node": "node-b", "version": "1.0", "free": 5 << 30}
+    values = {"address": "10.0.0.2:30500", "platform": "linux/arm64", "version": "1.0", "free": 5 << 30}
     return Said(**{**values, "problems": (), **others}, images=images)
 
 
@@ -100,6 +102,9 @@ def test_names_and_keys_belong_to_one_member(ledger):
     tokens.add(ledger, token())
     assert membership.join(ledger, member("node-b", "7"), "t" * 64, ledger.clock()) is JoinRefusal.NAME
     assert membership.join(ledger, member("node-c", "0"), "t" * 64, ledger.clock()) is JoinRefusal.KEY
+    twice = replace(member("node-c", "7"), cluster_node="node-b")
+    assert membership.join(ledger, twice, "t" * 64, ledger.clock()) is JoinRefusal.CLUSTER_NODE
+    assert membership.join(ledger, replace(twice, cluster_node=""), "t" * 64, ledger.clock()) is None
 
 
 def test_a_member_that_is_away_is_replaced_by_one_of_its_name_with_a_new_token(ledger):

@@ -146,7 +146,7 @@ class Leader(Box):
     def report(self, name, *images, state=NodeImageState.HERE, why=""):
         now = self.ledger.clock()
         given = tuple(NodeImage(name, image, state, why, now, 0) for image in images)
-        reports.record(self.ledger, name, reports.Said("10.0.0.2:30500", "linux/amd64", name, "1.0", None, (), given))
+        reports.record(self.ledger, name, reports.Said("10.0.0.2:30500", "linux/amd64", "1.0", None, (), given))
 
     def staged(self, name):
         return self.ledger.workload(name).staged

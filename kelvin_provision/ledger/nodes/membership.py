@@ -22,6 +22,8 @@ class JoinRefusal(StrEnum):
     """Another member has it."""
     KEY = "key"
     """Another member has it."""
+    CLUSTER_NODE = "cluster-node"
+    """Another member is this node of the cluster."""
 
 
 def token_refusal(ledger: Ledger, token: str, now: str, name: str) -> JoinRefusal | None:
@@ -59,6 +61,9 @@ def join(ledger: Ledger, node: Node, token: str, now: str) -> JoinRefusal | None
         again = db.execute("SELECT away FROM nodes WHERE name = ?", (node.name,)).fetchone()
         if again is not None and again["away"] is None:
             return JoinRefusal.NAME
+        query = "SELECT 1 FROM nodes WHERE cluster_node = ? AND cluster_node <> '' AND name <> ?"
+        if db.execute(query, (node.cluster_node, node.name)).fetchone() is not None:
+            return JoinRefusal.CLUSTER_NODE
         db.execute("DELETE FROM nodes WHERE name = ?", (node.name,))
         db.execute("UPDATE node_tokens SET used = ?, node = ? WHERE hash = ?", (now, node.name, token))
         _insert(db, node)

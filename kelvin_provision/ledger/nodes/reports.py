@@ -18,11 +18,13 @@ _STEADY = 256 << 20
 
 @dataclass(frozen=True)
 class Said:
-    """What a member says of itself. `images` are all that it has, or is to have; their `since` counts where the state is new."""
+    """What a member says of itself. `images` are all that it has, or is to have; their `since` counts where the state is new.
+
+    Which node of the cluster it is was settled with its token: else one could say that it is another one, and get what is for that.
+    """
 
     address: str
     platform: str
-    cluster_node: str
     version: str
     free: int | None
     problems: tuple[str, ...]
@@ -43,9 +45,9 @@ def record(ledger: Ledger, name: str, report: Said) -> bool:
     if not (changed or gone or other):
         return True
     with ledger.writing() as db:
-        values = (*_of_report(report)[:4], report.free, json.dumps(report.problems), now, name)
+        values = (*_of_report(report)[:3], report.free, json.dumps(report.problems), now, name)
         done = db.execute(
-            "UPDATE nodes SET address = ?, platform = ?, cluster_node = ?, version = ?, free = ?, problems = ?, seen = ?, away = NULL"
+            "UPDATE nodes SET address = ?, platform = ?, version = ?, free = ?, problems = ?, seen = ?, away = NULL"
             " WHERE name = ?",
             values,
         )
@@ -66,11 +68,11 @@ def silent(ledger: Ledger, names: Sequence[str], since: str) -> None:
 
 
 def _of_itself(known: Node) -> tuple[object, ...]:
-    return known.address, str(known.platform), known.cluster_node, known.version, known.problems
+    return known.address, str(known.platform), known.version, known.problems
 
 
 def _of_report(report: Said) -> tuple[object, ...]:
-    return report.address, report.platform, report.cluster_node, report.version, report.problems
+    return report.address, report.platform, report.version, report.problems
 
 
 def _moved(before: int | None, after: int | None) -> bool:

@@ -42,6 +42,7 @@ REFUSALS = {
     JoinRefusal.USED: "the token was used",
     JoinRefusal.NAME: "another member has this name; remove it first",
     JoinRefusal.KEY: "another member has this key",
+    JoinRefusal.CLUSTER_NODE: "another member is this node of the cluster; remove it first",
 }
 
 
@@ -140,7 +141,6 @@ class LeaderRoutes:
         statement = reports.Said(
             address=_completed(report.address, address),
             platform=str(report.platform),
-            cluster_node=report.cluster_node,
             version=report.version,
             free=report.free,
             problems=report.problems,
