@@ -5,12 +5,14 @@ import socket
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.errors import JoinRefused, LeaderUnreachable, NodeForeign, RegistryUnreachable, UsageRefused
+from kelvin_provision import timestamps
+from kelvin_provision.errors import JoinRefused, LeaderUnreachable, NodeForeign, RegistryUnreachable, StateDamaged, UsageRefused
 from kelvin_provision.ledger.nodes import membership
 from kelvin_provision.ledger.nodes.model import NodeImageState
 from kelvin_provision.ledger.nodes.reading import node, node_images, nodes
@@ -428,8 +430,22 @@ def test_the_leader_gives_to_two_and_each_member_to_two(count, complete):
     assert asked_first.count(LEADER) == (0 if complete else min(count, 2))
 
 
+def test_processes_that_begin_to_lead_at_once_make_one_authority(tmp_path):
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: making.lead(tmp_path, timestamps.now()), range(3)))
+    assert len(set(made)) == 1
+    own = files.own_certificate(tmp_path)
+    assert pem_of_der(own.certificates[-1].der) == making.certificate_of(made[0])
+    (tmp_path / "nodes" / "authority.pem").unlink()  # the certificate of another authority is of no use
+    other = making.certificate_of(making.lead(tmp_path, timestamps.now()))
+    assert pem_of_der(files.own_certificate(tmp_path).certificates[-1].der) == other != making.certificate_of(made[0])
+    (tmp_path / "nodes" / "authority.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    with pytest.raises(StateDamaged, match=r"authority\.pem is damaged"):
+        making.lead(tmp_path, timestamps.now())
+
+
 def test_the_state_of_a_leader_is_for_its_owner_alone(leader):
     folder = leader.box.settings.state_dir / "nodes"
-    assert {path.name for path in folder.iterdir()} == {"authority.pem", "node.pem"}
-    assert [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())] == [0o700, 0o600, 0o600]
+    assert {path.name for path in folder.iterdir()} == {"authority.pem", "lock", "node.pem"}
+    assert [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())] == [0o700, 0o600, 0o600, 0o600]
     assert [each.name for each in nodes(leader.ctx.ledger)] == ["node-b", "node-c"]

@@ -15,6 +15,8 @@ from kelvin_provision.tls.files import Chain
 from kelvin_provision.tls.x509 import InvalidCertificate, certificates_of_pem, public_key_of_der
 
 FOLDER, AUTHORITY, NODE, MEMBERSHIP, JOINING = "nodes", "authority.pem", "node.pem", "membership.json", "joining.json"
+LOCK = "lock"
+"""Of who makes the authority, or the certificate of a leader."""
 T = TypeVar("T")
 LEADER_HOST = "leader.kelvin-provision.internal"
 """In the leader's certificate and in no other: a member cannot pass for its leader."""

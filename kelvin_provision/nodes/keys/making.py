@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kelvin_provision import timestamps
-from kelvin_provision.errors import JoinRefused
-from kelvin_provision.files.one_shot import computed
+from kelvin_provision.errors import JoinRefused, StateDamaged
+from kelvin_provision.files.lock import exclusive
+from kelvin_provision.files.one_shot import TIMEOUT, computed
 from kelvin_provision.hints import command
-from kelvin_provision.nodes.keys.files import AUTHORITY, LEADER_HOST, NODE, folder, own_certificate
+from kelvin_provision.nodes.keys.files import AUTHORITY, LEADER_HOST, LOCK, NODE, folder, own_certificate
 from kelvin_provision.tls.files import write_pair
 from kelvin_provision.tls.issuing import AUTHORITY_LIFE, EPOCH, LIFE
 from kelvin_provision.tls.judging import RENEW
+from kelvin_provision.tls.x509 import Certificate, InvalidCertificate, certificates_of_pem
 
 
 class KeyRequest(NamedTuple):
@@ -39,19 +41,34 @@ def key_request(name: str) -> KeyRequest:
 
 
 def lead(state_dir: Path, now: datetime) -> bytes:
-    """The authority of this leader, key and certificate (PEM). What is missing or about to end is made."""
+    """The authority of this leader, key and certificate (PEM). What is missing or about to end is made, by one process at a time.
+
+    Raises Locked, StateDamaged.
+    """
     place = folder(state_dir)
+    with exclusive(place / LOCK, command="keys of nodes", wait=TIMEOUT):
+        return _lead(place, now)
+
+
+def _lead(place: Path, now: datetime) -> bytes:
     path = place / AUTHORITY
     if not path.exists():
         made = _made({"task": "authority", "name": socket.gethostname(), **_validity(now, authority=True)})
         write_pair(path, made["key"].encode(), made["certificate"].encode())
     pem = path.read_bytes()
-    own = own_certificate(state_dir)
-    if own is None or own.leaf.days_left(now) < RENEW:
+    own = own_certificate(place.parent)
+    if own is None or own.leaf.days_left(now) < RENEW or own.certificates[-1].der != _certificate(path, pem).der:
         asked = key_request(socket.gethostname())
         done = certify(pem, asked.request, socket.gethostname(), now, host=LEADER_HOST)
         write_pair(place / NODE, asked.key.encode(), done.certificate.encode(), certificate_of(pem))
     return pem
+
+
+def _certificate(path: Path, pem: bytes) -> Certificate:
+    try:
+        return certificates_of_pem(pem)[0]
+    except InvalidCertificate as error:
+        raise StateDamaged(f"{path} is damaged", hint="put it back from a copy of the ledger: members know their leader by it") from error
 
 
 def certify(authority: bytes, request: str, name: str, now: datetime, *, host: str = "") -> Certified:
