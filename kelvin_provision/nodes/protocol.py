@@ -147,13 +147,13 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         return {
             "wanted_version": self.wanted_version,
-            "images": [dict(vars(image)) for image in self.images],
+            "images": [{**vars(image), "why": _line(image.why)} for image in self.images],
             "platform": str(self.platform),
             "cluster_node": self.cluster_node,
             "version": self.version,
             "address": self.address,
             "free": self.free,
-            "problems": [problem[:LONGEST_TEXT] for problem in self.problems[:MOST_PROBLEMS]],
+            "problems": [_line(problem) for problem in self.problems[:MOST_PROBLEMS]],
         }
 
     @classmethod
@@ -198,7 +198,7 @@ class JoinRequest:
             return cls(
                 token=_text(document["token"]),
                 name=_matching(_NAME, document["name"]),
-                request=_text(document["request"], 4096),
+                request=_pem(document["request"], 4096),
                 platform=Platform.parse(_text(document["platform"])),
                 cluster_node=_node_name(document["cluster_node"]),
                 version=_matching(_VERSION, document["version"]),
@@ -222,7 +222,7 @@ class RenewRequest:
         """Raises NodeProtocolInvalid."""
         document = _object(data, "renew")
         try:
-            return cls(_text(document["request"], 4096))
+            return cls(_pem(document["request"], 4096))
         except _WRONG as error:
             _invalid("renew", error)
 
@@ -243,7 +243,7 @@ class Admission:
         """Raises NodeProtocolInvalid."""
         document = _object(data, "admission")
         try:
-            return cls(_matching(_NAME, document["name"]), _text(document["certificate"], 8192), _text(document["authority"], 8192))
+            return cls(_matching(_NAME, document["name"]), _pem(document["certificate"], 8192), _pem(document["authority"], 8192))
         except _WRONG as error:
             _invalid("admission", error)
 
@@ -298,11 +298,24 @@ def _peer(document: Any) -> Peer:
 
 
 def _text(value: Any, longest: int = LONGEST_TEXT) -> str:
-    """What would control a terminal is in no text of the protocol but a certificate, which has lines."""
-    if type(value) is not str or len(value) > longest or not all(sign.isprintable() or sign == "\n" for sign in value):
+    """One line, and nothing that would control a terminal."""
+    if type(value) is not str or len(value) > longest or not value.isprintable():
         raise ValueError("a text")
     value.encode()  # half a surrogate pair
     return value
+
+
+def _pem(value: Any, longest: int) -> str:
+    """It is shown to nobody, and has lines."""
+    if type(value) is not str or len(value) > longest:
+        raise ValueError("a certificate")
+    _text(value.replace("\n", ""), longest)
+    return value
+
+
+def _line(text: str) -> str:
+    """As `_text` accepts it: an error may have several lines, and names that others have made."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)[:LONGEST_TEXT]
 
 
 def _matching(pattern: re.Pattern[str], value: Any) -> str:

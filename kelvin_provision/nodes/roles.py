@@ -75,12 +75,10 @@ def follow(ctx: Context, membership: Membership) -> None:
         opened_links: list[RemoteLinks] = []
 
         def connect() -> RemoteLinks:
-            opened_links.append(RemoteLinks(settings, membership, handler.use))
+            opened_links.append(RemoteLinks(settings, membership))
             return opened_links[-1]
 
-        member = Member.of(ctx, connect, node=membership.cluster_node, address=address)
-        if member.state.document is not None:
-            handler.use(member.state.document)
+        member = Member.of(ctx, connect, node=membership.cluster_node, address=address, use=handler.use)
         stack.callback(_close, opened_links)
         renewal = threading.Thread(target=_renew, args=(ctx, membership, ended), name="renewal", daemon=True)
         renewal.start()

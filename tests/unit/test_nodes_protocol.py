@@ -3,6 +3,7 @@
 import json
 import random
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -70,9 +71,21 @@ def test_a_document_is_not_read_beyond_its_size():
 
 
 def test_no_text_controls_a_terminal():
-    document = DOCUMENTS[1].to_json() | {"problems": ["\x1b[2J"]}
-    with pytest.raises(NodeProtocolInvalid):
-        Report.from_json(encoded(document))
+    for text in ("\x1b[2J", "full\nnode-c  here  5/5", "\u202e"):
+        document = DOCUMENTS[1].to_json() | {"problems": [text]}
+        with pytest.raises(NodeProtocolInvalid):
+            Report.from_json(encoded(document))
+        (image,) = DOCUMENTS[1].images
+        with pytest.raises(NodeProtocolInvalid):
+            Report.from_json(encoded(DOCUMENTS[1].to_json() | {"images": [{**vars(image), "why": text}]}))
+
+
+def test_what_a_member_cannot_print_keeps_no_report_from_its_leader():
+    image = ImageReport(LOCK.name, NodeImageState.FAILED, "no\nspace\t\x07" + "x" * 1000)
+    sent = replace(DOCUMENTS[1], images=(image,), problems=("a\nb\u202e",))
+    read = Report.from_json(encoded(sent.to_json()))
+    assert read.problems == ("a b ",)
+    assert read.images[0].why.startswith("no space  xxx")
 
 
 def test_the_version_changes_with_anything_that_the_member_is_told():

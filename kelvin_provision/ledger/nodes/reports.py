@@ -47,8 +47,7 @@ def record(ledger: Ledger, name: str, report: Said) -> bool:
     with ledger.writing() as db:
         values = (*_of_report(report)[:3], report.free, json.dumps(report.problems), now, name)
         done = db.execute(
-            "UPDATE nodes SET address = ?, platform = ?, version = ?, free = ?, problems = ?, seen = ?, away = NULL"
-            " WHERE name = ?",
+            "UPDATE nodes SET address = ?, platform = ?, version = ?, free = ?, problems = ?, seen = ?, away = NULL WHERE name = ?",
             values,
         )
         if not done.rowcount:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from kelvin_provision.nodes.client.link import Link
 from kelvin_provision.nodes.protocol import LARGEST, PREFIX, Admission, RenewRequest, Report, Wanted, encoded
 
@@ -11,8 +9,8 @@ from kelvin_provision.nodes.protocol import LARGEST, PREFIX, Admission, RenewReq
 class RemoteLeader:
     """See `links.Leader`. For one thread at a time."""
 
-    def __init__(self, link: Link, on_document: Callable[[Wanted], object] = lambda _: None) -> None:
-        self._link, self._heard = link, on_document
+    def __init__(self, link: Link) -> None:
+        self._link = link
 
     def wanted_after(self, version: str, wait: float) -> Wanted | None:
         """See `links.Leader`."""
@@ -20,9 +18,7 @@ class RemoteLeader:
         status, _, data = self._link.document("GET", f"{PREFIX}/wanted", headers=headers, limit=LARGEST["wanted"], wait=wait)
         if status == 304:
             return None
-        document = Wanted.from_json(data)
-        self._heard(document)
-        return document
+        return Wanted.from_json(data)
 
     def report(self, report: Report) -> None:
         """See `links.Leader`."""

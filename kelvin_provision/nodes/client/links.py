@@ -25,14 +25,14 @@ from kelvin_provision.tls.x509 import pem_of_der
 
 
 class RemoteLinks:
-    """See `links.Links`. The leader's verbs are for one thread at a time; blobs for several. `on_document` gets each document."""
+    """See `links.Links`. The leader's verbs are for one thread at a time; blobs for several."""
 
-    def __init__(self, settings: Settings, member: Membership, on_document: Callable[[Wanted], object] = lambda _: None) -> None:
+    def __init__(self, settings: Settings, member: Membership) -> None:
         self._settings, self._member = settings, member
         self._address = Address.parse(member.leader)
         self._lock = threading.Lock()
         self._made: dict[bool, tuple[bytes, ssl.SSLContext]] = {}
-        self._leader = RemoteLeader(self._link_to_leader(), on_document)
+        self._leader = RemoteLeader(self._link_to_leader())
 
     @property
     def leader(self) -> RemoteLeader:

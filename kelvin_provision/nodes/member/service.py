@@ -54,9 +54,17 @@ class Member:
     use: Callable[[Wanted], None] = lambda _: None
 
     @classmethod
-    def of(cls, ctx: Context, connect: Callable[[], Links], *, node: str = "", address: str = "") -> Member:
+    def of(
+        cls,
+        ctx: Context,
+        connect: Callable[[], Links],
+        *,
+        node: str = "",
+        address: str = "",
+        use: Callable[[Wanted], None] = lambda _: None,
+    ) -> Member:
         """As it was when it ended last."""
-        return cls(ctx, connect, State(kept.read(ctx.settings.state_dir).document), node, address)
+        return cls(ctx, connect, State(kept.read(ctx.settings.state_dir).document), node, address, use=use)
 
     # --- the work ----------------------------------------------------------------------------------
 
