@@ -70,7 +70,8 @@ class Wanted:
 
     `rate`: bytes a second that the member may send to its peers; None without a limit. `site`: a mirror of the site, which is asked before
     anything else; empty without one. `draining`: nothing new is to be fetched. `term` counts how often the lead has moved: a member that
-    has heard of a later leader follows no earlier one.
+    has heard of a later leader follows no earlier one. `keep`: its leader cannot read all of its ledger, so that there may
+    be more which the member shall have, and it removes nothing.
     """
 
     version: str
@@ -80,6 +81,7 @@ class Wanted:
     site: str = ""
     draining: bool = False
     term: int = 1
+    keep: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -90,6 +92,7 @@ class Wanted:
             "site": self.site,
             "draining": self.draining,
             "term": self.term,
+            "keep": self.keep,
         }
 
     @classmethod
@@ -101,7 +104,8 @@ class Wanted:
             peers = tuple(_peer(peer) for peer in _list(document["peers"], MOST_IMAGES))
             rate = None if document["rate"] is None else _number(document["rate"])
             site, draining, term = _text(document["site"]), _flag(document["draining"]), _number(document["term"])
-            return cls(_text(document["version"]), images, peers, rate, site, draining, term)
+            keep = _flag(document.get("keep", False))
+            return cls(_text(document["version"]), images, peers, rate, site, draining, term, keep)
         except _WRONG as error:
             _invalid("wanted", error)
 

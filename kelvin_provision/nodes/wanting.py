@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.leading import identity
 from kelvin_provision.ledger import local_names
@@ -32,6 +33,8 @@ class Site:
     """Members by the name of an image that they have."""
     local_names: Mapping[str, tuple[str, ...]]
     """By the name of the image that they stand for."""
+    readable: bool = True
+    """Whether all images that are kept can be read in the ledger."""
 
 
 def site(ledger: Ledger) -> Site:
@@ -44,7 +47,15 @@ def site(ledger: Ledger) -> Site:
         if local.required:
             names.setdefault(local.lock.name, []).append(local.name)
     frozen = {image: frozenset(members) for image, members in complete.items()}
-    return Site(nodes(ledger), frozen, {image: tuple(sorted(each)) for image, each in names.items()})
+    return Site(nodes(ledger), frozen, {image: tuple(sorted(each)) for image, each in names.items()}, _readable(ledger))
+
+
+def _readable(ledger: Ledger) -> bool:
+    try:
+        ledger.kept_locks()
+    except StateDamaged:
+        return False
+    return True
 
 
 def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, placement: Placement) -> Wanted:
@@ -64,5 +75,5 @@ def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, pla
     peers = tuple(Peer(member.name, member.address, member.key) for member in serving.values())
     leads = identity.read(ledger.path.parent)
     term = leads.term if leads else 1
-    version = version_of(plain, peers, settings.rate, settings.source, node.draining, term)
-    return Wanted(version, tuple(images), peers, settings.rate, settings.source or "", node.draining, term)
+    version = version_of(plain, peers, settings.rate, settings.source, node.draining, term, at.readable)
+    return Wanted(version, tuple(images), peers, settings.rate, settings.source or "", node.draining, term, not at.readable)

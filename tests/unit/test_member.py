@@ -99,6 +99,16 @@ def test_what_is_not_wanted_any_more_leaves_store_and_runtime_unless_a_container
     assert site.box.runtime.owned() == frozenset()
 
 
+def test_nothing_is_removed_while_the_leader_cannot_read_all_that_it_keeps(site):
+    one, two = site.image("one:1", local_names=("r.io/one:1",)), site.image("two:1")
+    site.turn(one)
+    site.turn(two, keep=True, thorough=True)
+    assert site.has(one, two)
+    assert kept.read(site.box.settings.state_dir).names == {"r.io/one:1": one.lock}
+    site.turn(two)
+    assert not site.box.runtime.has(one.lock)
+
+
 def test_before_the_leader_has_said_anything_nothing_is_removed(site):
     one = site.image("one:1")
     site.turn(one)

@@ -12,8 +12,8 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision import timestamps
-from kelvin_provision.errors import JoinRefused, LeaderUnreachable, NodeForeign, RegistryUnreachable, StateDamaged, UsageRefused
-from kelvin_provision.ledger.nodes import membership
+from kelvin_provision.errors import JoinRefused, LeaderUnreachable, NodeForeign, NoSpace, RegistryUnreachable, StateDamaged, UsageRefused
+from kelvin_provision.ledger.nodes import membership, reports
 from kelvin_provision.ledger.nodes.model import NodeImageState
 from kelvin_provision.ledger.nodes.reading import node, node_images, nodes
 from kelvin_provision.nodes.client.joining import Itself, Token, join, renew
@@ -178,6 +178,8 @@ def test_a_removed_member_and_a_foreign_key_are_refused(leader, tmp_path):
     membership.remove(leader.ctx.ledger, "node-d", actor="anna")
     with pytest.raises(NodeForeign):
         links.leader.wanted_after("", 0)
+    with pytest.raises(NodeForeign, match="knows no member with this key"):
+        links.leader.report(Report("", (), AMD64, "node-d", "1.0"))
     making.lead(tmp_path / "other", leader.ctx.now)
     foreign = RemoteLinks(replace(leader.box.settings, state_dir=tmp_path / "other"), joined)
     with pytest.raises(NodeForeign, match="is not of this site"):
@@ -366,6 +368,8 @@ def raw(leader, context, data):
         (b"POST /nodes/v1/join HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"400"),
         (b"POST /nodes/v1/join HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
         (b"POST /nodes/v1/wanted HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", b"413"),
+        (b"POST /nodes/v1/report HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n", b"401"),
+        (b"POST /nodes/v1/renew HTTP/1.1\r\nContent-Length: 10\r\n\r\n", b"401"),
         (b"GET /nodes/v1/authority HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", b"400"),
         (b"POST /nodes/v1/join HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", b"400"),
     ],
@@ -373,6 +377,15 @@ def raw(leader, context, data):
 def test_what_is_no_request_is_refused_and_closed(leader, data, status):
     answer = raw(leader, joining_context(making.certificate_of(leader.authority)), data)
     assert answer.startswith(b"HTTP/1.1 " + status)
+
+
+def test_what_keeps_a_leader_from_an_answer_is_said_to_who_asks(member, monkeypatch):
+    def full(*_):
+        raise NoSpace("no space left for ledger.db")
+
+    monkeypatch.setattr(reports, "record", full)
+    with pytest.raises(LeaderUnreachable, match="503: no space left"):
+        member.report()
 
 
 @pytest.mark.parametrize("data", [b"", b"GET /", b"POST /nodes/v1/join HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf"])

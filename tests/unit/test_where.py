@@ -14,6 +14,7 @@ from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.ledger.nodes import membership, places, reading, reports, tokens
 from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken, PlaceRow
 from kelvin_provision.ledger.staging_state import Ready, Spread, StagingState, Tried, transition
+from kelvin_provision.nodes.wanting import site, wanted_by
 from kelvin_provision.nodes.where.needs import needs
 from kelvin_provision.nodes.where.placement import Placed
 from kelvin_provision.nodes.where.standing import NOWHERE, NodeView, judge
@@ -245,6 +246,21 @@ def test_a_member_shall_have_what_it_may_run_and_everything_before_the_cluster_k
     assert shall == {"node-b": {pump, fan}, "node-c": {fan}}
     assert len(list(Placed().images(leader.ledger, replace(by_name["node-c"], cluster_node="")))) == 2
     assert list(Placed().images(leader.ledger, replace(by_name["node-b"], platform=ARM64))) == []
+
+
+def test_a_member_loses_nothing_by_a_row_of_the_ledger_that_cannot_be_read(leader):
+    leader.join("node-b")
+    leader.deploy("pump", "fan")
+    leader.turn()
+    member = reading.node(leader.ledger, "node-b")
+
+    def told():
+        return wanted_by(leader.ledger, member, site(leader.ledger), leader.settings.nodes, Placed())
+
+    assert (len(told().images), told().keep) == (2, False)
+    with leader.ledger.writing() as db:
+        db.execute("UPDATE revisions SET locks = '[{' WHERE workload = 'fan'")
+    assert (len(told().images), told().keep) == (1, True)
 
 
 def test_a_new_node_gets_what_is_staged_and_what_runs_before_it_is_used(leader):

@@ -89,10 +89,11 @@ class Link:
                 connection.sock.settimeout(READ + wait)
                 connection.request(method, path, body or None, {"User-Agent": f"kelvin-provision/{__version__}", **headers})
                 response = connection.getresponse()
-                data = response.read(limit + 1)
+                refused = response.status >= 400
+                data = response.read(MOST_OF_ERROR if refused else limit + 1)
+            self._refuse(response.status, data)
             if len(data) > limit:
                 raise NodeProtocolInvalid(f"{self._name} sent more than {limit} bytes")
-            self._refuse(response.status, data)
             done = not response.will_close
             return response.status, {name.lower(): value for name, value in response.getheaders()}, data
         finally:

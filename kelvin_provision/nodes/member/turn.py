@@ -47,6 +47,8 @@ class Turn:
     def _free(self, document: Wanted, *, everything: bool) -> frozenset[str]:
         """First, because it makes room; returns what is ours in the runtime. One that a container still uses goes at a later turn."""
         runtime, store = self.tools.runtime, self.tools.store
+        if document.keep:
+            return runtime.owned()
         local_names.clear(self.state_dir, document, runtime)
         pinned = {name for image in document.images if image.pinned for name in identities(image.lock)}
         owned = runtime.owned()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from kelvin_provision.errors import ProvisionError
 from kelvin_provision.nodes.keys.contexts import server_context
 from kelvin_provision.nodes.keys.files import key_id, own_chain
 from kelvin_provision.nodes.protocol import LARGEST, PREFIX, Wanted
@@ -22,7 +23,8 @@ from kelvin_provision.tls.x509 import InvalidCertificate
 CONNECTIONS = 256
 """Of all nodes together: a silent one costs 30 KiB."""
 _DEFAULT: Mapping[str, float] = MappingProxyType({})
-_LIMITS = {("POST", f"{PREFIX}/{name}"): LARGEST[name] for name in ("join", "report", "renew")}
+_JOIN = ("POST", f"{PREFIX}/join")
+_LIMITS = {("POST", f"{PREFIX}/{name}"): LARGEST[name] for name in ("report", "renew")}
 
 
 class LeaderHandler:
@@ -30,13 +32,26 @@ class LeaderHandler:
         self._routes, self._blobs = routes, blobs
 
     def longest(self, request: Request) -> int:
-        return _LIMITS.get((request.method, request.target), 0)
+        """Of whoever shows no certificate, only what joins is kept in memory."""
+        route = request.method, request.target
+        if route == _JOIN:
+            return LARGEST["join"]
+        if route in _LIMITS:
+            shown_key(request)
+        return _LIMITS.get(route, 0)
 
     async def answer(self, request: Request) -> Answer:
+        """What keeps this node from it, such as a full disk, is said to the one who asks: it tries again."""
+        try:
+            return await self._answer(request)
+        except ProvisionError as error:
+            raise Refused(503, str(error), headers={"Retry-After": "2"}) from error
+
+    async def _answer(self, request: Request) -> Answer:
         route = request.method, request.target
         if route == ("GET", f"{PREFIX}/authority"):
             return self._routes.authority()
-        if route == ("POST", f"{PREFIX}/join"):
+        if route == _JOIN:
             return await self._routes.join(request)
         member = await self._routes.member(shown_key(request))
         if route == ("GET", f"{PREFIX}/wanted"):
