@@ -9,7 +9,8 @@ from kelvin_provision.refs import Platform
 
 
 class ClusterNode(NamedTuple):
-    """One node. `ready`: its kubelet answers; `schedulable`: it is not cordoned. `taints` are `key=value:effect`.
+    """One node. `ready`: its kubelet answers; `schedulable`: it is not cordoned. `taints` are `key=value:effect`. `marks` are those
+    of this box by which pods find it; a label whose value another program has changed is none.
 
     `host` is the value by which a pod is kept to this node, which need not be its name; empty where there is none.
     """
@@ -21,6 +22,7 @@ class ClusterNode(NamedTuple):
     ready: bool = True
     schedulable: bool = True
     taints: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 class Place(NamedTuple):

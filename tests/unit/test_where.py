@@ -9,6 +9,7 @@ from kelvin_provision.agent.staging import delta_mode
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.checks import before_apply
 from kelvin_provision.cluster.kubernetes.render.placing import mark_of
+from kelvin_provision.cluster.labels import MARK
 from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.ledger.nodes import membership, places, reading, reports, tokens
@@ -297,6 +298,21 @@ def test_a_node_loses_its_mark_with_its_image_and_when_it_is_removed(leader):
     membership.remove(leader.ledger, "node-c", actor="anna")
     leader.turn()
     assert set(leader.cluster.marks) == {"fake-node"}
+
+
+def test_a_mark_that_another_program_changed_is_set_again_and_those_of_other_boxes_cost_nothing(leader):
+    leader.deploy("pump")
+    memory = turn.Memory.of(leader.agent())
+    turn.take(leader.agent(), memory)
+    turn.take(leader.agent(), memory)
+    (ours,) = leader.cluster.site
+    leader.cluster.site = (ours._replace(labels={**ours.labels, f"{MARK}0000": "line-2"}),)
+    before = leader.cluster.calls.count(("mark_nodes", ""))
+    turn.take(leader.agent(), memory)
+    assert leader.cluster.calls.count(("mark_nodes", "")) == before
+    leader.cluster.marks = {}
+    turn.take(leader.agent(), memory)
+    assert leader.cluster.marks == {"fake-node": {leader.mark("pump")}}
 
 
 def test_a_change_of_the_nodes_places_all_versions_again_and_nothing_else_does(leader):

@@ -129,7 +129,7 @@ class Kubernetes:
     def nodes(self) -> tuple[ClusterNode, ...]:
         """See protocol.Cluster.nodes."""
         with rejections_of("the nodes"):
-            return identity.nodes(self._api)
+            return identity.nodes(self._api, self._namespace)
 
     def places(self, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
         """See protocol.Cluster.places."""

@@ -101,9 +101,9 @@ def at_least(version: str, minimum: tuple[int, int]) -> bool:
 # --- the nodes ----------------------------------------------------------------------------------------
 
 
-def nodes(api: Api) -> tuple[ClusterNode, ...]:
+def nodes(api: Api, home: str) -> tuple[ClusterNode, ...]:
     """In the order of their names."""
-    return tuple(sorted(map(_node, api.list_objects(*NODE, None)), key=lambda node: node.name))
+    return tuple(sorted((_node(item, home) for item in api.list_objects(*NODE, None)), key=lambda node: node.name))
 
 
 def places(api: Api, home: str, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
@@ -120,7 +120,7 @@ def mark_nodes(api: Api, home: str, marks: Mapping[str, Collection[str]]) -> Non
     """See protocol.Cluster.mark_nodes. A node that leaves meanwhile needs none."""
     for node in api.list_objects(*NODE, None, metadata=True):
         name, labels = node["metadata"]["name"], node["metadata"].get("labels") or {}
-        has = {key for key, value in labels.items() if key.startswith(MARK) and value == home}
+        has = set(_marks(labels, home))
         desired = set(marks.get(name, ()))
         changes: dict[str, str | None] = {key: home for key in desired if labels.get(key) != home} | dict.fromkeys(has - desired)
         if changes:
@@ -135,7 +135,12 @@ def _label(api: Api, name: str, changes: Mapping[str, str | None]) -> None:
             raise
 
 
-def _node(item: Object) -> ClusterNode:
+def _marks(labels: Mapping[str, str], home: str) -> tuple[str, ...]:
+    """Those of this box. A label with another value selects no pod of ours."""
+    return tuple(sorted(key for key, value in labels.items() if key.startswith(MARK) and value == home))
+
+
+def _node(item: Object, home: str) -> ClusterNode:
     metadata, status = item["metadata"], item.get("status") or {}
     reported = status.get("nodeInfo") or {}
     conditions = {each.get("type"): each.get("status") for each in status.get("conditions") or ()}
@@ -147,4 +152,5 @@ def _node(item: Object) -> ClusterNode:
         ready=conditions.get("Ready") == "True",
         schedulable=not (item.get("spec") or {}).get("unschedulable"),
         taints=tuple(f"{taint['key']}{f'={value}' if (value := taint.get('value')) else ''}:{taint['effect']}" for taint in taints(item)),
+        marks=_marks(metadata.get("labels") or {}, home),
     )

@@ -117,8 +117,7 @@ def set_marks(ctx: Context, seen: Mapping[str, NodeView], nodes: Iterable[Cluste
         node: frozenset(mark for mark, images in marked.items() if node in seen and images <= seen[node].images)
         for node, marked in places.marked_images(ctx.ledger).items()
     }
-    has = {node.name: frozenset(label for label in node.labels if label.startswith(MARK)) for node in nodes}
-    if any(labels != marks.get(name, frozenset()) for name, labels in has.items()):
+    if any(frozenset(node.marks) != marks.get(node.name, frozenset()) for node in nodes):
         ctx.cluster.mark_nodes(marks)
 
 

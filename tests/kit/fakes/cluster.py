@@ -110,7 +110,8 @@ class FakeCluster:
 
     def nodes(self) -> tuple[ClusterNode, ...]:
         self._enter("nodes")
-        return tuple(node._replace(labels={**node.labels, **dict.fromkeys(self.marks.get(node.name, ()), "fake")}) for node in self.site)
+        marked = {node.name: dict.fromkeys(self.marks.get(node.name, ()), "fake") for node in self.site}
+        return tuple(node._replace(labels={**node.labels, **marked[node.name]}, marks=tuple(marked[node.name])) for node in self.site)
 
     def places(self, desired: Mapping[str, Sequence[Object]]) -> tuple[Place, ...]:
         self._enter("places", *desired)

@@ -190,7 +190,7 @@ def test_a_rehearsal_is_started_on_this_node_or_not_at_all():
 
 def test_nodes_are_read_with_what_they_are():
     api = ObjectApi(node("node-b", "gpu:NoSchedule", arch="arm64"), node("node-a", cordoned=True, ready="Unknown"))
-    first, second = identity.nodes(api)
+    first, second = identity.nodes(api, "app")
     assert first == ClusterNode(
         "node-a",
         Platform("linux", "amd64"),
@@ -216,9 +216,14 @@ def test_marks_are_set_and_taken_back_and_those_of_other_boxes_stay():
     api = LabelApi(node("node-a", labels={f"{MARK}other": "line-2"}), node("node-b"))
     identity.mark_nodes(api, "app", {"node-a": {f"{MARK}1"}, "node-b": {f"{MARK}1", f"{MARK}2"}, "gone": {f"{MARK}1"}})
     identity.mark_nodes(api, "app", {"node-a": {f"{MARK}1"}, "node-b": {f"{MARK}2"}})
-    labels = {each.name: {key: value for key, value in each.labels.items() if key.startswith(MARK)} for each in identity.nodes(api)}
+    labels = {each.name: {key: value for key, value in each.labels.items() if key.startswith(MARK)} for each in identity.nodes(api, "app")}
     assert labels == {"node-a": {f"{MARK}other": "line-2", f"{MARK}1": "app"}, "node-b": {f"{MARK}2": "app"}}
     assert api.calls == [("patch", "node-a"), ("patch", "node-b"), ("patch", "node-b")]
+    assert [each.marks for each in identity.nodes(api, "app")] == [(f"{MARK}1",), (f"{MARK}2",)]
+    api.live["Node", "node-a"]["metadata"]["labels"][f"{MARK}1"] = "true"  # another program: pods find it no more
+    assert identity.nodes(api, "app")[0].marks == ()
+    identity.mark_nodes(api, "app", {"node-a": {f"{MARK}1"}})
+    assert identity.nodes(api, "app")[0].marks == (f"{MARK}1",)
 
 
 # --- ports ------------------------------------------------------------------------------------------
