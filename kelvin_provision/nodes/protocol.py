@@ -310,7 +310,7 @@ def _text(value: Any, longest: int = LONGEST_TEXT) -> str:
 
 
 def _pem(value: Any, longest: int) -> str:
-    """It is shown to nobody, and has lines."""
+    """It has lines, and is not shown."""
     if type(value) is not str or len(value) > longest:
         raise ValueError("a certificate")
     _text(value.replace("\n", ""), longest)
