@@ -76,7 +76,10 @@ class Handler(Protocol):
 
 
 class HttpProtocol(asyncio.Protocol):
-    """One connection. Requests are answered one after the other."""
+    """One connection. Requests are answered one after the other, the next one when the client has read the answer before.
+
+    One whose client has the whole answer still to read gives way to others as an idle one does.
+    """
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class HttpProtocol(asyncio.Protocol):
         self._request: Request | None = None
         self._missing = 0
         self._task: asyncio.Task[None] | None = None
+        self._answered = False
         self._timer: asyncio.TimerHandle | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -102,11 +106,11 @@ class HttpProtocol(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        return self._task is None and self._request is None
+        return self._answered or (self._task is None and self._request is None)
 
     @property
     def is_receiving(self) -> bool:
-        return self._request is not None and self._task is None
+        return self._request is not None and self._task is None and not self._answered
 
     def drop(self) -> None:
         """At once, with what is left to write."""
@@ -202,6 +206,8 @@ class HttpProtocol(asyncio.Protocol):
                 await self._stream(answer.pieces, answer.size)
                 if closes:
                     self._transport.close()
+            self._answered = True
+            await self._writable.wait()
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -209,7 +215,7 @@ class HttpProtocol(asyncio.Protocol):
             raise
         finally:
             answer.close()
-            self._task, self._request, self._missing = None, None, 0
+            self._task, self._request, self._missing, self._answered = None, None, 0, False
         if not self._transport.is_closing():
             self._expect("idle")
             self._advance()

@@ -1,5 +1,6 @@
 """Leader and members over real TLS: joining, what each is told, blobs from leader and peers, and those who ask for what is not theirs."""
 
+import asyncio
 import json
 import socket
 import ssl
@@ -23,6 +24,8 @@ from kelvin_provision.nodes.keys import files, making
 from kelvin_provision.nodes.keys.contexts import client_context, joining_context, server_context
 from kelvin_provision.nodes.protocol import LEADER, Report
 from kelvin_provision.nodes.sources import Candidate, sources_of
+from kelvin_provision.serving.connections import Connections
+from kelvin_provision.serving.http import Answer, HttpProtocol
 from kelvin_provision.tls.x509 import pem_of_der
 from tests.kit.images import random_image
 from tests.kit.locks import AMD64, lock_of
@@ -409,6 +412,64 @@ def test_one_that_speaks_no_tls_or_does_not_read_is_cut_off(leader, member):
         until(lambda: leader.blobs.streams == 0)
     leader.locks.remove(lock)
     leader.want()
+
+
+class FullSocket(asyncio.Transport):
+    """The kernel takes nothing of what is written."""
+
+    def __init__(self):
+        super().__init__()
+        self.protocol, self.written, self.closing = None, [], False
+
+    def write(self, data):
+        self.written.append(bytes(data))
+        self.protocol.pause_writing()
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        assert high == 0
+
+    def get_write_buffer_size(self):
+        return sum(map(len, self.written))
+
+    def is_closing(self):
+        return self.closing
+
+    def abort(self):
+        self.closing = True
+        self.protocol.connection_lost(None)
+
+
+async def unread(requests):
+    """How many were answered to a client that reads nothing, whether it gives way to others, and how many after it has read one."""
+    answered = []
+
+    class Handler:
+        def longest(self, request):
+            return 0
+
+        async def answer(self, request):
+            answered.append(request.target)
+            return Answer(200, b"x" * 1000)
+
+    table, transport = Connections(1), FullSocket()
+    transport.protocol = protocol = HttpProtocol(Handler(), table)
+    protocol.connection_made(transport)
+    protocol.data_received(requests)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    first, idle = len(answered), protocol.is_idle
+    protocol.resume_writing()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    second = len(answered)
+    other = FullSocket()
+    other.protocol = HttpProtocol(Handler(), table)
+    other.protocol.connection_made(other)
+    return first, idle, second, transport.closing, list(table) == [other.protocol]
+
+
+def test_the_next_request_is_answered_when_the_answer_before_was_read():
+    assert asyncio.run(unread(b"GET / HTTP/1.1\r\n\r\n" * 100)) == (1, True, 2, True, True)
 
 
 def test_one_client_has_its_share_of_streams_only(leader, member, site):

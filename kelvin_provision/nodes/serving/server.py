@@ -32,7 +32,7 @@ class LeaderHandler:
         self._routes, self._blobs = routes, blobs
 
     def longest(self, request: Request) -> int:
-        """Of whoever shows no certificate, only what joins is kept in memory."""
+        """Of a client without a certificate, only what joins is kept in memory."""
         route = request.method, request.target
         if route == _JOIN:
             return LARGEST["join"]
