@@ -281,7 +281,7 @@ OURS = {
     "AdmittedImage": "workload container image",  # names, as a webhook wrote them
     "Change": "workload object why",  # names and paths of fields
     "ClusterInfo": "type version node node_label",
-    "ClusterNode": "name host labels taints",  # names, labels
+    "ClusterNode": "name host labels taints marks",  # names, labels
     "ClusterState": "identity namespace",
     "Condition": "name",
     "DeltaLayer": "diff_id needs replaces",  # digests
