@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ProvisionError, RegistryBusy
+from kelvin_provision.errors import Locked, ProvisionError, RegistryBusy
 from kelvin_provision.events import Note
 from kelvin_provision.following import withdrawing
 from kelvin_provision.following.overview import fingerprint, looked_path, mark_looked
@@ -97,6 +97,9 @@ class Follower:
             self._ctx.source.close()  # so many boxes must not keep connections open
 
     def _note(self, name: str, error: ProvisionError) -> None:
+        """That another process is at it now is no trouble with what is followed."""
+        if isinstance(error, Locked):
+            return
         try:
             record_trouble(self._ctx, name, error)
         except ProvisionError as worse:  # such as a full disk

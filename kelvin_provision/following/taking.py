@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ProvisionError, PublicationOlder, UsageRefused
+from kelvin_provision.errors import ImageNotFound, ProvisionError, PublicationOlder, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.following import withdrawing
 from kelvin_provision.following.fetching import fetch
@@ -103,7 +103,7 @@ def _take(ctx: Context, reference: str) -> Taken:
     refuse_member(ctx)
     lease.refuse_elsewhere(ctx.settings.state_dir, lambda: ctx.cluster)
     parsed = Reference.parse(reference)
-    digest = ctx.source.digest(parsed)
+    digest = _digest(ctx, parsed)
     mark_looked(ctx.settings.state_dir, reference)
     offered = believed(ctx, fetch(ctx.source, parsed, digest))
     with ctx.ledger.reading() as db:
@@ -111,6 +111,14 @@ def _take(ctx: Context, reference: str) -> Taken:
     result = _stored(ctx, reference, offered, plan(ctx, reference, offered))
     pruned = withdrawing.prune(ctx, reference) if ctx.settings.follow.prune else ()
     return replace(result, pruned=pruned)
+
+
+def _digest(ctx: Context, reference: Reference) -> str:
+    """What the tag stands for. Raises ImageNotFound, of which the usual hint is about requests."""
+    try:
+        return ctx.source.digest(reference)
+    except ImageNotFound as error:
+        raise ImageNotFound(str(error), hint="publish it at the desk, or correct follow.publications") from error
 
 
 def _refuse_older(db: sqlite3.Connection, reference: str, offered: Believed) -> None:

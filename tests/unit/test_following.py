@@ -8,12 +8,14 @@ import pytest
 
 from kelvin_provision.errors import RegistryUnreachable
 from kelvin_provision.following import withdrawing
+from kelvin_provision.following.overview import overview
 from kelvin_provision.following.taking import take, take_all
 from kelvin_provision.leading import identity
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.history import history
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed
+from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.publications.choosing import percentile
 from kelvin_provision.publications.model import Selector
 from kelvin_provision.settings.model import ApplySettings, FollowSettings
@@ -308,6 +310,30 @@ def test_a_workload_belongs_to_the_publication_that_had_it_first(box):
     follows(box, publications=(LINE,))
     take_all(box.ctx)
     assert staged(box) == {"pump": "2.0.0", "fan": "1.0.0"}
+
+
+def test_a_damaged_row_of_the_ledger_is_written_anew_and_lists_go_on(box):
+    publish(box, SITE, ANNA, 3, request("pump"))
+    take(box.ctx, SITE)
+    before = known(box)
+    with box.ledger.writing() as db:
+        db.execute("UPDATE following SET signers = '7'")
+    assert damage(box.ledger)
+    assert [each.followed for each in overview(box.ctx)] == [Followed(SITE), Followed(LINE)]
+    publish(box, SITE, ANNA, 2, request("pump", "0.9.0"))
+    assert error(box).startswith("publication-older")
+    publish(box, SITE, ANNA, 3, request("pump"))
+    taken = take(box.ctx, SITE)
+    assert (taken.error, taken.staged, replace(known(box), taken=None)) == (None, (), replace(before, taken=None))
+    assert damage(box.ledger) == ()
+
+
+def test_a_publication_that_is_not_there_is_not_taken_for_an_image(box):
+    result = take(box.ctx, SITE)
+    assert (result.error.code, result.error.hint.instruction) == (
+        "image-not-found",
+        "publish it at the desk, or correct follow.publications",
+    )
 
 
 def test_a_box_that_has_lost_the_lead_takes_nothing_in(box):

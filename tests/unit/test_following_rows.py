@@ -70,10 +70,12 @@ def test_from_which_request_a_revision_came_is_forgotten_with_it(ledger):
         assert following.revisions(db) == {}
 
 
-def test_a_damaged_row_is_named(ledger):
+def test_a_damaged_row_is_named_and_is_not_in_the_way_of_the_others(ledger):
     with ledger.writing() as db:
         following.trouble(db, SITE, Trouble(TAKEN, "x", "y"))
-        db.execute("UPDATE following SET error = '[1]'")
+        following.trouble(db, LINE, Trouble(TAKEN, "x", "y"))
+        db.execute("UPDATE following SET error = '[1]' WHERE reference = ?", (SITE,))
+        assert list(following.publications(db)) == [LINE]
         with pytest.raises(StateDamaged, match=f"table following, row {SITE}, column error"):
-            following.publications(db)
+            following.publication_of(db.execute("SELECT * FROM following WHERE reference = ?", (SITE,)).fetchone())
     assert [str(error) for error in inspection.damage(ledger)] == [f"the ledger is damaged: table following, row {SITE}, column error"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
 
+from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.rows.common import LISTED, listed
 from kelvin_provision.ledger.rows.damage import Row, strings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,15 @@ class FollowedWorkload:
 
 
 def publications(db: sqlite3.Connection) -> dict[str, Followed]:
-    """By reference. Raises StateDamaged."""
-    return {each.reference: each for each in map(publication_of, db.execute("SELECT * FROM following ORDER BY reference"))}
+    """By reference."""
+    return {each.reference: each for each in _sound(db.execute("SELECT * FROM following ORDER BY reference"), publication_of)}
+
+
+def _sound(rows: Iterable[sqlite3.Row], read: Callable[[sqlite3.Row], T]) -> Iterator[T]:
+    """One that is damaged counts as not known: what is followed is taken in again, which writes it again."""
+    for row in rows:
+        with suppress(StateDamaged):
+            yield read(row)
 
 
 def publication_of(row: sqlite3.Row) -> Followed:
@@ -75,8 +86,8 @@ def _error(value: Any) -> tuple[str, str, str]:
 
 
 def workloads(db: sqlite3.Connection) -> dict[str, FollowedWorkload]:
-    """By name. Raises StateDamaged."""
-    return {each.workload: each for each in map(workload_of, db.execute("SELECT * FROM followed ORDER BY workload"))}
+    """By name."""
+    return {each.workload: each for each in _sound(db.execute("SELECT * FROM followed ORDER BY workload"), workload_of)}
 
 
 def workload_of(row: sqlite3.Row) -> FollowedWorkload:
@@ -116,7 +127,9 @@ def take(db: sqlite3.Connection, followed: Followed) -> None:
 
 
 def trouble(db: sqlite3.Connection, reference: str, error: Trouble | None) -> None:
-    """What is wrong now, or that nothing is."""
+    """What is wrong now, or that nothing is. A damaged row is replaced."""
+    if reference not in publications(db):
+        db.execute("DELETE FROM following WHERE reference = ?", (reference,))
     text = json.dumps([error.code, error.text, error.hint]) if error else None
     db.execute(
         "INSERT INTO following (reference, failed, error) VALUES (?, ?, ?)"
@@ -139,8 +152,8 @@ def record_revision(db: sqlite3.Connection, workload: str, number: int, digest: 
 
 
 def revisions(db: sqlite3.Connection) -> dict[tuple[str, int], str]:
-    """By workload and number the digest of the request. Raises StateDamaged."""
-    return dict(map(revision_of, db.execute("SELECT * FROM brought")))
+    """By workload and number the digest of the request."""
+    return dict(_sound(db.execute("SELECT * FROM brought"), revision_of))
 
 
 def revision_of(row: sqlite3.Row) -> tuple[tuple[str, int], str]:
