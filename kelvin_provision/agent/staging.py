@@ -56,6 +56,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             headroom=ctx.settings.download.keep_free,
             backoff=ctx.timings.staging,
             deltas=delta_mode(ctx),
+            deltas_from_media=not members(ctx),
             trust=ctx.trust,
             outcome=lambda complete: _outcome(complete, ctx),
             refuse_revoked=lambda known, locks: _refuse_revoked(known, locks, ctx),

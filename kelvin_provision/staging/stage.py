@@ -52,6 +52,7 @@ class StagingTools:
     backoff: Backoff = field(default_factory=lambda: Timings().staging)
     media: Media = field(default_factory=NoMedia)
     deltas: DeltaMode = DeltaMode.AUTO
+    deltas_from_media: bool = True
     trust: Trust = field(default_factory=lambda: Trust(TrustSettings()))
     outcome: Callable[[Revision], Ready | Waiting] = lambda _: Ready()
     """What is recorded when all of a revision is on this box."""
@@ -196,7 +197,8 @@ def _signature_tools(revision: Revision, tools: StagingTools) -> signatures.Sign
 
 
 def _delta_tools(tools: StagingTools) -> DeltaTools:
-    return DeltaTools(tools.ledger, tools.store, tools.source, tools.media, tools.runtime, tools.progress, tools.stop, tools.deltas)
+    given = (tools.ledger, tools.store, tools.source, tools.media, tools.runtime, tools.progress, tools.stop)
+    return DeltaTools(*given, tools.deltas, tools.deltas_from_media)
 
 
 def refuse_digests(spec: Spec, info: RuntimeInfo) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -11,10 +12,15 @@ from kelvin_provision.bundles.model import AS_DELTA
 from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.deltas.artifact import DeltaLayer
 from kelvin_provision.desk.box_deltas import choose
+from kelvin_provision.errors import BundleUnsuitable
 from kelvin_provision.images.box_inventory import box_inventory
-from kelvin_provision.refs import Descriptor
-from kelvin_provision.settings.model import ClusterSettings
+from kelvin_provision.ledger.nodes import membership, tokens
+from kelvin_provision.ledger.nodes.model import Node, NodeToken
+from kelvin_provision.refs import Descriptor, Platform
+from kelvin_provision.settings.model import ClusterSettings, NodesSettings
 from kelvin_provision.spec.enums import Download
+from kelvin_provision.usecases.bundles.importing import ImportRequest
+from kelvin_provision.usecases.bundles.planning import plan as planned
 from tests.kit.bundle_box import desk, offline
 from tests.kit.image_deltas import two_versions
 from tests.kit.images import random_image, sha256
@@ -124,6 +130,22 @@ def test_a_box_that_cannot_rebuild_it_refuses_before_anything_is_copied(at_desk,
         refused = json.loads(bare.run("bundle", "import", str(stick), "--yes", "--json").check(exit_code=65).stdout)
     assert refused["error"]["code"] == "bundle-unsuitable"
     assert any(LAYER.digest in line for line in refused["error"]["evidence"])
+
+
+def test_a_leader_with_members_takes_no_deltas_from_a_stick_either(at_desk, north, tmp_path):
+    """Members fetch layers as they were published, which nobody could make out of a rebuilt one."""
+    _, stick = created(at_desk, tmp_path, "--for", inventory(north, tmp_path / "north.json"))
+    north.run("bundle", "import", str(stick), "--yes").check()
+    now = north.ledger.clock()
+    tokens.add(north.ledger, NodeToken("b" * 64, now, "2099-01-01T00:00:00Z", "anna"))
+    node = Node("b", "b" * 64, None, "10.0.0.2:30500", Platform.parse("linux/amd64"), "b", "1.0", now, now)
+    assert membership.join(north.ledger, node, "b" * 64, now) is None
+    north.settings = replace(north.settings, nodes=NodesSettings(listen=("127.0.0.1:0",)))
+    north._connections = None
+    north.turn()  # it joined after the import
+    assert not north.store.has(LAYER)
+    with pytest.raises(BundleUnsuitable):
+        planned(north.ctx, ImportRequest((stick,)))
 
 
 def test_a_bundle_with_deltas_is_made_again_and_not_repaired(at_desk, north, tmp_path):

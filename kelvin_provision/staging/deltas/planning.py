@@ -36,6 +36,8 @@ class DeltaTools:
     progress: Progress
     stop: Callable[[], bool]
     mode: DeltaMode
+    from_media: bool = True
+    """Also those of bundles, which are the only form in which a stick has these layers."""
 
 
 def plan(locks: Sequence[ImageLock], bases: Bases, tried: Mapping[str, Collection[str]], tools: DeltaTools) -> None:
@@ -132,6 +134,8 @@ class _Planning:
 
     def _bundled(self) -> tuple[DeltaLayer, ...]:
         """None of a medium that cannot be read."""
+        if not self._tools.from_media:
+            return ()
         try:
             return self._tools.media.deltas(self._lock.reference, self._lock.manifest).layers
         except TransferStopped:

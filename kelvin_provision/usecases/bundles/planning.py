@@ -75,7 +75,7 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
     names = names_here(trust, lambda: ctx.store, ctx.ledger, lambda digest: bundle.document(digest) if digest in documents else None)
     of_each = {spec.name: _locks_of(spec, locks) for spec in requests.specs}
     revoked.refuse_revoked(trust, names, accepted, requests, of_each, images=images)
-    plans = plans_of(ctx, contents, images, box.runtime)
+    plans = {} if members(ctx) else plans_of(ctx, contents, images, box.runtime)  # members fetch layers as they were published
     _refuse_lacking(ctx, contents, images, box, plans)
     _refuse_space(ctx, contents, images, box, plans)
     blobs = {lock: tuple(coming(lock, plans)) for lock in images}
