@@ -25,13 +25,13 @@ LOOPBACK = NodesSettings(listen=("127.0.0.1:0",))
 class Leader:
     """`locks` are what every member shall have; `keep` stores an image and adds its lock."""
 
-    def __init__(self, path, *, limits=None, nodes=LOOPBACK, starting=2.0, stalled=2.0):
+    def __init__(self, path, *, limits=None, nodes=LOOPBACK, starting=2.0, stalled=2.0, check=0.0):
         self.box = Box(path, nodes=nodes)
         self.ctx = self.box.ctx
         self.locks = []
         self.authority = making.lead(path, self.ctx.now)
         self.store = Store(path)
-        self.blobs = BlobServer(self.store, nodes.rate, starting=starting, stalled=stalled)
+        self.blobs = BlobServer(self.store, nodes.rate, starting=starting, stalled=stalled, check=check)
         self.routes = LeaderRoutes(self.ctx, self.authority, self)
         self.server = leader_server(self.box.settings, listeners(self.box.settings), self.routes, self.blobs, limits or {})
         self.server.start()

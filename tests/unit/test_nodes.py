@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 
 import pytest
@@ -187,6 +187,28 @@ def test_a_removed_member_and_a_foreign_key_are_refused(leader, tmp_path):
     foreign = RemoteLinks(replace(leader.box.settings, state_dir=tmp_path / "other"), joined)
     with pytest.raises(NodeForeign, match="is not of this site"):
         foreign.leader.wanted_after("", 0)
+
+
+def test_a_member_that_is_removed_gets_no_more_of_what_is_being_sent(tmp_path):
+    lock = lock_of(random_image([100_000]), "r.io/arriving:1")
+    (layer,) = lock.layers
+    with closing(Leader(tmp_path / "leader", stalled=600.0)) as leader:
+        leader.want(lock)
+        joined = join(tmp_path / "d", leader.url, leader.token(), Itself("node-d", AMD64, "", ""))
+        links = RemoteLinks(replace(leader.box.settings, state_dir=tmp_path / "d"), joined)
+        with leader.store.partial(layer) as partial:
+            partial.write(b"x" * 10)
+            with links._link_to_leader().stream(f"/v2/arriving/blobs/{layer.digest}", {}, 100) as (status, _, chunks):
+                assert (status, next(chunks)) == (200, b"x" * 10)
+                membership.remove(leader.ctx.ledger, "node-d", actor="anna")
+                until(lambda: leader.blobs.streams == 0)
+
+
+def test_what_a_member_says_of_images_that_it_shall_not_have_is_not_kept(leader, member):
+    other = lock_of(random_image([10]), "r.io/other:1")
+    member.report(LOCK, other)
+    assert [image.image for image in node_images(leader.ctx.ledger, node="node-b")] == [LOCK.name]
+    member.report()
 
 
 def test_a_member_cannot_pass_for_its_leader(leader, site, tmp_path):

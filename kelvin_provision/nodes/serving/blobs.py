@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from kelvin_provision.refs import DIGEST, Descriptor
@@ -24,6 +24,9 @@ STREAMS, PER_CLIENT = 16, 4
 STARTING, STALLED = 15.0, 30.0
 """Seconds in which a blob must begin to arrive here, and in which it must go on."""
 LOOK = 0.05
+CHECK = 5.0
+"""Seconds after which it is asked whether a client may still have the rest."""
+Still = Callable[[], Awaitable[bool]]
 _PATH = re.compile(rf"/v2/[a-z0-9./_-]{{1,255}}/(?:blobs|manifests)/({DIGEST})")
 _RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{1,15})?")
 
@@ -37,9 +40,11 @@ def digest_in(target: str) -> str | None:
 class BlobServer:
     """Of one store. `sent` counts bytes, for measurements and for people."""
 
-    def __init__(self, store: Store, rate: int | None = None, *, starting: float = STARTING, stalled: float = STALLED) -> None:
+    def __init__(
+        self, store: Store, rate: int | None = None, *, starting: float = STARTING, stalled: float = STALLED, check: float = CHECK
+    ) -> None:
         self._store, self._rate = store, RateLimit(rate)
-        self._starting, self._stalled = starting, stalled
+        self._starting, self._stalled, self._check = starting, stalled, check
         self._streams: Counter[str] = Counter()
         self.sent = 0
 
@@ -51,8 +56,11 @@ class BlobServer:
     def limit(self, rate: int | None) -> None:
         self._rate = RateLimit(rate)
 
-    async def answer(self, request: Request, client: str, allowed: Mapping[str, Descriptor]) -> Answer:
-        """Raises Refused, also for a blob that is not for this client: it cannot tell whether that is here."""
+    async def answer(self, request: Request, client: str, allowed: Mapping[str, Descriptor], still: Still) -> Answer:
+        """Raises Refused, also for a blob that is not for this client: it cannot tell whether that is here.
+
+        `still` says whether the client may have the rest: one that is removed meanwhile gets no more.
+        """
         digest = digest_in(request.target)
         blob = allowed.get(digest) if digest else None
         if blob is None or digest is None:
@@ -78,7 +86,7 @@ class BlobServer:
             os.close(descriptor)
             self._end(client)
 
-        return Answer(status, headers=headers, size=size, pieces=self._pieces(descriptor, first, size), close=close)
+        return Answer(status, headers=headers, size=size, pieces=self._pieces(descriptor, first, size, still), close=close)
 
     async def _opened(self, blob: Descriptor) -> int:
         """A descriptor of the blob, or of its partial download, which may begin in a moment. Raises Refused."""
@@ -91,10 +99,15 @@ class BlobServer:
                 raise Refused(404, headers={"Retry-After": "2"})
             await asyncio.sleep(LOOK)
 
-    async def _pieces(self, descriptor: int, first: int, size: int) -> AsyncIterator[bytes]:
-        """Ends early where the blob does not go on."""
+    async def _pieces(self, descriptor: int, first: int, size: int, still: Still) -> AsyncIterator[bytes]:
+        """Ends early where the blob does not go on, or its client may not have it any more."""
         at, end, moved = first, first + size, time.monotonic()
+        checked = moved
         while at < end:
+            if time.monotonic() - checked >= self._check:
+                checked = time.monotonic()
+                if not await still():
+                    return
             piece = os.pread(descriptor, min(PIECE, end - at), at)
             if piece:
                 at, moved = at + len(piece), time.monotonic()

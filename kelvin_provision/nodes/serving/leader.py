@@ -63,6 +63,10 @@ class LeaderRoutes:
     async def ask(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, partial(work, *arguments))
 
+    async def knows(self, key: str) -> bool:
+        """Whether this is the key of a member still."""
+        return await self.ask(node_with_key, self._ctx.ledger, key) is not None
+
     async def member(self, key: str) -> Node:
         """The member with this key. Raises Refused for a key that is none, or none any more."""
         known = await self.ask(self._member, key)
@@ -137,7 +141,10 @@ class LeaderRoutes:
         return Answer(204)
 
     def _report(self, member: Node, report: Report, address: str) -> None:
-        images = tuple(NodeImage(member.name, image.image, image.state, image.why, "", image.bytes) for image in report.images)
+        """What it says of images that it shall not have is of no use, and would only grow the ledger."""
+        names = self.document(member.name).names
+        reported = [image for image in report.images if image.image in names]
+        images = tuple(NodeImage(member.name, image.image, image.state, image.why, "", image.bytes) for image in reported)
         statement = reports.Said(
             address=_completed(report.address, address),
             platform=str(report.platform),

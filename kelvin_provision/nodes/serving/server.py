@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from kelvin_provision.errors import ProvisionError
@@ -53,7 +54,8 @@ class LeaderHandler:
             return self._routes.authority()
         if route == _JOIN:
             return await self._routes.join(request)
-        member = await self._routes.member(shown_key(request))
+        key = shown_key(request)
+        member = await self._routes.member(key)
         if route == ("GET", f"{PREFIX}/wanted"):
             return await self._routes.wanted_document(member, request)
         if route == ("POST", f"{PREFIX}/report"):
@@ -62,7 +64,7 @@ class LeaderHandler:
             return await self._routes.renew(member, request)
         if digest_in(request.target) is None or request.method == "POST":
             raise Refused(404)
-        return await self._blobs.answer(request, member.name, await self._routes.allowed(member))
+        return await self._blobs.answer(request, member.name, await self._routes.allowed(member), partial(self._routes.knows, key))
 
 
 class MemberHandler:
@@ -83,12 +85,16 @@ class MemberHandler:
         return 0
 
     async def answer(self, request: Request) -> Answer:
-        name = self._peers.get(shown_key(request))
+        key = shown_key(request)
+        name = self._peers.get(key)
         if name is None:
             raise Refused(403, "the leader names no peer with this key")
         if request.method == "POST":
             raise Refused(405)
-        return await self._blobs.answer(request, name, self._allowed)
+        return await self._blobs.answer(request, name, self._allowed, partial(self._knows, key))
+
+    async def _knows(self, key: str) -> bool:
+        return key in self._peers
 
 
 def shown_key(request: Request) -> str:
