@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -20,9 +20,10 @@ from kelvin_provision.ledger.nodes.reading import node, node_images, nodes
 from kelvin_provision.nodes.client.joining import Itself, Token, join, renew
 from kelvin_provision.nodes.client.link import Address
 from kelvin_provision.nodes.client.links import RemoteLinks
+from kelvin_provision.nodes.client.peers import PeerBlobs
 from kelvin_provision.nodes.keys import files, making
 from kelvin_provision.nodes.keys.contexts import client_context, joining_context, server_context
-from kelvin_provision.nodes.protocol import LEADER, Report
+from kelvin_provision.nodes.protocol import LEADER, Report, Wanted, WantedImage
 from kelvin_provision.nodes.sources import Candidate, sources_of
 from kelvin_provision.serving.connections import Connections
 from kelvin_provision.serving.http import Answer, HttpProtocol
@@ -362,6 +363,37 @@ def test_a_peer_that_is_gone_or_sends_wrong_bytes_is_passed_over(leader, site):
     gone = replace(peer, images=tuple(replace(each, sources=("node-b",)) for each in peer.images))
     with pytest.raises(RegistryUnreachable, match="no node has"), second.links.blobs(gone).blob(LOCK.reference, BLOB, 0):
         pass
+
+
+class Drip:
+    """A node that sends a byte every ten seconds."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    @contextmanager
+    def stream(self, path, headers, chunk):
+        size = BLOB.size - int(headers.get("Range", "bytes=0-")[6:].partition("-")[0])
+
+        def chunks():
+            for _ in range(size):
+                self.clock[0] += 10
+                yield b"x"
+
+        yield 206 if headers else 200, {"content-length": str(size)}, chunks()
+
+
+def test_a_peer_that_sends_next_to_nothing_is_passed_over_and_the_leader_is_not():
+    clock = [0.0]
+    document = Wanted("1", (WantedImage(LOCK, sources=("node-b", LEADER)),))
+    source = PeerBlobs(document, lambda _: Drip(clock), None, clock=lambda: clock[0])
+    with source.blob(LOCK.reference, BLOB, 0) as stream, pytest.raises(RegistryUnreachable, match="node-b sent only 3 bytes in 30 s"):
+        list(stream.chunks)
+    with source.blob(LOCK.reference, BLOB, 3) as stream:  # the leader has no one behind it
+        assert len([next(stream.chunks) for _ in range(100)]) == 100
+    limited = PeerBlobs(replace(document, rate=6), lambda _: Drip(clock), None, clock=lambda: clock[0])
+    with limited.blob(LOCK.reference, BLOB, 0) as stream:
+        assert len([next(stream.chunks) for _ in range(100)]) == 100
 
 
 # --- hostile --------------------------------------------------------------------------------------

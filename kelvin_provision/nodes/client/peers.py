@@ -1,7 +1,7 @@
 """Blobs from the others: the site's mirror, peers in the order that the leader says, the leader last.
 
-One that fails is asked last for a while. One that sent a blob to its end which is then asked for again from its first byte sent wrong
-bytes: the leader is asked before it.
+One that fails is asked last for a while, and so is a peer that sends next to nothing: the leader is there for all. One that sent a blob to
+its end which is then asked for again from its first byte sent wrong bytes: the leader is asked before it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 
 PENALTY = 30.0
 CHUNK = 256 << 10
+LEAST, WINDOW, SLOW = 4096, 30.0, 600.0
+"""Bytes per second that a peer has to send over so many seconds of waiting, or else it is asked last for the third."""
+SHARES = 64
+"""Of a limited rate one stream may get no more than this part."""
 SITE = "nodes.source"
 """Stands for the site's mirror among the sources."""
 OpenBlob = Callable[[Reference, Descriptor, int], AbstractContextManager[Stream]]
@@ -28,8 +32,11 @@ OpenBlob = Callable[[Reference, Descriptor, int], AbstractContextManager[Stream]
 class PeerBlobs:
     """A `Blobs` for the images of one document. Safe for several threads. `link_of` makes a link to a node by its name."""
 
-    def __init__(self, document: Wanted, link_of: Callable[[str], Link], site: OpenBlob | None) -> None:
-        self._link_of, self._site = link_of, site
+    def __init__(
+        self, document: Wanted, link_of: Callable[[str], Link], site: OpenBlob | None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._link_of, self._site, self._clock = link_of, site, clock
+        self._least = LEAST if document.rate is None else min(LEAST, document.rate // SHARES)
         self._sources = {blob.digest: image.sources for image in document.images for blob in image.lock.blobs()}
         self._lock = threading.Lock()
         self._failed: dict[str, float] = {}
@@ -67,7 +74,7 @@ class PeerBlobs:
         raise RegistryUnreachable(f"no node has {blob.digest} now", hint="it is tried again", evidence=trouble)
 
     def _order(self, blob: Descriptor, offset: int) -> Sequence[str]:
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             wrong = self._delivered.pop(blob.digest, None) if offset == 0 else None
             last = {name for name, until in self._failed.items() if until > now}
@@ -89,7 +96,7 @@ class PeerBlobs:
     def _observed(self, source: str, blob: Descriptor, stream: Stream) -> Iterator[bytes]:
         received = stream.start
         try:
-            for chunk in stream.chunks:
+            for chunk in self._hurried(source, stream.chunks):
                 received += len(chunk)
                 if received >= blob.size:
                     with self._lock:
@@ -101,6 +108,19 @@ class PeerBlobs:
         if received < blob.size:
             self._note_failure(source)
 
-    def _note_failure(self, source: str) -> None:
+    def _hurried(self, source: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Raises RegistryUnreachable for a peer that is too slow. Only the time that it is waited for counts."""
+        waited, received, began = 0.0, 0, self._clock()
+        for chunk in chunks:
+            waited, received = waited + self._clock() - began, received + len(chunk)
+            yield chunk
+            if waited >= WINDOW and source not in {LEADER, SITE}:
+                if received < self._least * waited:
+                    self._note_failure(source, SLOW)
+                    raise RegistryUnreachable(f"node {source} sent only {received} bytes in {waited:.0f} seconds")
+                waited, received = 0.0, 0
+            began = self._clock()
+
+    def _note_failure(self, source: str, seconds: float = PENALTY) -> None:
         with self._lock:
-            self._failed[source] = time.monotonic() + PENALTY
+            self._failed[source] = max(self._failed.get(source, 0.0), self._clock() + seconds)
