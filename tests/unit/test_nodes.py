@@ -23,7 +23,7 @@ from kelvin_provision.nodes.client.links import RemoteLinks
 from kelvin_provision.nodes.client.peers import PeerBlobs
 from kelvin_provision.nodes.keys import files, making
 from kelvin_provision.nodes.keys.contexts import client_context, joining_context, server_context
-from kelvin_provision.nodes.protocol import LEADER, Report, Wanted, WantedImage
+from kelvin_provision.nodes.protocol import LEADER, RenewRequest, Report, Wanted, WantedImage
 from kelvin_provision.nodes.sources import Candidate, sources_of
 from kelvin_provision.serving.connections import Connections
 from kelvin_provision.serving.http import Answer, HttpProtocol
@@ -137,6 +137,9 @@ def test_a_member_gets_another_key_and_the_earlier_one_ends_with_its_use(leader,
     links.close()
     links.leader.wanted_after("", 0)
     assert node(leader.ctx.ledger, "node-d").key != before
+    leader.routes._certified["node-d"] = time.monotonic() + 1000
+    with pytest.raises(LeaderUnreachable, match="503"):  # each takes a process of the leader, for which all others wait
+        links.leader.renew(RenewRequest("-----BEGIN\n"))
     chain.path.write_bytes(old)
     links.close()
     with pytest.raises(NodeForeign, match="knows no member with this key"):

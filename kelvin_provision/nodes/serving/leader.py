@@ -35,6 +35,8 @@ LONGEST_WAIT = 120.0
 LOOK = 0.5
 """Seconds between two looks at the ledger, while a member waits."""
 AWAY = 3 * REPORT + 5
+CERTIFY = 10.0
+"""Seconds between two certificates for one member: each takes a process, and all members wait meanwhile."""
 _WAIT = re.compile(r"wait=([0-9]{1,4})")
 REFUSALS = {
     JoinRefusal.UNKNOWN: "the token is not one of this leader",
@@ -56,6 +58,7 @@ class LeaderRoutes:
         self._documents: dict[str, tuple[object, Wanted]] = {}
         self.present: dict[str, float] = {}
         """When each member was seen last, by the monotonic clock."""
+        self._certified: dict[str, float] = {}
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -118,6 +121,10 @@ class LeaderRoutes:
         return Admission(asked.name, made.certificate, making.certificate_of(self._authority).decode())
 
     async def renew(self, member: Node, request: Request) -> Answer:
+        now = time.monotonic()
+        if now - self._certified.get(member.name, float("-inf")) < CERTIFY:
+            raise Refused(503, headers={"Retry-After": str(int(CERTIFY))})
+        self._certified[member.name] = now
         try:
             asked = RenewRequest.from_json(request.body)
             admission = await self.ask(self._renew, member, asked)
