@@ -15,9 +15,13 @@ from kelvin_provision.leading import identity
 from kelvin_provision.leading.copy import contents, making, reading, restoring
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import utc_now
+from kelvin_provision.ledger.nodes import membership, tokens
+from kelvin_provision.ledger.nodes.model import Node, NodeToken
+from kelvin_provision.ledger.nodes.reading import nodes
 from kelvin_provision.usecases import api_users
 from tests.kit.box import Box
 from tests.kit.crash import killed
+from tests.kit.locks import AMD64
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +44,9 @@ def leading(path):
     box.deploy("b")
     box.turn()
     api_users.add(box.ctx, "anna", "Secret123", Level.ADMIN)
+    now = box.ledger.clock()
+    tokens.add(box.ledger, NodeToken("t", now, "2099-01-01T00:00:00Z", "anna"))
+    assert membership.join(box.ledger, Node("node-b", "b", None, "", AMD64, "node-b", "1.0", now, now), "t", now) is None
     (state_of(box) / "nodes").mkdir()
     (state_of(box) / "nodes" / "authority.pem").write_bytes(b"key and certificate")
     (state_of(box) / "nodes" / "node.pem").write_bytes(b"of this node alone")
@@ -87,7 +94,7 @@ def restore(path, box):
 def test_a_copy_has_what_belongs_to_the_ledger_and_nothing_of_the_box_alone(leader, tmp_path):
     found = reading.verified(copy_of(leader, tmp_path / "copy"))
     own = identity.read(state_of(leader))
-    assert (found.holder, found.term, found.workloads, found.nodes) == (own.holder, 1, 2, 0)
+    assert (found.holder, found.term, found.workloads, found.nodes) == (own.holder, 1, 2, 1)
     assert [file.name for file in found.files] == [
         "ledger.db", "api-users.json", f"bundles/{'0' * 64}.json", "nodes/authority.pem",
     ]  # fmt: skip
@@ -279,7 +286,7 @@ def test_a_crash_at_any_step_leaves_a_box_that_the_same_command_finishes(whole, 
     path, other = tmp_path / "copy", Box(tmp_path / "second")
     path.write_bytes(whole)
     (state_of(other) / "nodes").mkdir()
-    (state_of(other) / "nodes" / "membership.json").write_text("{}")
+    (state_of(other) / "nodes" / "membership.json").write_text('{"name": "node-b"}')
     assert killed(lambda: _dying(path, other, step))
     assert not (state_of(other) / "ledger.db").exists() or not other.states()
     other.close()
@@ -288,7 +295,8 @@ def test_a_crash_at_any_step_leaves_a_box_that_the_same_command_finishes(whole, 
     assert set(other.states()) == {"a", "b"}
     assert identity.read(state_of(other)).term == 2
     assert restoring.take_lead(state_of(other), lambda: other.cluster) == ""
-    assert not (state_of(other) / "nodes" / "membership.json").exists()
+    assert {path.name for path in (state_of(other) / "nodes").iterdir()} == {"authority.pem"}
+    assert nodes(other.ledger) == (), "it is no member of itself"
     other.close()
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PARTIAL = ".copy.partial"
 OF_A_MEMBER = ("nodes/membership.json", "nodes/joining.json", "nodes/node.pem")
 """What makes a node a member of another leader."""
+WAS_MEMBER = "nodes/was-member.json"
+"""Its membership while it becomes a leader: cut off, the same command still knows under which name the lost leader knew this box."""
 
 
 def refuse_workloads(state_dir: Path) -> None:
@@ -64,10 +66,13 @@ def restore(path: Path, state_dir: Path, store: Store, *, actor: str) -> Content
             if file.name != LEDGER:
                 rename_durably(partial.folder / file.name, _place(state_dir, file.name))
         with writing_to(state_dir):
+            if (state_dir / OF_A_MEMBER[0]).exists():
+                rename_durably(state_dir / OF_A_MEMBER[0], state_dir / WAS_MEMBER)
             for name in (*OF_A_MEMBER, f"{LEDGER}-wal", f"{LEDGER}-shm"):
                 (state_dir / name).unlink(missing_ok=True)
             sync_folder(state_dir)
         rename_durably(partial.folder / LEDGER, state_dir / LEDGER)
+        (state_dir / WAS_MEMBER).unlink(missing_ok=True)
         shutil.rmtree(partial.folder, ignore_errors=True)
     return contents
 
@@ -112,8 +117,9 @@ def _place(root: Path, name: str) -> Path:
 
 def _name_as_member(state_dir: Path) -> str:
     """Under which the lost leader knew this box; empty if it was no member of it."""
-    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-        return str(json.loads(read_own(state_dir / OF_A_MEMBER[0]))["name"])
+    for name in (OF_A_MEMBER[0], WAS_MEMBER):
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            return str(json.loads(read_own(state_dir / name))["name"])
     return ""
 
 
