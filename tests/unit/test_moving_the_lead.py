@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from kelvin_provision.cluster.nodes import ClusterNode
 from kelvin_provision.errors import LeadElsewhere
 from kelvin_provision.leading.copy import making, restoring
 from kelvin_provision.ledger.nodes.model import NodeImageState
@@ -14,6 +15,7 @@ from kelvin_provision.nodes.managing import JoinWish
 from kelvin_provision.nodes.member import kept
 from kelvin_provision.settings.model import ApplySettings, NodesSettings
 from tests.kit.box import Box
+from tests.kit.locks import AMD64
 from tests.kit.servers.reserved import free_port
 from tests.kit.waiting import until
 
@@ -48,12 +50,13 @@ def here(leader, name):
 
 def joined(leader, member, name):
     made = managing.make_token(leader.ctx)
-    managing.join_leader(member.ctx, JoinWish(url_of(leader), made.text, name, "fake-node"))
+    managing.join_leader(member.ctx, JoinWish(url_of(leader), made.text, name, name))
 
 
 def test_members_follow_the_box_that_took_the_lead_and_the_old_one_changes_nothing(tmp_path):
     old, member, new = box_at(tmp_path / "old"), box_at(tmp_path / "member"), box_at(tmp_path / "new")
     new.source, new.cluster = old.source, old.cluster
+    old.cluster.site += tuple(ClusterNode(name, AMD64, {}, name) for name in ("node-b", "node-c"))
     with working(old):
         until(lambda: any("serving other nodes" in str(event) for event in old.said))
         joined(old, member, "node-b")
