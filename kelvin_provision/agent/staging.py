@@ -15,13 +15,14 @@ from kelvin_provision.ledger import history
 from kelvin_provision.ledger.model import Entry, Revision
 from kelvin_provision.ledger.staging_state import Ready, Received, Waiting, reason_of
 from kelvin_provision.nodes.where import spreading
+from kelvin_provision.nodes.where.platforms import other_platforms
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Blobs, DeltaOffers, Resolved, SignatureDocuments, Stream
 from kelvin_provision.rehearsing.orders import order_of
 from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging import revocation, stage
 from kelvin_provision.staging.image_names import names_here
@@ -61,6 +62,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
             outcome=lambda complete: _outcome(complete, ctx),
             refuse_revoked=lambda known, locks: _refuse_revoked(known, locks, ctx),
             placed=lambda known, locks: _place(known, locks, ctx),
+            others=lambda known, own: other_platforms(ctx, known, own),
         )
         with system_errors():
             if still := _still_lacking(revision, ctx):
@@ -150,7 +152,7 @@ def restage_unsigned(ctx: Context) -> None:
 
 
 def _is_to_be_judged(staged: Revision, role: Role, ctx: Context) -> bool:
-    locks = staged.locks or ()
+    locks = tuple(every_variant(staged.locks or ()))
     if staged.download is Download.READY:
         return not all(counted(ctx.ledger.verdict(lock), role).counts for lock in locks)
     waits = staged.waiting is not None and staged.waiting.kind is WaitKind.IMAGE_UNSIGNED

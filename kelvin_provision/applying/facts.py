@@ -16,7 +16,7 @@ from kelvin_provision.errors import ProvisionError, StateDamaged
 from kelvin_provision.ledger.model import Revision, Workload
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.spec.images import images_of
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging import stage
@@ -149,9 +149,8 @@ def unsigned_images(ctx: Context, revisions: Sequence[tuple[str, Revision]]) -> 
         if revision.locks is None:
             yield from (UnsignedImage(name, image, _PULLED) for image in images_of(revision.spec))
         for lock in revision.locks or ():
-            why = _why(ctx, lock, role)
-            if why:
-                yield UnsignedImage(name, str(lock.reference), why)
+            reasons = dict.fromkeys(_why(ctx, each, role) for each in every_variant([lock]))
+            yield from (UnsignedImage(name, str(lock.reference), why) for why in reasons if why)
 
 
 _PULLED = "the cluster pulls it itself, so its signature cannot be checked: deploy it staged"

@@ -229,5 +229,5 @@ def _agent(ctx: Context, kept: LedgerState) -> AgentState:
 
 def _orphans(ctx: Context, runtime: Runtime) -> UnusedData:
     locks = ctx.ledger.kept_locks()
-    needed = {blob.digest for lock in locks for blob in lock.blobs()}
+    needed = {blob.digest for lock in locks for blob in lock.blobs_of_all()}
     return UnusedData(unreferenced(ctx.store.layout, needed), orphans(locks, runtime.owned()))

@@ -69,7 +69,7 @@ def _states(ctx: Context) -> Iterator[MediumState]:
 
 
 def _needed(locks: Iterable[Sequence[ImageLock]], contents: Contents, store: Store) -> tuple[str, ...]:
-    blobs = {blob.digest: blob for some in locks for lock in some for blob in lock.blobs()}
+    blobs = {blob.digest: blob for some in locks for lock in some for blob in lock.blobs_of_all()}
     plans = store.deltas.plans(lock for some in locks for lock in some)
     parts = [(plans[digest].delta if digest in plans else blob) for digest, blob in blobs.items()]
     return tuple(part.digest for part in parts if part.digest in contents.by_digest and store.bytes_present(part) < part.size)

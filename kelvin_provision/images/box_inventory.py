@@ -83,7 +83,9 @@ def _in_runtime(ctx: Context, locks: Sequence[ImageLock], known: Mapping[str, Kn
 
 def _known(image: Image) -> KnownImage:
     lock = image.lock
-    return KnownImage(str(lock.reference), lock.platform, lock.manifest.digest, lock.config.digest, image.stored == lock.size, image.loaded)
+    return KnownImage(
+        str(lock.reference), lock.platform, lock.manifest.digest, lock.config.digest, image.stored == image.size, image.loaded
+    )
 
 
 def _revisions(images: Sequence[Image]) -> Iterator[KnownRevision]:

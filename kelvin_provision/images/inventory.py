@@ -45,6 +45,11 @@ class Image:
     rebuilt: PlainLayers = field(default_factory=lambda: NO_PLAIN)
 
     @property
+    def size(self) -> int:
+        """Bytes of all its blobs, with those of its variants."""
+        return sum(blob.size for blob in self.lock.blobs_of_all())
+
+    @property
     def local(self) -> str | None:
         """The digest of its local manifest, which the runtime has in place of the original's; None without rebuilt layers."""
         return local_root(self.lock, self.rebuilt)[1].digest if self.rebuilt else None

@@ -17,7 +17,7 @@ from kelvin_provision.ledger.rows import listing, retention
 from kelvin_provision.ledger.rows import workloads as workload_rows
 from kelvin_provision.ledger.sqlite.database import utc_now
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Observation
 
@@ -177,7 +177,7 @@ class Ledger(Reads):
         """Those of images that no stored revision needs."""
         with self.reading() as db:
             known = {(row[0], row[1]) for row in db.execute("SELECT manifest, source FROM signatures")}
-        stale = known - {image_key(lock) for lock in self.kept_locks()} if known else ()
+        stale = known - {image_key(lock) for lock in every_variant(self.kept_locks())} if known else ()
         if stale:
             with self.writing() as db:
                 db.executemany("DELETE FROM signatures WHERE manifest = ? AND source = ?", stale)

@@ -62,13 +62,17 @@ def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, pla
     """What this member shall have. Sources count nothing for the version: a member that fetches asks for them again when it needs them.
 
     All of it is pinned, as on the leader: a version counts as being on a node only when its pods can start there, and so does one that is
-    kept for a rollback.
+    kept for a rollback. Who has an image by its name has it in the variant for another platform, so only those of a fitting one are asked.
     """
     serving = {member.name: member for member in at.members if member.address and member.away is None and member.name != node.name}
     images, plain = list[WantedImage](), list[WantedImage]()
     for lock in placement.images(ledger, node):
         have = at.complete.get(lock.name, frozenset())
-        line = [Candidate(member.name, member.name in have) for member in at.members if member.name in serving or member.name == node.name]
+        line = [
+            Candidate(member.name, member.name in have)
+            for member in at.members
+            if member.name == node.name or (member.name in serving and member.platform.accepts(lock.platform))
+        ]
         image = WantedImage(lock, at.local_names.get(lock.name, ()), pinned=True, sources=sources_of(node.name, line))
         images.append(image)
         plain.append(WantedImage(lock, image.local_names, image.pinned))

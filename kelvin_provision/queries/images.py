@@ -60,9 +60,13 @@ def _image_to_json(image: Image) -> dict[str, Any]:
         "digest": image.lock.root.digest,
         "config": image.lock.config.digest,
         "platform": str(image.lock.platform),
-        "size": image.lock.size,
+        "variants": [
+            {"platform": str(each.platform), "manifest": each.manifest.digest, "config": each.config.digest, "size": each.size}
+            for each in image.lock.variants
+        ],
+        "size": image.size,
         "stored": image.stored,
-        "in_store": image.stored == image.lock.size,
+        "in_store": image.stored == image.size,
         "rebuilt": [{"layer": layer, "plain": plain.digest, "size": plain.size} for layer, plain in image.rebuilt.items()],
         "local": image.local,
         "in_runtime": image.loaded,

@@ -19,9 +19,10 @@ class DownloadProgress:
     def __init__(self, locks: Sequence[ImageLock], missing: dict[str, int], progress: Progress, *, interval: float) -> None:
         """`missing` holds the blobs to download, and how many bytes of each are present; `interval` in seconds between two events."""
         self._interval = interval
-        self._present = {blob.digest: missing.get(blob.digest, blob.size) for lock in locks for blob in lock.blobs()}
+        self._present = {blob.digest: missing.get(blob.digest, blob.size) for lock in locks for blob in lock.blobs_of_all()}
         self._before = sum(self._present.values())
-        self._images = {str(lock.reference): (lock.size, frozenset(blob.digest for blob in lock.blobs())) for lock in locks}
+        sizes = {str(lock.reference): {blob.digest: blob.size for blob in lock.blobs_of_all()} for lock in locks}
+        self._images = {task: (sum(blobs.values()), frozenset(blobs)) for task, blobs in sizes.items()}
         self._incomplete = {task: size for task, (size, blobs) in self._images.items() if not blobs.isdisjoint(missing)}
         self._reported = dict.fromkeys(self._incomplete, 0.0)
         self._progress = progress

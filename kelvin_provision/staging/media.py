@@ -21,7 +21,7 @@ from kelvin_provision.errors import (
 from kelvin_provision.events import Advanced, Progress, Started
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Blobs, DeltaOffers, Media, Resolved, SignatureDocuments, Stream
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.store import Store
 
@@ -126,7 +126,7 @@ def copy_from_media(
     """
     trouble: MediaTrouble | None = None
     with store.lease(locks):
-        for lock in locks:
+        for lock in every_variant(locks):
             image = _ImageCopy(media, store, lock, progress, stop)
             for blob in store.lacking(lock):
                 if stop():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.store import Store
 
 
@@ -39,8 +39,9 @@ def origins_of(ledger: Ledger, revision: Revision) -> Origins:
 
 
 def layer_bytes(lock: ImageLock, store: Store) -> tuple[int, int]:
-    """Bytes of an image's layers that are present, and in total; of a delta in place of its layer."""
-    counts = [store.progress_of(layer) for layer in {layer.digest: layer for layer in lock.layers}.values()]
+    """Bytes of the layers of an image and its variants that are present, and in total; of a delta in place of its layer."""
+    layers = {layer.digest: layer for variant in every_variant([lock]) for layer in variant.layers}
+    counts = [store.progress_of(layer) for layer in layers.values()]
     return sum(here for here, _ in counts), sum(total for _, total in counts)
 
 

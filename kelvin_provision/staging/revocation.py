@@ -8,7 +8,7 @@ from kelvin_provision.errors import VersionRevoked
 from kelvin_provision.ledger.model import Revision, Signers
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.images import images_of
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging.image_names import AS_SAID, ImageNames
 from kelvin_provision.trust.believed import Trust
@@ -28,7 +28,7 @@ def provenance_of(
 ) -> Provenance:
     """Of images that are not resolved yet, the digest that their reference says."""
     named = tuple((text, names.of(digest)) for text in images_of(spec) if (digest := Reference.parse(text).digest))
-    return Provenance(signers.request, signers.bundle, bundle, (*named, *(image_of(lock, names) for lock in locks)))
+    return Provenance(signers.request, signers.bundle, bundle, (*named, *(image_of(lock, names) for lock in every_variant(locks))))
 
 
 def image_of(lock: ImageLock, names: ImageNames = AS_SAID) -> tuple[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.reading.images import ImageReads
 from kelvin_provision.registry.protocol import Blobs, Media, SignatureDocuments
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.signatures import ImageVerdict, SignatureFiles, Signer
 from kelvin_provision.staging.arrived_signatures import documents_of, judged_and_kept
 from kelvin_provision.store import Store
@@ -137,7 +137,7 @@ def require(locks: Sequence[ImageLock], tools: SignatureTools) -> None:
     if not tools.trust.required("image"):
         return
     role = image_role(tools.trust)
-    for lock in dict.fromkeys(locks):
+    for lock in dict.fromkeys(every_variant(locks)):
         signed = _looked_for(lock, role, tools)
         if not signed.counts:
             raise unsigned(lock, signed)
@@ -147,7 +147,7 @@ def notice(locks: Sequence[ImageLock], tools: SignatureTools) -> None:
     """Where they need not be, and there are keys: one look, whose trouble keeps nothing. Without keys nothing could be judged."""
     if tools.trust.required("image") or not tools.trust.has_keys:
         return
-    for lock in dict.fromkeys(locks):
+    for lock in dict.fromkeys(every_variant(locks)):
         try:
             _looked_for(lock, image_role(tools.trust), tools)
         except TransferStopped:

@@ -18,7 +18,7 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime
 from kelvin_provision.spec.deltas import LayerRecord
 from kelvin_provision.spec.identity import is_among
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.media_types import COMPRESSIONS
 from kelvin_provision.store import Store
 from kelvin_provision.store.space import UNPACK_FACTOR, Filesystem, Shortage, SpaceRequest, admit, filesystem_of, merged, shortages
@@ -59,14 +59,15 @@ def space_requests(
     unpacked: Mapping[str, int] = MappingProxyType({}),
     record: Callable[[Descriptor], LayerRecord] = lambda _: LayerRecord(),
 ) -> tuple[SpaceRequest, ...]:
-    """The space that these images need in the store and in the runtime; `present` tells how many bytes of a blob the store has.
+    """The space that these images need, with their variants in the store and without them in the runtime.
 
-    Images in `loaded` are in the runtime: they need nothing, and what they share with `locks` is there. `unpacked` has sizes of layers
-    without compression, by digest, where they are known. `record` tells which layers come as deltas: those are uncompressed everywhere.
+    `present` tells how many bytes of a blob the store has. Images in `loaded` are in the runtime: they need nothing, and what they share
+    with `locks` is there. `unpacked` has sizes of layers without compression, by digest, where they are known. `record` tells which layers
+    come as deltas: those are uncompressed everywhere.
 
     Pure. What is written to an unknown filesystem is left out.
     """
-    requests = [request for lock in locks for request in _store_requests(lock, filesystems.store, present, record)]
+    requests = [request for lock in every_variant(locks) for request in _store_requests(lock, filesystems.store, present, record)]
     rebuilt = {layer.digest: plan.rebuilt for lock in locks for layer in lock.layers if (plan := record(layer).plan)}
     unpacked = {**unpacked, **{digest: layer.size for digest, layer in rebuilt.items()}}
     loaded_names, loaded_blobs = {lock.name for lock in loaded}, {blob.digest for lock in loaded for blob in lock.blobs()}

@@ -13,7 +13,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model import Revision
 from kelvin_provision.ledger.staging_state import Downloading, Ready, Resolving, Waiting, of_error
 from kelvin_provision.quantity import NO_HEADROOM, Headroom
-from kelvin_provision.refs import Descriptor, Reference
+from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.registry.protocol import Blobs, Media
 from kelvin_provision.retry import Backoff
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
@@ -58,6 +58,8 @@ class StagingTools:
     """What is recorded when all of a revision is on this box."""
     placed: Callable[[Revision, Sequence[ImageLock]], None] = lambda _revision, _locks: None
     """Called as soon as the images are known, so that other nodes can begin."""
+    others: Callable[[Revision, Platform], Sequence[Platform]] = lambda _revision, _own: ()
+    """Of which other platforms nodes are that may run it; the second argument is that of this box."""
     refuse_revoked: Callable[[Revision, Sequence[ImageLock]], None] = lambda _revision, _locks: None
     """Raises VersionRevoked. Asked as soon as the images are known."""
 
@@ -183,7 +185,8 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
     info = tools.runtime.info()
     refuse_digests(revision.spec, info)
     source = WithMedia(tools.source, tools.media, revision.bundle)
-    with resolved(source, tools.store, references, info.platform, info.support) as locks:
+    others = tools.others(revision, info.platform)
+    with resolved(source, tools.store, references, info.platform, info.support, others=others) as locks:
         for lock in locks:
             tools.runtime.check(lock)
         tools.ledger.set_locks(revision, locks)

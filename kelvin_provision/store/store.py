@@ -56,11 +56,11 @@ class Store(BlobFiles):
         return tuple(blob for blob in lock.blobs() if not self.has_packed(blob))
 
     def progress(self, locks: Iterable[ImageLock]) -> tuple[int, int]:
-        """Bytes present and bytes in total of these images, each blob once, of a delta in place of its layer.
+        """Bytes present and bytes in total of these images and their variants, each blob once, of a delta in place of its layer.
 
         Also for another process than the downloading one.
         """
-        blobs = {blob.digest: blob for lock in locks for blob in lock.blobs()}.values()
+        blobs = {blob.digest: blob for lock in locks for blob in lock.blobs_of_all()}.values()
         counts = [self.progress_of(blob) for blob in blobs]
         return sum(here for here, _ in counts), sum(total for _, total in counts)
 
@@ -92,9 +92,9 @@ class Store(BlobFiles):
 
     @contextmanager
     def lease(self, locks: Sequence[ImageLock]) -> Iterator[None]:
-        """No process collects a blob of these images as garbage while the block runs."""
+        """No process collects a blob of these images, or of their variants, as garbage while the block runs."""
         self.layout.create()
-        with leases.lease(self.layout.leases, sorted({blob.digest for lock in locks for blob in lock.blobs()})):
+        with leases.lease(self.layout.leases, sorted({blob.digest for lock in locks for blob in lock.blobs_of_all()})):
             yield
 
     @contextmanager

@@ -90,7 +90,7 @@ def _image(lock: ImageLock, store: Store, pinned_names: frozenset[str]) -> dict[
         "in_store": done,
         "bytes": total,
         "in_runtime": is_among(lock, pinned_names),
-        "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.bytes_present(blob)} for blob in lock.blobs()],
+        "blobs": [{"digest": blob.digest, "bytes": blob.size, "here": store.bytes_present(blob)} for blob in lock.blobs_of_all()],
         "rebuilt": {layer: plain.digest for layer, plain in store.plain_layers(lock).items()},
     }
 

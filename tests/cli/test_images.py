@@ -100,6 +100,7 @@ def test_the_list_as_a_document(box):
         "digest": lock.manifest.digest,
         "config": lock.config.digest,
         "platform": "linux/amd64",
+        "variants": [],
         "size": lock.size,
         "stored": lock.size,
         "in_store": True,

@@ -52,7 +52,7 @@ KEYS = {
     "images list": (
         "command images images[].config images[].digest images[].in_runtime images[].in_store images[].local images[].name images[].pinned"
         " images[].platform images[].rebuilt images[].reference images[].size images[].stored images[].used_by images[].used_by[].revision"
-        " images[].used_by[].additional images[].used_by[].slot images[].used_by[].version images[].used_by[].workload orphans schema store store.path"
+        " images[].used_by[].additional images[].used_by[].slot images[].used_by[].version images[].used_by[].workload images[].variants orphans schema store store.path"
         " store.prunable warnings"
     ),
     "images verify": ENVELOPE,

@@ -188,10 +188,10 @@ def test_an_image_that_was_removed_from_the_runtime_is_put_back_without_leader_a
     site.box.source.down = RegistryUnreachable("no route to node-a")
     site.box.runtime.garbage_collect(one.lock)
     with site.at_work() as member:
-        until(lambda: site.has(one))
         until(lambda: member.state.link.trouble)
+        until(lambda: {image.state for image in member.report().images} == {HERE})
+        assert site.has(one)
         assert member.state.link.reached == ""
-        assert {image.state for image in member.report().images} == {HERE}
 
 
 def test_an_image_that_is_incomplete_in_the_runtime_is_found_by_a_thorough_turn(site):

@@ -8,12 +8,11 @@ from kelvin_provision.agent import turn
 from kelvin_provision.agent.staging import delta_mode
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.checks import before_apply
-from kelvin_provision.cluster.kubernetes.render.placing import mark_of
 from kelvin_provision.cluster.labels import MARK
-from kelvin_provision.cluster.nodes import ClusterNode, Place
+from kelvin_provision.cluster.nodes import Place
 from kelvin_provision.errors import ClusterUnreachable
-from kelvin_provision.ledger.nodes import membership, places, reading, reports, tokens
-from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken, PlaceRow
+from kelvin_provision.ledger.nodes import membership, places, reading, reports
+from kelvin_provision.ledger.nodes.model import NodeImageState, PlaceRow
 from kelvin_provision.ledger.staging_state import Ready, Spread, StagingState, Tried, transition
 from kelvin_provision.nodes.wanting import site, wanted_by
 from kelvin_provision.nodes.where.needs import needs
@@ -26,8 +25,8 @@ from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.apply import ApplyRequest, apply
 from kelvin_provision.wait_reason import WaitKind, WaitReason, describe, describe_with_name
-from tests.kit.box import Box
 from tests.kit.images import random_image
+from tests.kit.leader import Leader, cluster_node
 from tests.kit.locks import lock_of
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
@@ -49,11 +48,6 @@ def test_an_image_that_no_container_names_is_needed_everywhere():
     assert needs([PUMP, SIDE], found, {"a": AMD64, "b": AMD64}) == {
         PlaceRow("a", PUMP.name, "m-1"), PlaceRow("a", SIDE.name), PlaceRow("b", SIDE.name),
     }  # fmt: skip
-
-
-def test_a_node_of_another_platform_needs_nothing_that_it_cannot_run():
-    found = [Place("w", "DaemonSet/w", (PUMP.pinned_reference,), ("a", "b"), "m-1")]
-    assert needs([PUMP, SIDE], found, {"a": AMD64, "b": ARM64}) == {PlaceRow("a", PUMP.name, "m-1"), PlaceRow("a", SIDE.name)}
 
 
 HAS = frozenset({"x", "y"})
@@ -125,39 +119,6 @@ def test_what_other_nodes_lack_is_said_of_a_ready_version_and_hides_nothing():
 
 
 # --- a leader -------------------------------------------------------------------------------------
-
-
-def cluster_node(name, **labels):
-    return ClusterNode(name, AMD64, {"disk": "ssd", **labels}, name)
-
-
-class Leader(Box):
-    """With members that say what the test says."""
-
-    def __init__(self, path, **changes):
-        super().__init__(path, **{"nodes": NodesSettings(listen=("127.0.0.1:0",))} | changes)
-
-    def join(self, *names, platform="linux/amd64"):
-        for name in names:
-            now = self.ledger.clock()
-            tokens.add(self.ledger, NodeToken(name * 8, now, "2099-01-01T00:00:00Z", "anna"))
-            node = Node(name, name * 8, None, "10.0.0.2:30500", Platform.parse(platform), name, "1.0", now, now)
-            assert membership.join(self.ledger, node, name * 8, now) is None
-            self.cluster.site = (*self.cluster.site, cluster_node(name))
-
-    def report(self, name, *images, state=NodeImageState.HERE, why=""):
-        now = self.ledger.clock()
-        given = tuple(NodeImage(name, image, state, why, now, 0) for image in images)
-        reports.record(self.ledger, name, reports.Said("10.0.0.2:30500", "linux/amd64", "1.0", None, (), given))
-
-    def staged(self, name):
-        return self.ledger.workload(name).staged
-
-    def images(self, name):
-        return [lock.name for lock in self.staged(name).locks]
-
-    def mark(self, name):
-        return mark_of([lock.pinned_reference for lock in self.staged(name).locks], "fake")
 
 
 @pytest.fixture

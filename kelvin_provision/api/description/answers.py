@@ -179,6 +179,7 @@ _IMAGE = record(
     digest=TEXT,
     config=TEXT,
     platform=TEXT,
+    variants=items(record(platform=TEXT, manifest=TEXT, config=TEXT, size=COUNT)),
     size=COUNT,
     stored=COUNT,
     in_store=FLAG,

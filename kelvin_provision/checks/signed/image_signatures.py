@@ -10,6 +10,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ImageUnsigned
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.model import Revision
+from kelvin_provision.spec.lock import every_variant
 from kelvin_provision.staging.signatures import ImageSigners, counted, current
 from kelvin_provision.trust.roles import image_role
 
@@ -41,9 +42,11 @@ def gathered(ctx: Context, revisions: Sequence[Revision]) -> ImageSignatures:
     return ImageSignatures(
         trust.required("image"),
         images=tuple(
-            SignedImage(revision.workload, str(lock.reference), counted(current(ctx.ledger, ctx.store, lock, role), role))
-            for revision in revisions
-            for lock in revision.locks or ()
+            dict.fromkeys(
+                SignedImage(revision.workload, str(lock.reference), counted(current(ctx.ledger, ctx.store, lock, role), role))
+                for revision in revisions
+                for lock in every_variant(revision.locks or ())
+            )
         ),
         refused=tuple((image.workload, image.image, image.why) for image in refused),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.render.report import Table
 from kelvin_provision.quantity import format_bytes
+from kelvin_provision.spec.lock import every_variant
 
 if TYPE_CHECKING:
     from kelvin_provision.images.inventory import Image, Inventory
@@ -30,7 +31,7 @@ def table(result: ImagesResult) -> Table:
 
 
 def _row(image: Image, inventory: Inventory) -> tuple[str, ...]:
-    lock, size = image.lock, image.lock.size
+    lock, size = image.lock, image.size
     stored = "yes" if image.stored == size else f"{100 * image.stored // size}%" if image.stored else "no"
     if count := len(image.rebuilt):
         stored += f", {count} layer{'' if count == 1 else 's'} rebuilt"
@@ -44,7 +45,7 @@ def _row(image: Image, inventory: Inventory) -> tuple[str, ...]:
         _yes_or_no(image.loaded),
         pinned,
         used_by,
-        str(lock.platform),
+        ", ".join(str(each.platform) for each in every_variant([lock])),
         lock.name,
     )
 
@@ -64,8 +65,10 @@ def _yes_or_no(answer: bool | None) -> str:  # noqa: FBT001  (three answers of o
 def _footer(inventory: Inventory, prunable: int) -> str:
     """Blobs that several images share are counted once."""
     count = len(inventory.images) + len(inventory.orphans)
-    whole = [image for image in inventory.images if image.stored == image.lock.size]
-    blobs = {blob.digest: blob.size for image in whole for blob in (image.rebuilt.get(each.digest, each) for each in image.lock.blobs())}
+    whole = [image for image in inventory.images if image.stored == image.size]
+    blobs = {
+        blob.digest: blob.size for image in whole for blob in (image.rebuilt.get(each.digest, each) for each in image.lock.blobs_of_all())
+    }
     more = f"; kelvin-provision images prune would free {format_bytes(prunable)} there" if prunable else ""
     return f"Total: {count} image{'' if count == 1 else 's'}, {format_bytes(sum(blobs.values()))} in the store{more}"
 

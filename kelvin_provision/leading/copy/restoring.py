@@ -144,6 +144,6 @@ def _forget_images(ledger: Ledger, store: Store) -> None:
     for workload in ledger.each():
         staged = workload.staged
         if staged and staged.download is Download.READY:
-            blobs = [blob for lock in staged.locks or () for blob in lock.blobs()]
+            blobs = [blob for lock in staged.locks or () for blob in lock.blobs_of_all()]
             if not all(map(store.has, blobs)):
                 ledger.advance(staged, Received())

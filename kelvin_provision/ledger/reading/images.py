@@ -10,7 +10,7 @@ from kelvin_provision.ledger.reading.bundles import BundleReads
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import retention
 from kelvin_provision.ledger.rows.damage import Row
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.signatures import ImageVerdict
 
 
@@ -54,7 +54,7 @@ class ImageReads(BundleReads):
         """Those that the locks of this box say came from this index."""
         with self.reading() as db:
             locks = (*rows.images(db, index), *self.bundled_images(sound_only=True))
-        return tuple({lock.manifest.digest: None for lock in locks if lock.index and lock.index.digest == index})
+        return tuple({lock.manifest.digest: None for lock in every_variant(locks) if lock.index and lock.index.digest == index})
 
     def has_images(self) -> bool:
         """Whether this program has ever resolved an image that is not forgotten."""
@@ -73,10 +73,14 @@ class ImageReads(BundleReads):
             return tuple(rows.images_like(db, {layer.digest for lock in locks for layer in lock.layers}, all_needed=all_needed))
 
     def known_images(self, *, sound_only: bool = False) -> tuple[ImageLock, ...]:
-        """Every image that this program owns: of stored revisions, and those to be removed from the runtime. Raises as `kept_locks`."""
+        """Every image that this program owns: of stored revisions, and those to be removed from the runtime. Raises as `kept_locks`.
+
+        Of two with one name, the one with more variants.
+        """
         with self.reading() as db:
             loaded = rows.images(db)
-        return tuple({lock.name: lock for lock in (*loaded, *self.kept_locks(sound_only=sound_only))}.values())
+        known = sorted((*loaded, *self.kept_locks(sound_only=sound_only)), key=lambda lock: len(lock.variants))
+        return tuple({lock.name: lock for lock in known}.values())
 
     def has_images_besides(self, names: Collection[str]) -> bool:
         """Whether this program has ever resolved another image, by `ImageLock.name`, that is not forgotten."""

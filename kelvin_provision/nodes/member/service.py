@@ -52,6 +52,7 @@ class Member:
     address: str = ""
     report_every: float = REPORT
     use: Callable[[Wanted], None] = lambda _: None
+    platform: Platform = Platform.of_this_host()
 
     @classmethod
     def of(
@@ -206,7 +207,7 @@ class Member:
         return Report(
             wanted_version=document.version if document else "",
             images=images,
-            platform=Platform.of_this_host(),
+            platform=self.platform,
             cluster_node=self.node,
             version=__version__,
             address=self.address,

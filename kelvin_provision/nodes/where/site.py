@@ -34,16 +34,17 @@ def leads(ctx: Context) -> bool:
 
 def members(ctx: Context) -> frozenset[str]:
     """The names of the members in the cluster; none on a box that leads no others."""
-    return frozenset(member.cluster_node for member in _members(ctx)) if leads(ctx) else frozenset()
+    return frozenset(member.cluster_node for member in named_members(ctx)) if leads(ctx) else frozenset()
 
 
 def site(ctx: Context) -> Site:
     """Raises errors of the cluster."""
     info = ctx.cluster.info()
-    return Site(info.node, info.platform, tuple(member for member in _members(ctx) if member.cluster_node != info.node))
+    return Site(info.node, info.platform, tuple(member for member in named_members(ctx) if member.cluster_node != info.node))
 
 
-def _members(ctx: Context) -> tuple[Node, ...]:
+def named_members(ctx: Context) -> tuple[Node, ...]:
+    """Those that the cluster knows."""
     return tuple(member for member in reading.nodes(ctx.ledger) if member.cluster_node)
 
 
@@ -58,10 +59,15 @@ def views(ctx: Context, here: Site, more: Iterable[ImageLock] = ()) -> Mapping[s
             failed.setdefault(image.node, {})[image.image] = image.why
     own = frozenset(lock.name for lock in (*places.whole_images(ctx.ledger), *more))
     return {
-        here.home: NodeView(here.home, own),
+        here.home: NodeView(here.home, own, platform=here.platform),
         **{
             member.cluster_node: NodeView(
-                member.name, frozenset(images.get(member.name, ())), failed.get(member.name, {}), member.away, member.draining
+                member.name,
+                frozenset(images.get(member.name, ())),
+                failed.get(member.name, {}),
+                member.away,
+                member.draining,
+                member.platform,
             )
             for member in here.members
         },

@@ -17,8 +17,9 @@ from kelvin_provision.ledger.staging_state import Spread
 from kelvin_provision.nodes.where.needs import needs
 from kelvin_provision.nodes.where.site import Site, leads, members, site, views
 from kelvin_provision.nodes.where.standing import NodeView, Standing, judge
+from kelvin_provision.refs import Platform
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.workload import Object
 
 CHUNK = 50
@@ -108,7 +109,10 @@ def look(ctx: Context, revision: Revision) -> Standing:
 
 
 def _standing(ctx: Context, revision: Revision, seen: Mapping[str, NodeView]) -> Standing:
-    return judge(places.of_revision(ctx.ledger, revision), seen, ctx.settings.staging.nodes)
+    platforms: dict[str, list[Platform]] = {}
+    for lock in every_variant(revision.locks or ()):
+        platforms.setdefault(lock.name, []).append(lock.platform)
+    return judge(places.of_revision(ctx.ledger, revision), seen, ctx.settings.staging.nodes, platforms)
 
 
 def set_marks(ctx: Context, seen: Mapping[str, NodeView], nodes: Iterable[ClusterNode]) -> None:

@@ -63,7 +63,7 @@ class Collector:
 
     def _needed(self, keep: Iterable[ImageLock]) -> set[str]:
         leased = (digest for held in leases.held(self._layout.leases) for digest in held)
-        images = {blob.digest for lock in keep for blob in lock.blobs()}.union(leased)
+        images = {blob.digest for lock in keep for blob in lock.blobs_of_all()}.union(leased)
         rebuilt = self._rebuilt.needed(images, lambda digest: self._layout.blob(digest).exists())
         return images.union(self._signatures.needed(images), rebuilt, self._deltas.needed(images))
 

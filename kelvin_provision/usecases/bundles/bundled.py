@@ -11,6 +11,7 @@ from kelvin_provision.errors import ClusterMissing, ImageNotFound, PermissionRef
 from kelvin_provision.media.source import images_of as bundled
 from kelvin_provision.media.source import resolve_bundled
 from kelvin_provision.refs import Platform, Reference
+from kelvin_provision.registry.protocol import Resolved
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.enums import Method
@@ -19,6 +20,7 @@ from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging.stage import refuse_digests
+from kelvin_provision.staging.variants import with_variants
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.requests import RequestFile, SignedRequest
 from kelvin_provision.usecases.deploy import DeployRequest, accepted, read_signed
@@ -94,6 +96,8 @@ class Box:
     platform: Platform
     info: RuntimeInfo | None = None
     runtime: Runtime | None = None
+    others: tuple[Platform, ...] = ()
+    """Of nodes that it leads."""
 
 
 def locks_of(bundle: Bundle, references: Sequence[Reference], box: Box) -> tuple[dict[Reference, ImageLock], tuple[Reference, ...]]:
@@ -103,10 +107,14 @@ def locks_of(bundle: Bundle, references: Sequence[Reference], box: Box) -> tuple
     """
     locks: dict[Reference, ImageLock] = {}
     others = []
+    support = box.info.support if box.info else ANYTHING
+
+    def resolve(reference: Reference, platform: Platform) -> Resolved:
+        return resolve_bundled(bundle.contents, bundle.document, reference, platform, support)
+
     for reference in references:
         try:
-            support = box.info.support if box.info else ANYTHING
-            locks[reference] = resolve_bundled(bundle.contents, bundle.document, reference, box.platform, support).lock
+            locks[reference] = with_variants(resolve(reference, box.platform), box.others, resolve).lock
         except ImageNotFound:
             others.append(reference)
             continue

@@ -34,6 +34,6 @@ def plans_of(ctx: Context, contents: Contents, images: Sequence[ImageLock], runt
 
 
 def coming(lock: ImageLock, plans: Plans) -> Iterator[Descriptor]:
-    """The blobs that are copied for an image: deltas in place of layers."""
-    for blob in lock.blobs():
+    """The blobs that are copied for an image and its variants: deltas in place of layers."""
+    for blob in lock.blobs_of_all():
         yield plans[blob.digest].delta if blob.digest in plans else blob

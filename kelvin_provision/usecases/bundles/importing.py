@@ -21,7 +21,7 @@ from kelvin_provision.media import kept
 from kelvin_provision.media.mounts import Mounts
 from kelvin_provision.media.source import signatures_of
 from kelvin_provision.refs import Descriptor
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.staging import arrived_signatures
 from kelvin_provision.staging.download import fetch
 from kelvin_provision.staging.media import copy_from_media
@@ -124,7 +124,7 @@ def _store_documents(ctx: Context, plan: ImportPlan, locks: tuple[ImageLock, ...
     if plan.head is None or not locks:
         return
     with open_bundle(plan.files, plan.head, plan.contents) as bundle:
-        for lock in locks:
+        for lock in every_variant(locks):
             for document in (lock.index, lock.manifest, lock.config):
                 if document is not None:
                     _put(ctx, bundle, document)

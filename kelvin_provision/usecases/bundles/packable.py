@@ -13,7 +13,7 @@ from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.images import images_of
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.store import BlobState
 
 _NAMED = 10
@@ -37,14 +37,17 @@ def revision_number(ctx: Context, request: PackageRequest) -> int:
 
 
 def packable(ctx: Context, request: PackageRequest) -> tuple[Revision, tuple[ImageLock, ...]]:
-    """Raises WorkloadUnknown, NothingApplied; PackageImpossible for a version without locks: nothing of its images is in the store."""
+    """With the images of each platform.
+
+    Raises WorkloadUnknown, NothingApplied; PackageImpossible for a version without locks: nothing of its images is in the store.
+    """
     workload = ctx.ledger.workload(request.name)
     revision = workload.running if request.running else workload.staged or workload.running
     if revision is None:
         raise NothingApplied(f"{request.name} has no {'running' if request.running else 'staged or running'} version")
     name, spec = revision.workload, revision.spec
     if revision.locks is not None or not images_of(spec):
-        return revision, tuple(dict.fromkeys(revision.locks or ()))
+        return revision, tuple(dict.fromkeys(every_variant(revision.locks or ())))
     if not spec.method.staged:
         text = f"the images of {name} {spec.app_version} are not in the store: with deployment_type standard the cluster pulls them"
         again = command("workloads deploy", "FILE", "--staged", note="the same request; what the runtime has is not downloaded again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 
 from kelvin_provision.bundles.acceptance import Accepted, accept, read_named
 from kelvin_provision.bundles.head import Head
@@ -17,12 +18,13 @@ from kelvin_provision.errors import BundleRevoked, BundleUnsuitable, RuntimeUnre
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.reading.bundles import ImportedBundle
 from kelvin_provision.media import further
+from kelvin_provision.nodes.where.platforms import platforms_for, platforms_of_members
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.runtimes.protocol import ImageStorage
 from kelvin_provision.spec.deltas import LayerRecord
 from kelvin_provision.spec.images import images_of
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import space
 from kelvin_provision.staging.image_names import names_here
@@ -68,9 +70,10 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
     refuse_unsigned(trust, [spec.name for spec in requests.specs], requests.signed)
     if requests.specs:
         refuse_unsupported(ctx.cluster, requests.specs, members(ctx))
+    box = replace(box, others=_other_platforms(ctx, request, requests, box.platform))
     locks, others = locks_of(bundle, _references(request, requests, contents, box), box)
     images = tuple(dict.fromkeys(locks.values()))
-    documents = {blob.digest for lock in images for blob in (lock.index, lock.manifest) if blob}
+    documents = {blob.digest for lock in every_variant(images) for blob in (lock.index, lock.manifest) if blob}
     by_workload = locks_by_workload(requests.specs, locks, box.info)
     names = names_here(trust, lambda: ctx.store, ctx.ledger, lambda digest: bundle.document(digest) if digest in documents else None)
     of_each = {spec.name: _locks_of(spec, locks) for spec in requests.specs}
@@ -88,7 +91,10 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
         accepted,
         head,
         workloads=tuple(_workloads(ctx, requests, locks)),
-        images=tuple(PlannedImage(str(lock.reference), lock.size, sum(new[blob.digest] for blob in blobs[lock])) for lock in images),
+        images=tuple(
+            PlannedImage(str(lock.reference), sum(blob.size for blob in lock.blobs_of_all()), sum(new[blob.digest] for blob in blobs[lock]))
+            for lock in images
+        ),
         new_bytes=sum(new.values()),
         missing=missing,
         requests=requests,
@@ -97,6 +103,13 @@ def _planned(ctx: Context, request: ImportRequest, bundle: Bundle, accepted: Acc
         older=behind,
         warnings=(*([behind.text] if behind else []), *_warnings(accepted, requests, others, missing, box)),
     )
+
+
+def _other_platforms(ctx: Context, request: ImportRequest, requests: Requests, own: Platform) -> tuple[Platform, ...]:
+    """Those of nodes that may run any of its workloads; without requests, of all."""
+    if request.images_only:
+        return platforms_of_members(ctx, own)
+    return tuple(dict.fromkeys(each for spec in requests.specs for each in platforms_for(ctx, spec, 0, own)))
 
 
 def _locks_of(spec: Spec, locks: Mapping[Reference, ImageLock]) -> tuple[ImageLock, ...]:
@@ -131,7 +144,7 @@ def _refuse_other_box(contents: Contents, name: str, own: Platform) -> None:
 def _refuse_lacking(ctx: Context, contents: Contents, images: Sequence[ImageLock], box: Box, plans: Plans) -> None:
     """What the bundle counts on must be on the box before anything of it is copied. Raises BundleUnsuitable."""
     here = {layer.digest for image in contents.images for layer in image.layers if layer.source in (IN_BOX, AS_DELTA)} - plans.keys()
-    needed = {layer.digest: (layer, lock) for lock in images for layer in lock.layers if layer.digest in here}
+    needed = {layer.digest: (layer, lock) for lock in every_variant(images) for layer in lock.layers if layer.digest in here}
     lacking = []
     for layer, lock in needed.values():
         if ctx.store.has(layer):

@@ -5,18 +5,23 @@ What is no image is in `tags`, by reference, and `artifacts`, manifests and blob
 
 from contextlib import contextmanager
 
-from kelvin_provision.errors import ImageNotFound, ProvisionError, RegistryUnreachable
-from kelvin_provision.refs import Reference
+from kelvin_provision.errors import ImageNotFound, PlatformMissing, ProvisionError, RegistryUnreachable
+from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.protocol import DeltaOffers, Resolved, SignatureDocuments, Stream
-from tests.kit.images import Image
+from tests.kit.images import Image, index_of, sha256
 from tests.kit.locks import lock_of
 
 
 class FakeSource:
-    """`images` by reference. `down` is raised by every verb; a blob breaks off after `cut` bytes, `cuts` times."""
+    """`images` by reference; `indexes`: those of several platforms, by platform. `down` is raised by every verb.
+
+    A blob breaks off after `cut` bytes, `cuts` times. `resolved` are the references and platforms that were asked for.
+    """
 
     def __init__(self) -> None:
         self.images: dict[str, Image] = {}
+        self.indexes: dict[str, dict[str, Image]] = {}
+        self.resolved: list[tuple[str, str]] = []
         self.served: list[tuple[str, int, int]] = []
         self.down: ProvisionError | None = None
         self.cut = 0
@@ -34,6 +39,9 @@ class FakeSource:
     def resolve(self, reference, platform, support=None):
         if self.down:
             raise self.down
+        self.resolved.append((str(reference), str(platform)))
+        if (images := self._index(reference)) is not None:
+            return self._of_index(reference, platform, images)
         image = self._found(reference, reference.digest) if reference.digest or str(reference) in self.images else None
         if image is None:
             raise ImageNotFound(f"{reference}: not found")
@@ -83,7 +91,21 @@ class FakeSource:
         """The image under this name, unless it is not, and does not have, this; else one of the same repository that does."""
         named = [self.images[str(reference)]] if str(reference) in self.images else []
         others = [image for name, image in self.images.items() if Reference.parse(name).name == reference.name]
+        others += [image for each in self.indexes.values() for image in each.values()]
         return next((image for image in [*named, *others] if digest in (None, image.digest) or digest in image.blobs), None)
+
+    def _index(self, reference):
+        by_digest = {sha256(index_of(images)): images for images in self.indexes.values()}
+        return by_digest.get(reference.digest) if reference.digest else self.indexes.get(str(reference))
+
+    def _of_index(self, reference, platform, images):
+        fitting = [text for text in images if platform.accepts(Platform.parse(text))]
+        if not fitting:
+            raise PlatformMissing(f"{reference}: no image for platform {platform}")
+        image, index = images[fitting[0]], index_of(images)
+        lock = lock_of(image, str(reference), Platform.parse(fitting[0]), index=index)
+        documents = {lock.manifest.digest: image.manifest, lock.config.digest: image.blobs[lock.config.digest]}
+        return Resolved(lock, documents | {lock.index.digest: index})
 
     def greet(self, host):
         if self.down:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from kelvin_provision.bundles.acceptance import Accepted
 from kelvin_provision.errors import BundleRevoked
 from kelvin_provision.ledger.model import Signers
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.staging.image_names import ImageNames
 from kelvin_provision.staging.revocation import image_of, provenance_of, refuse
 from kelvin_provision.trust.believed import Trust
@@ -35,6 +35,6 @@ def refuse_revoked(
     signers = signers_of(accepted, requests)
     for spec in requests.specs:
         refuse(spec, why(trust, provenance_of(spec, signers[spec.name], accepted.digest, locks[spec.name], names)))
-    reason = why(trust, Provenance(images=tuple(image_of(lock, names) for lock in images)))
+    reason = why(trust, Provenance(images=tuple(image_of(lock, names) for lock in every_variant(images))))
     if reason:
         raise BundleRevoked(f"the bundle {accepted.contents.name}: {reason}")
