@@ -14,6 +14,7 @@ from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.history import history
 from kelvin_provision.ledger.model import Outcome, Signers
 from kelvin_provision.ledger.sqlite import schema
+from kelvin_provision.ledger.sqlite.migrations import doors
 from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.preview.preview import preview
 from kelvin_provision.spec.enums import Download, Method
@@ -378,7 +379,7 @@ def test_signers_of_the_revisions_that_an_older_ledger_has_are_known(tmp_path):
     (tmp_path / "state").mkdir(mode=0o700)
     raw = sqlite3.connect(tmp_path / "state" / "ledger.db", isolation_level=None)
     raw.create_function("image_name", 1, lambda lock: None)
-    before = schema.MIGRATIONS.index(schema.SIXTEENTH)
+    before = schema.MIGRATIONS.index(doors.SIXTEENTH)
     for statement in ";\n".join(schema.MIGRATIONS[:before]).split(";\n"):
         raw.execute(statement)
     raw.execute(f"PRAGMA user_version = {before}")
