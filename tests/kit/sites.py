@@ -11,7 +11,7 @@ from kelvin_provision.nodes.keys import making
 from kelvin_provision.nodes.keys.contexts import client_context
 from kelvin_provision.nodes.keys.files import LEADER_HOST, own_chain
 from kelvin_provision.nodes.protocol import ImageReport, Report
-from kelvin_provision.nodes.serving.blobs import BlobServer
+from kelvin_provision.nodes.serving.blobs import CHECK, BlobServer
 from kelvin_provision.nodes.serving.leader import LeaderRoutes
 from kelvin_provision.nodes.serving.server import MemberHandler, leader_server, listeners, member_server
 from kelvin_provision.settings.model import NodesSettings, Settings
@@ -25,7 +25,7 @@ LOOPBACK = NodesSettings(listen=("127.0.0.1:0",))
 class Leader:
     """`locks` are what every member shall have; `keep` stores an image and adds its lock."""
 
-    def __init__(self, path, *, limits=None, nodes=LOOPBACK, starting=2.0, stalled=2.0, check=0.0):
+    def __init__(self, path, *, limits=None, nodes=LOOPBACK, starting=2.0, stalled=2.0, check=CHECK):
         self.box = Box(path, nodes=nodes)
         self.ctx = self.box.ctx
         self.locks = []

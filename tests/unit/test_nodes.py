@@ -196,7 +196,7 @@ def test_a_removed_member_and_a_foreign_key_are_refused(leader, tmp_path):
 def test_a_member_that_is_removed_gets_no_more_of_what_is_being_sent(tmp_path):
     lock = lock_of(random_image([100_000]), "r.io/arriving:1")
     (layer,) = lock.layers
-    with closing(Leader(tmp_path / "leader", stalled=600.0)) as leader:
+    with closing(Leader(tmp_path / "leader", stalled=600.0, check=0.0)) as leader:
         leader.want(lock)
         joined = join(tmp_path / "d", leader.url, leader.token(), Itself("node-d", AMD64, "", ""))
         links = RemoteLinks(replace(leader.box.settings, state_dir=tmp_path / "d"), joined)
