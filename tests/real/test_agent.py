@@ -233,24 +233,24 @@ def test_systemd_hears_from_the_real_agent(box):
 @pytest.mark.docker
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
 def test_an_engine_that_is_stopped_and_started_is_seen_to_go_and_to_come_back(tmp_path, tmp_path_factory, registry):
-    push(registry, "web", "1.0.0", web_image("one"))
+    push(registry, "stopped-engine", "1.0.0", web_image("one"))
     with own_dockerd(tmp_path_factory.mktemp("e")) as engine:  # short: it makes sockets below
         (tmp_path / "box").mkdir()
         box = Box(tmp_path / "box", registry, engine.url)
         with box.agent() as agent:
-            box.deploy("web", staged=False)
-            until(lambda: box.states() == {"web": "running"})
+            box.deploy("stopped-engine", staged=False)
+            until(lambda: box.states() == {"stopped-engine": "running"})
             engine.process.send_signal(signal.SIGTERM)
             engine.process.wait(30)
-            until(lambda: box.states() == {"web": "unreachable"})
+            until(lambda: box.states() == {"stopped-engine": "unreachable"})
             engine.start()
-            until(lambda: box.states() == {"web": "running"})
+            until(lambda: box.states() == {"stopped-engine": "running"})
             assert agent.poll() is None
             with contextlib.closing(APIClient(engine.url)) as client:
-                client.stop("web", timeout=1)
-                until(lambda: box.states() in ({"web": "failed"}, {"web": "stopped"}), seconds=AT_ONCE)
+                client.stop("stopped-engine", timeout=1)
+                until(lambda: box.states() in ({"stopped-engine": "failed"}, {"stopped-engine": "stopped"}), seconds=AT_ONCE)
             with Ledger(box.state / "ledger.db") as ledger:
-                assert ledger.workload("web").observation.reachable
+                assert ledger.workload("stopped-engine").observation.reachable
 
 
 @pytest.mark.containerd
