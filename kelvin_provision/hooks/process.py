@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -89,7 +90,7 @@ def _follow(guard: subprocess.Popen[bytes], reports: socket.socket, deadline: fl
             elif data:
                 report += data
             else:  # the guard has closed its end
-                output = (output + _read(stdout))[-MAX_OUTPUT:]
+                output = (output + _rest(stdout))[-MAX_OUTPUT:]
                 return _outcome(report.decode(), bytes(output))
         if not stopped and (stop() or time.monotonic() >= deadline):
             stopped = True
@@ -101,6 +102,14 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, MAX_OUTPUT)
     except BlockingIOError:
         return b""
+
+
+def _rest(descriptor: int) -> bytes:
+    """The last words of a hook are in the pipe when it has ended. No more than the pipe holds: a process that escaped may write on."""
+    rest, left = b"", fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+    while left > 0 and (data := _read(descriptor)):
+        rest, left = rest + data, left - len(data)
+    return rest
 
 
 def _outcome(report: str, output: bytes) -> Outcome:

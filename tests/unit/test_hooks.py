@@ -4,9 +4,12 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +17,9 @@ from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import HookFailed, HookRefused, HookTimeout, Interrupted
 from kelvin_provision.events import Finished, Started
 from kelvin_provision.foreign.sanitizer import LONGEST_LINE, Sanitizer
+from kelvin_provision.hooks import process
 from kelvin_provision.hooks.folder import HookFolder
+from kelvin_provision.hooks.process import Ending
 from tests.kit.scripts import script
 
 LONG = 60.0
@@ -135,6 +140,17 @@ def test_binary_output_is_made_printable_and_endless_output_is_cut(folder):
         go(folder)
     (line,) = Sanitizer(frozenset).lines(caught.value.evidence)
     assert (len(line), line[:12]) == (LONGEST_LINE, "pre-apply: x")
+
+
+def test_the_last_words_are_kept_however_many_are_still_in_the_pipe_when_the_hook_ends():
+    (reading, writing), (ours, theirs) = os.pipe(), socket.socketpair()
+    with open(reading, "rb") as stdout, open(writing, "wb") as hook, ours:
+        hook.write(b"x" * 60_000 + b"\nthe reason\n")
+        hook.flush()
+        theirs.sendall(b"exited 1\n")
+        theirs.close()
+        outcome = process._follow(SimpleNamespace(stdout=stdout), ours, time.monotonic() + 60, lambda: False)
+    assert (outcome.ending, outcome.code, outcome.output) == (Ending.EXITED, 1, ("the reason",))
 
 
 @pytest.mark.slow
