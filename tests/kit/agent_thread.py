@@ -1,12 +1,12 @@
 """The agent of a box of the kit in a thread of this process, with its socket."""
 
 import contextlib
-import threading
 
 from kelvin_provision import questions
 from kelvin_provision.agent.answering import short_path, socket_path
 from kelvin_provision.files.sockets import connect_unix
 from tests.kit.api import serving
+from tests.kit.meanwhile import working
 from tests.kit.waiting import until
 
 
@@ -21,16 +21,9 @@ def answers(box):
 @contextlib.contextmanager
 def agent(box, answer=questions.answer, jobs=None):
     """It carries orders out and answers questions."""
-    ended = threading.Event()
-    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set, "answer": answer, "jobs": jobs})
-    thread.start()
-    try:
+    with working(lambda stop: box.work(stop=stop, answer=answer, jobs=jobs), 20):
         until(lambda: answers(box))
         yield
-    finally:
-        ended.set()
-        thread.join(20)
-    assert not thread.is_alive()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What is done again and again beside a block."""
+"""What is done in a thread beside a block."""
 
 import contextlib
 import threading
@@ -21,3 +21,17 @@ def repeated(action: Callable[[], object], pause: float = 0.05) -> Iterator[None
     finally:
         over.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def working(work: Callable[[Callable[[], bool]], object], seconds: float = 60.0) -> Iterator[None]:
+    """`work` in a thread, which is given whether the block has ended, and then has so many seconds."""
+    ended = threading.Event()
+    thread = threading.Thread(target=work, args=(ended.is_set,))
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(seconds)
+        assert not thread.is_alive()

@@ -14,12 +14,18 @@ from kelvin_provision.nodes.protocol import ImageReport, Report
 from kelvin_provision.nodes.serving.blobs import CHECK, BlobServer
 from kelvin_provision.nodes.serving.leader import LeaderRoutes
 from kelvin_provision.nodes.serving.server import MemberHandler, leader_server, listeners, member_server
-from kelvin_provision.settings.model import NodesSettings, Settings
+from kelvin_provision.settings.model import ApplySettings, NodesSettings, Settings
 from kelvin_provision.store import Store
 from tests.kit.box import Box
 from tests.kit.locks import AMD64
+from tests.kit.servers.reserved import free_port
 
 LOOPBACK = NodesSettings(listen=("127.0.0.1:0",))
+
+
+def box_at(path, **more):
+    """A whole box whose agent listens for other nodes."""
+    return Box(path, nodes=NodesSettings(listen=(f"127.0.0.1:{free_port()}",)), apply=ApplySettings(settle=0.0), **more)
 
 
 class Leader:

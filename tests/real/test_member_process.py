@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 
 import pytest
@@ -24,6 +23,7 @@ from tests.contract.runtime_contract import HERE
 from tests.kit.box import Box
 from tests.kit.ctr import Outside
 from tests.kit.images import random_image
+from tests.kit.meanwhile import working
 from tests.kit.servers.line import Line
 from tests.kit.servers.reserved import free_port
 from tests.kit.waiting import until
@@ -36,16 +36,10 @@ OTHER = 64_000
 
 
 @contextmanager
-def working(box):
-    ended = threading.Event()
-    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set})
-    thread.start()
-    try:
+def serving(box):
+    with working(box.work):
         until(lambda: any("serving other nodes" in str(event) for event in box.said))
         yield
-    finally:
-        ended.set()
-        thread.join(60)
 
 
 class MemberProcess:
@@ -89,7 +83,7 @@ def member(tmp_path, containerd):
 def test_a_member_that_was_killed_goes_on_at_the_last_byte(tmp_path, member, record_property):
     nodes = NodesSettings(listen=(f"127.0.0.1:{free_port()}",), rate=RATE)
     leader = Box(tmp_path / "leader", nodes=nodes, apply=ApplySettings(settle=0.0))
-    with working(leader), Line(int(nodes.listen[0].rpartition(":")[2])) as line:
+    with serving(leader), Line(int(nodes.listen[0].rpartition(":")[2])) as line:
         made = managing.make_token(leader.ctx)
         join(member.state, f"https://127.0.0.1:{line.port}", Token.parse(made.text), Itself("node-b", HERE, "", ""))
         leader.source.images["r.io/big:1.0.0"] = random_image(LAYERS, architecture=HERE.architecture)

@@ -1,7 +1,5 @@
 """The agents of a leader and of a member: what is staged on the one is on the other, and what is gone there goes here."""
 
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -14,40 +12,23 @@ from kelvin_provision.nodes import managing as usecases
 from kelvin_provision.nodes.client.joining import Itself, Token, join
 from kelvin_provision.nodes.managing import JoinWish
 from kelvin_provision.nodes.overview import nodes
-from kelvin_provision.settings.model import ApplySettings, NodesSettings
+from kelvin_provision.settings.model import NodesSettings
 from kelvin_provision.usecases.deploy import deploy_accepted
 from tests.kit.box import Box
 from tests.kit.locks import AMD64
-from tests.kit.servers.reserved import free_port
+from tests.kit.meanwhile import working
+from tests.kit.sites import box_at
 from tests.kit.waiting import until
-
-
-@contextmanager
-def working(box):
-    """The agent of this box, in a thread."""
-    ended = threading.Event()
-    thread = threading.Thread(target=box.work, kwargs={"stop": ended.is_set})
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def box_at(path):
-    return Box(path, nodes=NodesSettings(listen=(f"127.0.0.1:{free_port()}",)), apply=ApplySettings(settle=0.0))
 
 
 def test_what_is_staged_on_the_leader_is_on_its_member_and_goes_with_it(tmp_path):
     leader, member = box_at(tmp_path / "leader"), box_at(tmp_path / "member")
-    with working(leader):
+    with working(leader.work):
         until(lambda: any("serving other nodes" in str(event) for event in leader.said))
         made = usecases.make_token(leader.ctx)
         assert not made.warnings
         join(member.settings.state_dir, made.url, Token.parse(made.text), Itself("node-b", AMD64, "", ""))
-        with working(member):
+        with working(member.work):
             leader.deploy("pump")
             until(lambda: leader.ledger.workload("pump").staged.locks)
             (lock,) = leader.ledger.workload("pump").staged.locks

@@ -1,8 +1,7 @@
 """A site with nodes of several platforms: each gets its own variant, all under one name, and the leader downloads each once."""
 
 import json
-import threading
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from kelvin_provision.nodes.where.standing import NodeView, judge
 from kelvin_provision.queries.images import images
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.protocol import Resolved
-from kelvin_provision.settings.model import ApplySettings, NodesSettings
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.staging import space
@@ -46,9 +44,10 @@ from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.images import index_of, random_image
 from tests.kit.leader import AMD64, ARM64, Leader, cluster_node
 from tests.kit.locks import lock_of
+from tests.kit.meanwhile import working
 from tests.kit.requests import stored_request
-from tests.kit.servers.reserved import free_port
 from tests.kit.signing import computed_here
+from tests.kit.sites import box_at
 from tests.kit.waiting import until
 
 BOTH = {"linux/amd64": random_image([3000]), "linux/arm64": random_image([5000, 100], architecture="arm64")}
@@ -338,26 +337,11 @@ def test_a_package_has_the_image_for_each_platform(leader):
 # --- a member of another platform -----------------------------------------------------------------
 
 
-@contextmanager
-def running(work):
-    """In a thread, until the block ends."""
-    ended = threading.Event()
-    thread = threading.Thread(target=work, args=(ended.is_set,))
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join(60)
-        assert not thread.is_alive()
-
-
 def test_a_member_of_another_platform_fetches_its_variant_from_the_leader(tmp_path):
-    nodes = NodesSettings(listen=(f"127.0.0.1:{free_port()}",))
-    leader, member = (Box(tmp_path / name, nodes=nodes, apply=ApplySettings(settle=0.0)) for name in ("leader", "member"))
+    leader, member = (box_at(tmp_path / name) for name in ("leader", "member"))
     leader.source.indexes[NAME], member.runtime = BOTH, FakeRuntime(ARM64)
     leader.cluster.site = (*leader.cluster.site, cluster_node("node-b"))
-    with running(lambda stop: leader.work(stop=stop)):
+    with working(leader.work):
         until(lambda: any("serving other nodes" in str(event) for event in leader.said))
         made = managing.make_token(leader.ctx)
         joined = join(member.settings.state_dir, made.url, Token.parse(made.text), Itself("node-b", ARM64, "node-b", ""))
@@ -370,7 +354,7 @@ def test_a_member_of_another_platform_fetches_its_variant_from_the_leader(tmp_pa
 
                 replace(Member.of(replace(member.ctx, stop=stop), connect, node="node-b"), platform=ARM64, report_every=0.05).run()
 
-        with running(work):
+        with working(work):
             leader.deploy("pump")
             until(lambda: [image.state for image in node_images(leader.ledger)] == [NodeImageState.HERE])
             until(lambda: leader.ledger.workload("pump").staged.download is Download.READY)
