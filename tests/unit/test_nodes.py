@@ -17,13 +17,14 @@ from kelvin_provision.errors import JoinRefused, LeaderUnreachable, NodeForeign,
 from kelvin_provision.ledger.nodes import membership, reports
 from kelvin_provision.ledger.nodes.model import NodeImageState
 from kelvin_provision.ledger.nodes.reading import node, node_images, nodes
+from kelvin_provision.nodes.admission import RenewRequest
 from kelvin_provision.nodes.client.joining import Itself, Token, join, renew
 from kelvin_provision.nodes.client.link import Address
 from kelvin_provision.nodes.client.links import RemoteLinks
 from kelvin_provision.nodes.client.peers import PeerBlobs
 from kelvin_provision.nodes.keys import files, making
 from kelvin_provision.nodes.keys.contexts import client_context, joining_context, server_context
-from kelvin_provision.nodes.protocol import LEADER, RenewRequest, Report, Wanted, WantedImage
+from kelvin_provision.nodes.protocol import LEADER, Report, Wanted, WantedImage
 from kelvin_provision.nodes.sources import Candidate, sources_of
 from kelvin_provision.serving.connections import Connections
 from kelvin_provision.serving.http import Answer, HttpProtocol

@@ -9,7 +9,7 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.nodes import membership, reports, tokens
 from kelvin_provision.ledger.nodes.membership import JoinRefusal
 from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken
-from kelvin_provision.ledger.nodes.reading import has_nodes, node, node_images, node_tokens, node_with_key, nodes
+from kelvin_provision.ledger.nodes.reading import node, node_images, node_tokens, node_with_key, nodes
 from kelvin_provision.ledger.nodes.reports import STEP, Said
 from kelvin_provision.refs import Platform
 
@@ -68,7 +68,6 @@ def writes(ledger):
 def test_a_token_admits_one_node_once(ledger):
     tokens.add(ledger, token())
     assert membership.join(ledger, member(), "t" * 64, "2026-11-28T12:05:00Z") is None
-    assert has_nodes(ledger)
     assert nodes(ledger) == (member(),)
     assert membership.join(ledger, member("node-c", "c"), "t" * 64, "2026-11-28T12:06:00Z") is JoinRefusal.USED
     assert [row.node for row in node_tokens(ledger)] == ["node-b"]
@@ -93,7 +92,7 @@ def test_a_node_that_did_not_get_the_answer_asks_again_with_the_same_key(ledger)
 def test_a_token_that_is_unknown_or_of_another_time_admits_none(ledger, secret, now, refusal):
     tokens.add(ledger, token())
     assert membership.join(ledger, member(), secret * 64, now) is refusal
-    assert not has_nodes(ledger)
+    assert nodes(ledger) == ()
     assert node_tokens(ledger)[0].used is None
 
 

@@ -9,20 +9,9 @@ import pytest
 
 from kelvin_provision.errors import NodeProtocolInvalid
 from kelvin_provision.ledger.nodes.model import NodeImageState
-from kelvin_provision.nodes.protocol import (
-    LARGEST,
-    LEADER,
-    Admission,
-    ImageReport,
-    JoinRequest,
-    Peer,
-    RenewRequest,
-    Report,
-    Wanted,
-    WantedImage,
-    encoded,
-    version_of,
-)
+from kelvin_provision.nodes.admission import Admission, JoinRequest, RenewRequest
+from kelvin_provision.nodes.checked import LARGEST, encoded
+from kelvin_provision.nodes.protocol import LEADER, ImageReport, Peer, Report, Wanted, WantedImage, version_of
 from kelvin_provision.refs import Platform
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of

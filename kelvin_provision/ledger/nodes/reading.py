@@ -12,12 +12,6 @@ from kelvin_provision.ledger.rows.damage import Row, strings
 from kelvin_provision.refs import Platform
 
 
-def has_nodes(ledger: Ledger) -> bool:
-    """Whether this box leads others. The one question that a box of one node asks."""
-    with ledger.reading() as db:
-        return db.execute("SELECT 1 FROM nodes LIMIT 1").fetchone() is not None
-
-
 def nodes(ledger: Ledger) -> tuple[Node, ...]:
     """All that can be read, by name."""
     with ledger.reading() as db:

@@ -15,6 +15,8 @@ from kelvin_provision.errors import JoinRefused, NodeForeign, NodeRoleWrong, Usa
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
+from kelvin_provision.nodes.admission import Admission, JoinRequest, RenewRequest
+from kelvin_provision.nodes.checked import LARGEST, encoded, is_name
 from kelvin_provision.nodes.client.leader import RemoteLeader
 from kelvin_provision.nodes.client.link import Address, Link
 from kelvin_provision.nodes.keys import making
@@ -32,7 +34,7 @@ from kelvin_provision.nodes.keys.files import (
     own_chain,
     write,
 )
-from kelvin_provision.nodes.protocol import LARGEST, PREFIX, Admission, JoinRequest, RenewRequest, encoded, is_name
+from kelvin_provision.nodes.protocol import PREFIX
 from kelvin_provision.refs import Platform
 from kelvin_provision.tls.files import write_pair
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from kelvin_provision.nodes.admission import Admission, RenewRequest
+from kelvin_provision.nodes.checked import LARGEST, encoded
 from kelvin_provision.nodes.client.link import Link
-from kelvin_provision.nodes.protocol import LARGEST, PREFIX, Admission, RenewRequest, Report, Wanted, encoded
+from kelvin_provision.nodes.protocol import PREFIX, Report, Wanted
 
 
 class RemoteLeader:

@@ -16,7 +16,8 @@ from typing import Any
 from kelvin_provision.errors import NodeProtocolInvalid, ReferenceInvalid
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import private_folder, read_own, write_durably
-from kelvin_provision.nodes.protocol import Wanted, encoded
+from kelvin_provision.nodes.checked import encoded
+from kelvin_provision.nodes.protocol import Wanted
 from kelvin_provision.spec.lock import ImageLock
 
 FILE = "member.json"

@@ -6,14 +6,13 @@ Written in place and never synced, as the agent's own report: it means nothing a
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.durable import read_own
+from kelvin_provision.files.durable import overwrite, read_own
 from kelvin_provision.ledger.nodes.model import NodeImageState
 from kelvin_provision.nodes.member.state import State
 
@@ -63,7 +62,7 @@ class NowFile:
         if data != self._written:
             self._written = data
             with suppress(OSError):
-                _overwrite(self._path, data)
+                overwrite(self._path, data)
 
     def close(self) -> None:
         """Remove the file."""
@@ -91,13 +90,3 @@ def leader_of(state_dir: Path) -> str:
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         return str(json.loads(read_own(membership_path(state_dir)))["leader"])
     return ""
-
-
-def _overwrite(path: Path, data: bytes) -> None:
-    """A rename would make the filesystem write it to disk each time."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.pwrite(descriptor, data, 0)
-        os.ftruncate(descriptor, len(data))
-    finally:
-        os.close(descriptor)

@@ -20,9 +20,11 @@ from kelvin_provision.ledger.nodes import membership, reports
 from kelvin_provision.ledger.nodes.membership import JoinRefusal
 from kelvin_provision.ledger.nodes.model import Node, NodeImage
 from kelvin_provision.ledger.nodes.reading import node, node_with_key
+from kelvin_provision.nodes.admission import Admission, JoinRequest, RenewRequest
+from kelvin_provision.nodes.checked import encoded
 from kelvin_provision.nodes.keys import making
 from kelvin_provision.nodes.links import REPORT
-from kelvin_provision.nodes.protocol import Admission, JoinRequest, RenewRequest, Report, Wanted, encoded
+from kelvin_provision.nodes.protocol import Report, Wanted
 from kelvin_provision.nodes.wanting import Placement, Site, site, wanted_by
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.serving.http import Answer, Refused, Request

@@ -9,9 +9,10 @@ from functools import partial
 from types import MappingProxyType
 
 from kelvin_provision.errors import ProvisionError
+from kelvin_provision.nodes.checked import LARGEST
 from kelvin_provision.nodes.keys.contexts import server_context
 from kelvin_provision.nodes.keys.files import key_id, own_chain
-from kelvin_provision.nodes.protocol import LARGEST, PREFIX, Wanted
+from kelvin_provision.nodes.protocol import PREFIX, Wanted
 from kelvin_provision.nodes.serving.blobs import BlobServer, digest_in
 from kelvin_provision.nodes.serving.leader import LeaderRoutes
 from kelvin_provision.refs import Descriptor

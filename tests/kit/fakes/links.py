@@ -4,7 +4,8 @@ import threading
 from collections.abc import Sequence
 
 from kelvin_provision.errors import LeaderUnreachable, ProvisionError
-from kelvin_provision.nodes.protocol import Report, Wanted, WantedImage, encoded, version_of
+from kelvin_provision.nodes.checked import encoded
+from kelvin_provision.nodes.protocol import Report, Wanted, WantedImage, version_of
 
 
 class FakeLeader:
