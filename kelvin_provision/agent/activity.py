@@ -20,7 +20,7 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.events import Advanced, Event, Finished, Progress, Resting, Retrying, Started, Status
-from kelvin_provision.files.durable import read_own
+from kelvin_provision.files.durable import overwrite, read_own
 
 WRITE_INTERVAL = 1.0
 RATE_WINDOW = 15.0
@@ -111,7 +111,7 @@ class Activity:
             self._changed, self._written = False, now
             document = self._document(now)
         with suppress(OSError):
-            _overwrite(self._path, json.dumps(document).encode() + b"\n")
+            overwrite(self._path, json.dumps(document).encode() + b"\n")
 
     def _document(self, now: float) -> dict[str, Any]:
         tasks = [
@@ -157,13 +157,3 @@ def read(path: Path, pid: object) -> dict[str, Any] | None:
             continue
         return document if isinstance(document, dict) and document.get("pid") == pid else None
     return None
-
-
-def _overwrite(path: Path, data: bytes) -> None:
-    """In place: a rename would make the filesystem write it to disk each time."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.pwrite(descriptor, data, 0)
-        os.ftruncate(descriptor, len(data))
-    finally:
-        os.close(descriptor)

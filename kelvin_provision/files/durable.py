@@ -156,6 +156,16 @@ def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> 
         sync_folder(path.parent)
 
 
+def overwrite(path: Path, data: bytes) -> None:
+    """In place, for what means nothing after a crash: a rename would make the filesystem write it to disk each time. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.pwrite(descriptor, data, 0)
+        os.ftruncate(descriptor, len(data))
+    finally:
+        os.close(descriptor)
+
+
 def _refuse_to_replace(path: Path) -> None:
     """Raises CannotWrite for a device, a pipe or a socket: the rename would take its name, for root even that of /dev/null."""
     with suppress(FileNotFoundError):

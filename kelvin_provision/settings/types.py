@@ -27,7 +27,6 @@ _NAMED_VALUE = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?=[A-Za-z0-9._-]
 MOST_PATHS = 32
 MOST_LABELS = 64
 MOST_PUBLICATIONS = 16
-SHORTEST_INTERVAL = 60.0
 MOST_NODES = 1000
 
 
@@ -226,18 +225,10 @@ def _duration(value: Any) -> float:
     return _quantity(parse_duration, str(value))
 
 
-def _lifetime(value: Any) -> float:
-    """A minute at least: less would end a login before anything is done."""
+def _at_least_a_minute(value: Any) -> float:
+    """Less would end a login before anything is done, and ask a registry again for what changes once a day."""
     seconds = _duration(value)
     if seconds < 60:
-        raise InvalidValue("a duration of at least 1m")
-    return seconds
-
-
-def _interval(value: Any) -> float:
-    """No registry is asked more often for what changes once a day."""
-    seconds = _duration(value)
-    if seconds < SHORTEST_INTERVAL:
         raise InvalidValue("a duration of at least 1m")
     return seconds
 
@@ -304,8 +295,7 @@ LABELS = Type("list of NAME=VALUE", _labels, _list_from)
 REALM = Type("name", _realm)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
-INTERVAL = Type("duration of at least 1m", _interval)
-LIFETIME = Type("duration of at least 1m", _lifetime)
+MINUTES = Type("duration of at least 1m", _at_least_a_minute)
 WINDOW = Type("HH:MM-HH:MM, ...", _window)
 LOCKOUT = Type("none or failures/time", _lockout)
 HEADROOM = Type("size or percent", _headroom)
