@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,11 @@ def shown(api, identifier):
 
 def content(box, identifier):
     return Uploads(box.settings.state_dir).content(identifier).read_bytes()
+
+
+def is_locked(path):
+    """By whomever, and without asking for the lock."""
+    return f":{path.stat().st_ino} " in Path("/proc/locks").read_text()
 
 
 def test_chunks_in_order_are_the_file(box, api):
@@ -190,7 +196,8 @@ def test_of_two_writers_one_wins(box, api, begun):
         % (UPLOADS.encode(), begun.encode(), token)
         + DATA[:999]
     )
-    until(lambda: put(api, begun, 5, b"").error["name"] == "upload-busy")
+    until(lambda: is_locked(Uploads(box.settings.state_dir).content(begun)))  # a request would take the lock itself to find out
+    assert put(api, begun, 5, b"").error["name"] == "upload-busy"
     assert put(api, begun, 0, DATA[:1000]).status == 409
     removal = api.ask("DELETE", f"{UPLOADS}/{begun}", token=api.as_level(Level.DEPLOY))
     assert (removal.status, removal.error["name"]) == (409, "upload-busy")
