@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def ensure(state_dir: Path) -> Leader:
 def new_holder() -> str:
     """No two are the same, on one host either."""
     host = re.sub(r"[^a-z0-9.-]", "-", os.uname().nodename.lower()).strip("-.")[:200] or "box"
-    return f"{host}_{secrets.token_hex(8)}"
+    return f"{host}_{os.urandom(8).hex()}"
 
 
 def _leader(document: Any) -> Leader:
