@@ -133,7 +133,7 @@ def test_a_box_that_cannot_rebuild_it_refuses_before_anything_is_copied(at_desk,
 
 
 def test_a_leader_with_members_takes_no_deltas_from_a_stick_either(at_desk, north, tmp_path):
-    """Members fetch layers as they were published, which nobody could make out of a rebuilt one."""
+    """Members fetch the compressed layers, which cannot be made again from rebuilt ones."""
     _, stick = created(at_desk, tmp_path, "--for", inventory(north, tmp_path / "north.json"))
     north.run("bundle", "import", str(stick), "--yes").check()
     now = north.ledger.clock()
