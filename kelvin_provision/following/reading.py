@@ -8,6 +8,7 @@ from dataclasses import replace
 from kelvin_provision.context import Context
 from kelvin_provision.errors import PublicationInvalid
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.following.fetching import Fetched
 from kelvin_provision.publications.choosing import Traits
 from kelvin_provision.publications.model import PAYLOAD_TYPE, Publication, PublishedRequest, decode
@@ -29,6 +30,11 @@ class Believed:
     verified: Verified
     trust: int
     trusted: tuple[str, ...]
+
+    @property
+    def document(self) -> str:
+        """The digest of what was signed."""
+        return digest_of(self.fetched.document)
 
     @property
     def key_ids(self) -> tuple[str, ...]:

@@ -147,16 +147,23 @@ def _stored(ctx: Context, reference: str, offered: Believed, planned: Plan) -> T
         for request in planned.own:
             if is_new(request, before) or before[request.name].reference != reference:
                 following.bring(db, FollowedWorkload(request.name, reference, request.digest, publication.serial))
-        following.count(db, reference, offered.key_ids, publication.serial)
+        following.count(db, reference, offered.key_ids, publication.serial, offered.document)
         following.forget_gone(db, reference, [request.name for request in publication.requests])
         withdrawn = withdrawing.record(ctx, db, reference, publication)
-        _record_taken(ctx, db, Followed(reference, offered.fetched.digest, publication.serial, offered.signers, publication.created))
+        _record_taken(ctx, db, _followed(reference, offered))
     dropped_names = tuple(revision.workload for revision in planned.superseded)
     return Taken(reference, publication.serial, offered.signers, revisions, dropped_names, withdrawn, warnings=(*warnings, *cancelled))
+
+
+def _followed(reference: str, offered: Believed) -> Followed:
+    publication = offered.publication
+    taken = Followed(reference, offered.fetched.digest, publication.serial, offered.signers, publication.created)
+    return replace(taken, document=offered.document)
 
 
 def _record_taken(ctx: Context, db: sqlite3.Connection, taken: Followed) -> None:
     """When it was taken in first; the same again writes nothing."""
     known = following.publications(db).get(taken.reference, Followed(taken.reference))
     if replace(known, taken=None) != taken:
-        following.take(db, replace(taken, taken=ctx.ledger.clock()))
+        is_same = replace(known, taken=None, document=taken.document) == taken  # what was taken in before documents were kept
+        following.take(db, replace(taken, taken=known.taken if is_same else ctx.ledger.clock()))

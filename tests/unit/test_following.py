@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.errors import RegistryUnreachable
+from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.following import withdrawing
 from kelvin_provision.following.overview import overview
 from kelvin_provision.following.taking import take, take_all
@@ -17,7 +18,7 @@ from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.publications.choosing import percentile
-from kelvin_provision.publications.model import Selector
+from kelvin_provision.publications.model import Publication, Selector, encode
 from kelvin_provision.settings.model import ApplySettings, FollowSettings
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Method
@@ -77,7 +78,10 @@ def test_what_is_published_is_staged_in_the_name_of_the_publication(box):
     line = history(box.ledger, "pump")[0]
     assert (line.who, line.action, line.outcome) == (f"follow {SITE}", "deploy", "accepted")
     assert f"signed by anna ({ANNA[1].key_id[:12]}), sha256:" in line.detail
-    assert replace(known(box), taken=None) == Followed(SITE, digest, 3, (ANNA[1].text,), "2026-11-28T10:00:00Z")
+    document = digest_of(
+        encode(Publication(3, "2026-11-28T10:00:00Z", (entry(request("pump")), entry(request("fan", instantly_apply=True)))))
+    )
+    assert replace(known(box), taken=None) == Followed(SITE, digest, 3, (ANNA[1].text,), "2026-11-28T10:00:00Z", document=document)
 
 
 def test_the_same_again_changes_nothing_and_writes_nothing(box):

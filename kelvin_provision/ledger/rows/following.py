@@ -28,7 +28,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Followed:
-    """A publication, as it was taken in last: `digest` is that of its manifest, empty before the first one."""
+    """A publication as it was taken in last, by the digests of its manifest and of the signed document; empty before the first one."""
 
     reference: str
     digest: str = ""
@@ -37,6 +37,7 @@ class Followed:
     created: str = ""
     taken: str | None = None
     trouble: Trouble | None = None
+    document: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def publication_of(row: sqlite3.Row) -> Followed:
         created=cells.text("created"),
         taken=cells.time_or_none("taken"),
         trouble=Trouble(cells.time("failed"), *error) if error else None,
+        document=cells.text("document"),
     )
 
 
@@ -108,20 +110,28 @@ def highest_serial(db: sqlite3.Connection, reference: str, signers: Collection[s
     return int(db.execute(query, (reference, *listed(signers))).fetchone()[0] or 0)
 
 
-def count(db: sqlite3.Connection, reference: str, signers: Iterable[str], serial: int) -> None:
+def documents(db: sqlite3.Connection, reference: str, signers: Collection[str], serial: int) -> frozenset[str]:
+    """The digests of what any of these keys has signed with this serial, as far as they were kept: more than one only of two series."""
+    query = f"SELECT document FROM published WHERE reference = ? AND serial = ? AND document <> '' AND signer {LISTED}"  # noqa: S608  (constants)
+    return frozenset(str(row[0]) for row in db.execute(query, (reference, serial, *listed(signers))))
+
+
+def count(db: sqlite3.Connection, reference: str, signers: Iterable[str], serial: int, document: str) -> None:
+    """The document that had a serial first stays; one that was taken in before documents were kept gets its own."""
     db.executemany(
-        "INSERT INTO published (reference, signer, serial) VALUES (?, ?, ?) ON CONFLICT (reference, signer) DO UPDATE SET"
-        " serial = excluded.serial WHERE excluded.serial > serial",
-        [(reference, signer, serial) for signer in signers],
+        "INSERT INTO published (reference, signer, serial, document) VALUES (?, ?, ?, ?) ON CONFLICT (reference, signer) DO UPDATE SET"
+        " serial = excluded.serial, document = excluded.document"
+        " WHERE excluded.serial > serial OR (excluded.serial = serial AND document = '')",
+        [(reference, signer, serial, document) for signer in signers],
     )
 
 
 def take(db: sqlite3.Connection, followed: Followed) -> None:
     """It was taken in; what was wrong before is over."""
     signers = json.dumps(list(followed.signers))
-    values = (followed.reference, followed.digest, followed.serial, signers, followed.created, followed.taken)
+    values = (followed.reference, followed.digest, followed.serial, signers, followed.created, followed.taken, followed.document)
     db.execute(
-        "INSERT OR REPLACE INTO following (reference, digest, serial, signers, created, taken) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO following (reference, digest, serial, signers, created, taken, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
         values,
     )
 

@@ -1,4 +1,4 @@
-"""Schemas 17 to 19: what a box follows, and the nodes of its site."""
+"""Schemas 17 to 20: what a box follows, and the nodes of its site."""
 
 from __future__ import annotations
 
@@ -84,4 +84,9 @@ CREATE TABLE places (
 ) STRICT;
 CREATE INDEX places_of_node ON places (node, image)
 """
-STEPS = (SEVENTEENTH, EIGHTEENTH, NINETEENTH)
+# What had that serial, by the digest of the signed document (`digest` is that of the manifest); empty for what was taken in before.
+TWENTIETH = """
+ALTER TABLE following ADD COLUMN document TEXT NOT NULL DEFAULT '';
+ALTER TABLE published ADD COLUMN document TEXT NOT NULL DEFAULT ''
+"""
+STEPS = (SEVENTEENTH, EIGHTEENTH, NINETEENTH, TWENTIETH)
