@@ -48,6 +48,7 @@ def run(
 ) -> None:
     """Work until `ctx.stop`, until there is nothing left to do (`until_idle`), or until there is no workload (`until_empty`).
 
+    A member is idle once its leader, asked in this life, wants nothing that is not here, and knows that it is here.
     `answer` is for other processes that ask for what only the cluster knows, `jobs` for those that ask for more than that.
     Raises Locked when an agent is alive already; with `until_empty`, a detached agent with other settings is replaced.
     """
@@ -63,17 +64,18 @@ def run(
         return until_empty and not asked and not ctx.settings.follow.publications and ctx.ledger.is_empty()
 
     hopeless = (StateDamaged, StateTooNew) if until_idle else ()
+    live = partial(_live, ctx, over, hopeless, answer, jobs, lingers=until_empty, until_idle=until_idle)
     with ExitStack() as waiting:
         if until_empty:
             replace_outdated(waiting, state_dir, lock, own, ctx.stop)
         with exclusive(lock, command="agent run", more=own):
             waiting.close()
-            _live(ctx, over, hopeless, answer, jobs, lingers=until_empty)
+            live()
     # A deploy after our last look saw us alive and started no agent. With the lock free, it would now.
     while not ctx.stop() and not _surely(ctx, over, hopeless):
         try:
             with exclusive(lock, command="agent run", more=own):
-                _live(ctx, over, hopeless, answer, jobs, lingers=until_empty)
+                live()
         except Locked:
             return
 
@@ -89,7 +91,16 @@ def _surely(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> bool:
         return False
 
 
-def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: Answer | None, jobs: Jobs | None, *, lingers: bool) -> None:
+def _live(
+    ctx: Context,
+    over: Callable[[], bool],
+    hopeless: Hopeless,
+    answer: Answer | None,
+    jobs: Jobs | None,
+    *,
+    lingers: bool,
+    until_idle: bool,
+) -> None:
     """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced.
 
     `lingers`: a box without workloads is asked questions, too, such as what is on a stick.
@@ -121,7 +132,7 @@ def _live(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, answer: An
         for thread in filter(None, (systemd, questions, follower, nodes, None if member else reconciler)):
             thread.start()
         if member:
-            _follow_leader(working, member)
+            _follow_leader(working, member, until_idle=until_idle)
         else:
             _recover(working)
             _review(working)
@@ -162,10 +173,10 @@ def _lead(ctx: Context, ended: threading.Event) -> None:
     roles.lead(ctx, ended)
 
 
-def _follow_leader(ctx: Context, member: Membership) -> None:
+def _follow_leader(ctx: Context, member: Membership, *, until_idle: bool) -> None:
     from kelvin_provision.nodes import roles  # not on a box of one node
 
-    roles.follow(ctx, member)
+    roles.follow(ctx, member, until_idle=until_idle)
 
 
 def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, is_in_use: Callable[[], bool]) -> None:

@@ -57,8 +57,8 @@ def _serve_members(ctx: Context, ended: threading.Event) -> None:
         routes.close()
 
 
-def follow(ctx: Context, membership: Membership) -> None:
-    """The work of a member, until `ctx.stop`. Where it cannot serve its peers, it says so once and does everything else."""
+def follow(ctx: Context, membership: Membership, *, until_idle: bool = False) -> None:
+    """The work of a member, until `ctx.stop` or as `Member.run`. Where it cannot serve its peers, it says so once and does all else."""
     settings, ended = ctx.settings, threading.Event()
     handler = MemberHandler(BlobServer(ctx.store))
     with ExitStack() as stack:
@@ -84,7 +84,7 @@ def follow(ctx: Context, membership: Membership) -> None:
         renewal.start()
         stack.callback(renewal.join, ctx.timings.agent_goodbye)
         stack.callback(ended.set)
-        member.run()
+        member.run(until_idle=until_idle)
 
 
 def _close(opened: Sequence[RemoteLinks]) -> None:

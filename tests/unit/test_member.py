@@ -41,16 +41,20 @@ class Site:
         return Member.of(replace(self.box.ctx, **changes), lambda: self.links, address=":7946")
 
     @contextmanager
-    def at_work(self, **changes):
+    def at_work(self, *, until_idle=False, **changes):
+        """Until the block ends, or until it ends by itself."""
         over = threading.Event()
         member = replace(self.member(stop=over.is_set), report_every=0.05, **changes)
-        thread = threading.Thread(target=member.run)
+        thread = threading.Thread(target=member.run, kwargs={"until_idle": until_idle})
         thread.start()
         try:
             yield member
+            if until_idle:
+                thread.join(60)
+                assert not thread.is_alive()
         finally:
             over.set()
-            thread.join(20)
+            thread.join(60)
         assert not thread.is_alive()
 
     def turn(self, *images, thorough=False, **more):
@@ -292,6 +296,31 @@ def test_a_member_at_work_follows_each_change_and_reports_it(site):
     assert site.has(two)
     assert site.box.runtime.owned() == {two.lock.name}
     assert site.leader.reports[-1].address == ":7946"
+
+
+def test_until_idle_it_ends_with_the_report_that_all_is_here_and_not_before(site):
+    one, two = site.image("one:1"), site.image("two:1")
+    site.leader.want([one])
+    site.member().run(until_idle=True)
+    assert [(image.image, image.state) for image in site.leader.reports[-1].images] == [(one.lock.name, HERE)]
+    site.leader.leave()
+    with site.at_work(until_idle=True) as member:
+        until(lambda: member.state.link.trouble)
+        until(lambda: [image.state for image in member.report().images] == [HERE])
+        site.box.source.down = RegistryUnreachable("no route to node-a")
+        site.leader.want([one, two])
+        site.leader.come_back()
+        until(lambda: any("no route" in image.why for report in site.leader.reports for image in report.images))
+        site.box.source.down = None
+    assert site.has(one, two)
+    assert {image.state for image in site.leader.reports[-1].images} == {HERE}
+
+
+def test_until_idle_a_drained_member_ends_without_what_is_not_sent_to_it(site):
+    one = site.image("one:1")
+    site.leader.want([one], draining=True)
+    site.member().run(until_idle=True)
+    assert [image.state for image in site.leader.reports[-1].images] == [WANTED]
 
 
 def test_a_document_that_does_not_want_an_image_any_more_ends_its_transfer(site):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.context import ClusterChoice
-from kelvin_provision.errors import NodeRoleWrong, NodeUnknown, SettingMissing
+from kelvin_provision.errors import NodeForeign, NodeRoleWrong, NodeUnknown, SettingMissing
 from kelvin_provision.ledger.nodes.model import NodeImageState
 from kelvin_provision.ledger.nodes.reading import node, node_images
 from kelvin_provision.nodes import managing as usecases
@@ -43,6 +43,28 @@ def test_what_is_staged_on_the_leader_is_on_its_member_and_goes_with_it(tmp_path
         usecases.make_token(member.ctx)
     with pytest.raises(NodeRoleWrong, match="a matter of its leader"):
         deploy_accepted(member.ctx, [])
+    leader.close()
+    member.close()
+
+
+def test_a_member_until_idle_ends_when_all_is_here_and_its_leader_knows_it(tmp_path):
+    leader, member = box_at(tmp_path / "leader"), box_at(tmp_path / "member")
+    with working(leader.work):
+        until(lambda: any("serving other nodes" in str(event) for event in leader.said))
+        made = usecases.make_token(leader.ctx)
+        join(member.settings.state_dir, made.url, Token.parse(made.text), Itself("node-b", AMD64, "", ""))
+        member.work(until_idle=True)
+        assert node_images(leader.ledger) == ()
+        leader.deploy("pump")
+        until(lambda: leader.ledger.workload("pump").staged.locks)
+        (lock,) = leader.ledger.workload("pump").staged.locks
+        member.work(until_idle=True)
+        assert [(image.image, image.state) for image in node_images(leader.ledger)] == [(lock.name, NodeImageState.HERE)]
+        assert all(member.store.has(blob) for blob in lock.blobs())
+        member.work(until_idle=True)  # it knows already what is wanted
+        usecases.remove(leader.ctx, "node-b")
+        with pytest.raises(NodeForeign, match="no member with this key"):
+            member.work(until_idle=True)
     leader.close()
     member.close()
 

@@ -55,9 +55,15 @@ class Link:
     ) -> None:
         self._address, self._context, self._server_name, self._key, self._node = address, context, server_name, key, node
         self._open: http.client.HTTPConnection | None = None
+        self._closed = 0
+        """How often another has closed it."""
 
     def close(self) -> None:
-        """From any thread: one that waits for an answer ends."""
+        """From any thread: one that waits for an answer ends, and does not ask again."""
+        self._closed += 1
+        self._drop()
+
+    def _drop(self) -> None:
         opened, self._open = self._open, None
         if opened is not None:
             with suppress(OSError, AttributeError):  # it has no socket any more where the other side has closed
@@ -71,11 +77,11 @@ class Link:
 
         Raises LeaderUnreachable, NodeForeign, NodeProtocolInvalid.
         """
-        kept = self._open is not None
+        kept, closed = self._open is not None, self._closed
         try:
             return self._exchange(method, path, body, headers or {}, limit=limit, wait=wait)
         except LeaderUnreachable:
-            if not kept:
+            if not kept or self._closed != closed:
                 raise
             return self._exchange(method, path, body, headers or {}, limit=limit, wait=wait)
 
@@ -98,7 +104,7 @@ class Link:
             return response.status, {name.lower(): value for name, value in response.getheaders()}, data
         finally:
             if not done:
-                self.close()
+                self._drop()
 
     @contextmanager
     def stream(self, path: str, headers: Mapping[str, str], chunk: int) -> Iterator[tuple[int, Mapping[str, str], Iterator[bytes]]]:

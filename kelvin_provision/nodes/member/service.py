@@ -69,8 +69,12 @@ class Member:
 
     # --- the work ----------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Until `ctx.stop`. Nothing that fails ends it: it is logged once, and tried again."""
+    def run(self, *, until_idle: bool = False) -> None:
+        """Until `ctx.stop`. Nothing that fails ends it: it is logged once, and tried again.
+
+        `until_idle`: also once the leader has said what this node shall have, all of that is here, and the leader knows it. Raises
+        NodeForeign then where the leader refuses this node: that does not go away by waiting.
+        """
         ended, now = threading.Event(), NowFile(self.ctx.settings.state_dir, self.state)
 
         def over() -> bool:
@@ -79,34 +83,40 @@ class Member:
 
         if self.state.document is not None:
             self.use(self.state.document)
-        others = [threading.Thread(target=work, args=(over,), name=work.__name__, daemon=True) for work in (self.listen, self.tell)]
+        links = [self.connect(), self.connect()]
+        works = zip((self.listen, self.tell), links, strict=True)
+        others = [threading.Thread(target=work, args=(own, over), name=work.__name__, daemon=True) for work, own in works]
         for thread in others:
             thread.start()
         try:
-            self.work()
+            self.work(until_idle=until_idle)
         finally:
             ended.set()
+            for own in links:
+                own.leader.close()
             for thread in others:
                 thread.join(timeout=self.ctx.timings.agent_goodbye)
             now.close()
 
-    def work(self) -> None:
+    def work(self, *, until_idle: bool = False) -> None:
         """Turns: at once when the leader wants something else, and now and then to see whether all is here still."""
         links, timings, looked, hashed = self.connect(), self.ctx.timings, float("-inf"), time.monotonic()
         while not self.ctx.stop():
             document = self.state.document
-            if document is None:
-                self.state.wait_for_document("", timings.agent_retry, self.ctx.stop)
-                continue
-            thorough = time.monotonic() - looked >= timings.reconcile_images_thorough
-            complete = self._turn(links, document, thorough=thorough)
-            looked = time.monotonic() if thorough and complete else looked
-            if complete and time.monotonic() - hashed >= timings.member_verify:
-                hashed, complete = time.monotonic(), self._verify(document)
+            complete = False
+            if document is not None:
+                thorough = time.monotonic() - looked >= timings.reconcile_images_thorough
+                complete = self._turn(links, document, thorough=thorough)
+                looked = time.monotonic() if thorough and complete else looked
+                if complete and time.monotonic() - hashed >= timings.member_verify:
+                    hashed, complete = time.monotonic(), self._verify(document)
             pause = timings.reconcile_images if complete else timings.agent_retry
-            if not complete:
+            if document is not None and not complete:
                 self.ctx.progress(Resting(pause))
-            self.state.wait_for_document(document.version, pause, self.ctx.stop)
+            if not until_idle:
+                self.state.wait_for_document(document.version if document else "", pause, self.ctx.stop)
+            elif self.state.wait_until_reported(document, pause, self.ctx.stop, done=complete):
+                return
 
     def _turn(self, links: Links, document: Wanted, *, thorough: bool) -> bool:
         ctx, settings = self.ctx, self.ctx.settings
@@ -155,20 +165,21 @@ class Member:
 
     # --- the leader --------------------------------------------------------------------------------
 
-    def listen(self, stop: Callable[[], bool]) -> None:
+    def listen(self, links: Links, stop: Callable[[], bool]) -> None:
         """Hear of each change of what is wanted."""
-        links, document = self.connect(), self.state.document
+        document = self.state.document
         version = document.version if document else ""
         while not stop():
-            if self._asked(lambda version=version: self._hear(links, version), stop):  # type: ignore[misc]
+            wait = self.report_every if self.state.answered else 0.0
+            if self._asked(lambda version=version, wait=wait: self._hear(links, version, wait), stop):  # type: ignore[misc]
                 version = self.state.document.version if self.state.document else ""
 
-    def _hear(self, links: Links, version: str) -> None:
-        document = links.leader.wanted_after(version, self.report_every)
+    def _hear(self, links: Links, version: str, wait: float) -> None:
+        document = links.leader.wanted_after(version, wait)
         if document is not None:
             self._refuse_earlier(document)
             self.use(document)
-            self.state.offer(document)
+        self.state.offer(document)
 
     def _refuse_earlier(self, document: Wanted) -> None:
         """Raises NodeForeign for a leader that was replaced: it is back, and does not know it."""
@@ -176,13 +187,14 @@ class Member:
         if known is not None and document.term < known.term:
             raise NodeForeign("the lead has moved to another node: this one is followed no more", hint=_JOIN)
 
-    def tell(self, stop: Callable[[], bool]) -> None:
+    def tell(self, links: Links, stop: Callable[[], bool]) -> None:
         """Report each change, and now and then that it is there."""
-        links, reported = self.connect(), -1
+        reported = -1
         while not stop():
             changes = self.state.changes
             if self._asked(lambda: links.leader.report(self.report()), stop):
                 reported = changes
+                self.state.reported(changes)
                 _pause(min(APART, self.report_every), stop)
                 self.state.wait_for_news(reported, self.report_every, stop)
 
@@ -191,8 +203,12 @@ class Member:
         try:
             question()
         except Exception as error:  # noqa: BLE001  (a bug of ours must not silence this node)
+            if stop():
+                return False  # its link was closed
             known = isinstance(error, ProvisionError)
             why = self.ctx.sanitizer.text(str(error) if known else f"a bug in kelvin-provision: {type(error).__name__}: {error}")
+            if isinstance(error, NodeForeign):
+                self.state.refused(error)
             if self.state.lost(why):
                 self.ctx.progress(Note(f"{why}; what it wanted last is kept here"))
             _pause(self.ctx.timings.agent_retry, stop)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from kelvin_provision import timestamps
+from kelvin_provision.errors import NodeForeign
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.nodes.model import NodeImageState
 from kelvin_provision.nodes.protocol import ImageReport, Wanted
@@ -32,6 +33,9 @@ class State:
         self._link = LeaderLink()
         self._changes = 0
         """Counts what a report would tell."""
+        self._answered = False
+        self._reported = -1
+        self._refusal: NodeForeign | None = None
 
     @property
     def document(self) -> Wanted | None:
@@ -47,14 +51,33 @@ class State:
         return self._problem
 
     @property
+    def answered(self) -> bool:
+        """Whether the leader has answered in this life what is wanted."""
+        return self._answered
+
+    @property
     def changes(self) -> int:
         return self._changes
 
-    def offer(self, document: Wanted) -> None:
-        """The newest document."""
+    def offer(self, document: Wanted | None) -> None:
+        """The newest document of the leader; None: it wants what it wanted last."""
         with self._news:
-            self._wanted = document
-            self._changes += 1
+            self._answered, self._refusal = True, None
+            if document is not None:
+                self._wanted = document
+                self._changes += 1
+            self._news.notify_all()
+
+    def reported(self, changes: int) -> None:
+        """The leader has a report of so many changes."""
+        with self._news:
+            self._reported = changes
+            self._news.notify_all()
+
+    def refused(self, error: NodeForeign) -> None:
+        """The leader knows this node no more, or is the leader no more."""
+        with self._news:
+            self._refusal = error
             self._news.notify_all()
 
     def say(self, image: ImageReport) -> None:
@@ -102,6 +125,22 @@ class State:
     def wait_for_news(self, changes: int, seconds: float, stop: Callable[[], bool]) -> None:
         """Until there is more to tell than this, for so many seconds."""
         self._wait(lambda: self._changes != changes, seconds, stop)
+
+    def wait_until_reported(self, document: Wanted | None, seconds: float, stop: Callable[[], bool], *, done: bool) -> bool:
+        """Whether the work is `done`, and the leader, asked in this life, wants nothing else and knows all that there is to tell.
+
+        False once there is another document, or after so many seconds. Raises NodeForeign where the leader refuses this node.
+        """
+        changes = self._changes
+
+        def is_reported() -> bool:
+            return done and self._answered and self._reported >= changes
+
+        self._wait(lambda: self._wanted is not document or self._refusal is not None or is_reported(), seconds, stop)
+        with self._news:
+            if self._refusal is not None:
+                raise self._refusal
+            return self._wanted is document and is_reported()
 
     def _wait(self, over: Callable[[], bool], seconds: float, stop: Callable[[], bool]) -> None:
         deadline = time.monotonic() + seconds

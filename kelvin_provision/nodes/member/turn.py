@@ -37,7 +37,10 @@ class Turn:
     """Inspect each image in the runtime instead of listing the pinned ones, and look in the store for what nothing needs."""
 
     def take(self, document: Wanted) -> bool:
-        """True when all of it is here. Raises errors of the runtime, the store and the disk, and TransferStopped."""
+        """True when there is nothing left to do: all is here that may be fetched.
+
+        Raises errors of the runtime, the store and the disk, and TransferStopped.
+        """
         is_new = local_names.remember(self.state_dir, document)
         owned = self._free(document, everything=is_new or self.thorough)
         complete = [self._image(image, document, owned) for image in document.images]
@@ -66,7 +69,7 @@ class Turn:
         if not is_whole(lock, tools.store):
             if document.draining:
                 self._say(lock, NodeImageState.WANTED, "this node is drained: nothing new is sent to it")
-                return False
+                return True
             self._say(lock, NodeImageState.DOWNLOADING)
         tools.progress(Status(f"fetching {lock.reference}"))
         try:

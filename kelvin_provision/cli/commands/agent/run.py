@@ -18,7 +18,8 @@ def command(
     """Run the agent in the foreground.
 
     It downloads, applies what is to be applied at once, and keeps the state that `workloads list` shows up to date. Only one agent runs
-    on a box.
+    on a box. A member of several nodes has nothing left to do once its leader has said what it shall have, all of that is here, and the
+    leader knows it; a member that its leader does not know any more ends with an error then.
     """
     return run(session, until_idle=until_idle, until_empty=until_empty)
 
