@@ -7,60 +7,17 @@ document, or pieces of a known length that are made when the client has read tho
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
 from kelvin_provision.serving.bounds import BODY, HEAD, STUCK
 from kelvin_provision.serving.connections import Connections
+from kelvin_provision.serving.messages import Answer, Refused, Request, head_of, length_of, parsed
 from kelvin_provision.serving.unread import Unread
 
 LONGEST_HEAD = 8 << 10
-MOST_HEADERS = 32
 KEEP_ALIVE = 90.0
 """Seconds between two requests."""
-_LINE = re.compile(rb"(GET|HEAD|POST) (/[!-~]{0,1023}) HTTP/1\.1")
-_HEADER = re.compile(rb"([A-Za-z0-9-]{1,64}):[ \t]*([ -~\t]{0,4096}?)[ \t]*")
-_LENGTH = re.compile(r"[0-9]{1,12}")
-_REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized"}
-_REASONS |= {403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large", 416: "Range Not Satisfiable"}
-_REASONS |= {500: "Internal Server Error", 503: "Service Unavailable"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """`certificate` is what the client showed, DER, verified by the TLS context; None without one."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    address: str
-    certificate: bytes | None
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """`pieces` are sent after the body, `size` bytes of them; where fewer come, the connection ends, so that the client sees it.
-
-    `close` is called in the end, whatever has become of it.
-    """
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    pieces: AsyncIterator[bytes] | None = None
-    size: int = 0
-    close: Callable[[], None] = lambda: None
-
-
-class Refused(Exception):
-    """An answer in place of the one that was asked for; the connection is closed after it."""
-
-    def __init__(self, status: int, text: str = "", headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.answer = Answer(status, text.encode(), headers or {})
 
 
 class Handler(Protocol):
@@ -179,8 +136,8 @@ class HttpProtocol(asyncio.Protocol):
             return False
         lines = bytes(self._data[:end]).split(b"\r\n")
         del self._data[: end + 4]
-        self._request = request = _parsed(lines, self.address, self._certificate)
-        self._missing = _length(request)
+        self._request = request = parsed(lines, self.address, self._certificate)
+        self._missing = length_of(request)
         if self._missing > self._handler.longest(request):
             raise Refused(413, "the body is too long")
         self._expect("body")
@@ -234,13 +191,7 @@ class HttpProtocol(asyncio.Protocol):
         await self._writable.wait()
 
     def _send(self, answer: Answer, *, closes: bool = False, bare: bool = False) -> None:
-        size = len(answer.body) + answer.size
-        lines = [f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}", f"Content-Length: {size}"]
-        lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-        if answer.status in {204, 304}:
-            del lines[1]
-        lines += ["Connection: close"] if closes else []
-        self._transport.write("\r\n".join([*lines, "", ""]).encode() + (b"" if bare else answer.body))
+        self._transport.write(head_of(answer, closes=closes) + (b"" if bare else answer.body))
         if closes:
             self._transport.close()
 
@@ -255,24 +206,3 @@ class HttpProtocol(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(self._limits[what], self.drop) if what else None
 
     _waits_for: str | None = None
-
-
-def _parsed(lines: list[bytes], address: str, certificate: bytes | None) -> Request:
-    line = _LINE.fullmatch(lines[0])
-    if line is None or len(lines) > MOST_HEADERS + 1:
-        raise Refused(400, "not a request of this program")
-    headers: dict[str, str] = {}
-    for text in lines[1:]:
-        match = _HEADER.fullmatch(text)
-        name = match[1].decode().lower() if match else ""
-        if match is None or name in headers or name == "transfer-encoding":
-            raise Refused(400, "a header that is not accepted")
-        headers[name] = match[2].decode()
-    return Request(line[1].decode(), line[2].decode(), headers, address, certificate)
-
-
-def _length(request: Request) -> int:
-    text = request.headers.get("content-length", "0")
-    if not _LENGTH.fullmatch(text) or (request.method != "POST" and text != "0"):
-        raise Refused(400, "a body that is not accepted")
-    return int(text)

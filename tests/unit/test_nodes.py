@@ -27,7 +27,8 @@ from kelvin_provision.nodes.keys.contexts import client_context, joining_context
 from kelvin_provision.nodes.protocol import LEADER, Report, Wanted, WantedImage
 from kelvin_provision.nodes.sources import Candidate, sources_of
 from kelvin_provision.serving.connections import Connections
-from kelvin_provision.serving.http import Answer, HttpProtocol
+from kelvin_provision.serving.http import HttpProtocol
+from kelvin_provision.serving.messages import Answer
 from kelvin_provision.tls.x509 import pem_of_der
 from tests.kit.images import random_image
 from tests.kit.locks import AMD64, lock_of

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from kelvin_provision.refs import DIGEST, Descriptor
-from kelvin_provision.serving.http import Answer, Refused, Request
+from kelvin_provision.serving.messages import Answer, Refused, Request
 from kelvin_provision.staging.limits.rate import RateLimit
 from kelvin_provision.store import Store
 

@@ -27,7 +27,7 @@ from kelvin_provision.nodes.links import REPORT
 from kelvin_provision.nodes.protocol import Report, Wanted
 from kelvin_provision.nodes.wanting import Placement, Site, site, wanted_by
 from kelvin_provision.refs import Descriptor
-from kelvin_provision.serving.http import Answer, Refused, Request
+from kelvin_provision.serving.messages import Answer, Refused, Request
 from kelvin_provision.timestamps import rfc3339_of_epoch
 from kelvin_provision.tls.listen import bracketed
 

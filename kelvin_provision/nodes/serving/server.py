@@ -17,8 +17,8 @@ from kelvin_provision.nodes.serving.blobs import BlobServer, digest_in
 from kelvin_provision.nodes.serving.leader import LeaderRoutes
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.serving.addresses import Listener, listening
-from kelvin_provision.serving.http import Answer, Refused, Request
 from kelvin_provision.serving.loop import ServerThread
+from kelvin_provision.serving.messages import Answer, Refused, Request
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.tls.x509 import InvalidCertificate
 

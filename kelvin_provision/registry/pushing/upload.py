@@ -7,21 +7,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlencode
 
-from kelvin_provision.errors import (
-    DigestMismatch,
-    FileUnreadable,
-    ImageNotFound,
-    RegistryBusy,
-    RegistryDenied,
-    RegistryRefused,
-    RegistryUnreachable,
-)
+from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import Chunks
+from kelvin_provision.registry.pushing.reading import BlobReader
 from kelvin_provision.registry.response import Response
 from kelvin_provision.registry.transport import Transport
 from kelvin_provision.retry import Backoff, Retries
@@ -30,7 +22,6 @@ PIECE, LEAST_PIECE = 8 << 20, 256 << 10
 """Bytes of one request of an upload in pieces; halved for a proxy that refuses so many."""
 LARGEST_PIECE = 64 << 20
 """Bytes, whatever a registry asks for: a piece is in memory."""
-_SLICE = 1 << 18
 _RANGE = re.compile(r"(?:bytes=)?0-(\d{1,18})")
 _TOO_LARGE, _RANGE_WRONG = 413, 416
 
@@ -52,7 +43,7 @@ class Upload:
         self._name = repository
         self._scope = push_scope(repository)
         self._blob = blob
-        self._chunks = chunks
+        self._reader = BlobReader(blob, chunks)
         self._retries = Retries(backoff)
         self._pause = pause
         self._piece = PIECE
@@ -61,9 +52,6 @@ class Upload:
         self._session = ""
         """The address of the upload that is under way."""
         self._reached = self._furthest = 0
-        self._reader: Iterator[bytes] | None = None
-        self._rest, self._at = b"", 0
-        """What the reader gave beyond the last piece, and the byte that it begins with."""
 
     def run(self, mount_from: Sequence[str] = ()) -> bool:
         """False where nothing was sent: it is there, or was mounted from one of these repositories of the same registry.
@@ -135,7 +123,7 @@ class Upload:
     def _send(self) -> bool:
         """False where it must start again: the registry takes no pieces, or not so many bytes at once."""
         if not self._in_pieces and not self._reached:
-            if self._finish(lambda: self._from(0), self._blob.size) != _TOO_LARGE:
+            if self._finish(lambda: self._reader.all_from(0), self._blob.size) != _TOO_LARGE:
                 return True
             self._in_pieces = self._whole_refused = True
             return False
@@ -164,7 +152,7 @@ class Upload:
 
     def _send_piece(self) -> None:
         start = self._reached
-        data = self._data(start, min(self._piece, self._blob.size - start))
+        data = self._reader.piece(start, min(self._piece, self._blob.size - start))
         end = start + len(data)
         headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{start}-{end - 1}", "Content-Length": str(len(data))}
         response = self._transport.send("PATCH", self._session, self._scope, headers, lambda: data)
@@ -205,36 +193,6 @@ class Upload:
             return self._transport.upload_url(response.headers.get("Location", self._session), self._session), end
         finally:
             response.discard()
-
-    def _data(self, start: int, size: int) -> bytes:
-        """The next bytes of the reader that is open; a new one only where an upload goes on somewhere else."""
-        reader, rest = (self._reader, self._rest) if start == self._at else (None, b"")
-        reader, self._reader = reader or self._from(start), None  # one that has raised is not asked again
-        data = bytearray(rest)
-        while len(data) < size:
-            data += next(reader)
-        self._reader, self._rest, self._at = reader, bytes(data[size:]), start + size
-        return bytes(data[:size])
-
-    def _from(self, start: int) -> Iterator[bytes]:
-        """As many bytes as were announced: a registry would wait for more. Raises DigestMismatch for fewer or more."""
-        left = self._blob.size - start
-        for chunk in self._read(start):
-            left -= len(chunk)
-            if left < 0:
-                break
-            yield chunk
-        if left:
-            raise DigestMismatch(f"blob {self._blob.digest} has not the {self._blob.size} bytes that it should have", hint="make it again")
-
-    def _read(self, start: int) -> Iterator[bytes]:
-        if isinstance(self._chunks, bytes):
-            yield from (self._chunks[at : at + _SLICE] for at in range(start, len(self._chunks), _SLICE))
-            return
-        try:
-            yield from chain(self._chunks(start))
-        except OSError as error:
-            raise FileUnreadable(f"blob {self._blob.digest}: {(error.strerror or str(error)).lower()}") from error
 
     def _check(self, response: Response) -> None:
         if response.status == 404:
