@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
 from kelvin_provision.agent.asking import LARGEST, from_line
 from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.api.work import asking
 from kelvin_provision.bundles.inventories.reading import decode
 from kelvin_provision.errors import AgentSilent, OurBug
+from kelvin_provision.jobs import table as job_table
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.model import Outcome
 from kelvin_provision.status import Verb
@@ -44,7 +44,7 @@ def place(box, monkeypatch, tmp_path):
 def asked(place):
     """The API, and an agent beside it that answers and has jobs done."""
     other = type(place)(place.settings.state_dir, like=place)
-    with agent(other, jobs=jobs.of_box(place.settings.state_dir, None)), serving(place) as api:
+    with agent(other, jobs=job_table.of_box(place.settings.state_dir, None)), serving(place) as api:
         yield api
     other.close()
 
@@ -164,7 +164,7 @@ END = "threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True
 def doing(place, tmp_path):
     """The API, and an agent whose jobs are this script."""
     other = type(place)(place.settings.state_dir, like=place)
-    own = Jobs(frozenset(jobs.JOBS), script(tmp_path, ""))
+    own = Jobs(frozenset(job_table.JOBS), script(tmp_path, ""))
 
     def write(text):
         script(tmp_path, text)
@@ -249,7 +249,7 @@ def test_a_job_ends_with_the_agent(place, tmp_path):
     path = tmp_path / "pid"
     text = END + f"open({str(path)!r}, 'w').write(str(os.getpid()))\n" + LINE.format({"progress": {"name": "x"}}) + "time.sleep(60)\n"
     with serving(place) as api:
-        with agent(other, jobs=Jobs(frozenset(jobs.JOBS), script(tmp_path, text))):
+        with agent(other, jobs=Jobs(frozenset(job_table.JOBS), script(tmp_path, text))):
             connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=20)
             connection.request("POST", f"{EDGE}/support-bundle", headers={"Authorization": f"Bearer {api.as_level(Level.ADMIN)}"})
             assert connection.getresponse().status == 200
@@ -264,7 +264,7 @@ def test_a_job_ends_when_its_input_does(place, tmp_path):
     read, write = os.pipe()
     pid = os.posix_spawn(
         sys.executable,
-        [*jobs.of_box(place.settings.state_dir, None).command],
+        [*job_table.of_box(place.settings.state_dir, None).command],
         dict(os.environ),
         file_actions=[(os.POSIX_SPAWN_DUP2, read, 0), (os.POSIX_SPAWN_CLOSE, write), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
     )

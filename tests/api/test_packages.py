@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
 from kelvin_provision.bundles.inspection import BundlePlace, verified
+from kelvin_provision.jobs import table as job_table
 from kelvin_provision.settings.model import ApiSettings, TrustSettings
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.usecases.api_certificate import authority_pem
@@ -54,7 +54,7 @@ def box(tmp_path, monkeypatch):
 
 @pytest.fixture
 def api(box):
-    with serving_beside_agent(box, jobs=jobs.of_box(box.settings.state_dir, None)) as api:
+    with serving_beside_agent(box, jobs=job_table.of_box(box.settings.state_dir, None)) as api:
         yield api
 
 
@@ -154,7 +154,7 @@ def test_what_an_earlier_process_has_prepared_is_forgotten(box):
     place.mkdir(mode=0o700)
     (place / "pump-9.package").write_bytes(b"old")
     (place / ".pump-9.package.x").write_bytes(b"unfinished")
-    with serving_beside_agent(box, jobs=jobs.of_box(box.settings.state_dir, None)):
+    with serving_beside_agent(box, jobs=job_table.of_box(box.settings.state_dir, None)):
         until(lambda: not list(place.iterdir()), 60)
 
 
@@ -179,7 +179,7 @@ def test_the_page_of_a_workload_has_a_link_for_who_may_deploy(box, api):
 def test_the_published_clients_download_what_another_box_imports(box, version, tmp_path):
     secure = version in SECURE
     box.settings = replace(box.settings, api=ApiSettings(names=(own_address(),)))
-    with serving_beside_agent(box, jobs=jobs.of_box(box.settings.state_dir, None), secure=secure) as api:
+    with serving_beside_agent(box, jobs=job_table.of_box(box.settings.state_dir, None), secure=secure) as api:
         if not secure:
             _download(version, api.url, None, tmp_path)
             return

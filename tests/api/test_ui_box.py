@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
 from kelvin_provision.bundles.inventories.reading import decode
+from kelvin_provision.jobs import table as job_table
 from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import ApiSettings
 from tests.kit.agent_thread import serving_beside_agent
@@ -31,7 +31,7 @@ def asked(box, monkeypatch, tmp_path):
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "none.yaml"))
-    with serving_beside_agent(box, jobs=jobs.of_box(box.settings.state_dir, None)) as api:
+    with serving_beside_agent(box, jobs=job_table.of_box(box.settings.state_dir, None)) as api:
         yield api
 
 

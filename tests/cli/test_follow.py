@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision import jobs
 from kelvin_provision.access.levels import Level
 from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.errors import OurBug, SettingsInvalid
 from kelvin_provision.following.taking import take_all
+from kelvin_provision.jobs import table as job_table
 from kelvin_provision.settings.model import FollowSettings
 from kelvin_provision.trust import computing
 from tests.kit.api import serving
@@ -101,7 +101,7 @@ def test_a_job_of_the_agent_has_a_result_or_an_error(tmp_path):
     assert Jobs(frozenset({"follow"}), long).result("follow", {}, lambda: False) == 8
     with pytest.raises(OurBug, match="ended without a result"):
         Jobs(frozenset({"follow"}), ("echo", '{"result":')).result("follow", {}, lambda: False)
-    of_nothing = jobs.of_box(tmp_path / "state", tmp_path / "absent.yaml")
+    of_nothing = job_table.of_box(tmp_path / "state", tmp_path / "absent.yaml")
     with pytest.raises(SettingsInvalid, match=r"absent\.yaml"):
         of_nothing.result("follow", {}, lambda: False)
 

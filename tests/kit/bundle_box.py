@@ -2,8 +2,8 @@
 
 import pytest
 
-from kelvin_provision import jobs
 from kelvin_provision.errors import ClusterMissing, RegistryUnreachable, RuntimeUnreachable
+from kelvin_provision.jobs import table as job_table
 from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.box import Box
 
@@ -36,5 +36,5 @@ def served(box, monkeypatch, tmp_path, media):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     site = tmp_path / "site.yaml"
     site.write_text(f"media: {{folders: [{media}]}}\n")
-    with serving_beside_agent(box, jobs=jobs.of_box(box.settings.state_dir, site)) as api:
+    with serving_beside_agent(box, jobs=job_table.of_box(box.settings.state_dir, site)) as api:
         yield api

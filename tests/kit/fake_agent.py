@@ -14,8 +14,9 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from kelvin_provision import jobs, questions
+from kelvin_provision import questions
 from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.jobs import table as job_table
 from kelvin_provision.settings.load import load
 from tests.kit import api_process
 from tests.kit.box import FAST, Box
@@ -127,7 +128,7 @@ def main(words):
         box.cluster.before = called
         box.cluster.log_lines = {name: ["started", "speed 3"] for name in ("pump", "fan", "valve")}
         box.progress = lambda event: None
-        box.work(stop=ended.is_set, answer=questions.answer, jobs=jobs.of_box(folder / "state", None))
+        box.work(stop=ended.is_set, answer=questions.answer, jobs=job_table.of_box(folder / "state", None))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from kelvin_provision import jobs
 from kelvin_provision.bundles import inspection, on_media
 from kelvin_provision.errors import ExpectedOther
+from kelvin_provision.jobs.place import Place
+from kelvin_provision.jobs.table import JOBS
 from tests.kit import bundles
 from tests.kit.images import random_image
 from tests.kit.requests import deployable
@@ -25,7 +26,7 @@ def place(tmp_path, media, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     site = tmp_path / "site.yaml"
     site.write_text(f"media: {{folders: [{media}]}}\n")
-    return jobs.Place(["--state-dir", str(tmp_path / "state"), "--config", str(site)])
+    return Place(["--state-dir", str(tmp_path / "state"), "--config", str(site)])
 
 
 def written(media, version):
@@ -45,7 +46,7 @@ def becomes_other_after(monkeypatch, module, name, media):
 
 
 def done(place, name, digest):
-    (*_, last) = jobs.JOBS[name](place, {"medium": digest, "actor": "anna"})
+    (*_, last) = JOBS[name](place, {"medium": digest, "actor": "anna"})
     return last["result"]
 
 

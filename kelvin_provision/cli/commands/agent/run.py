@@ -26,11 +26,12 @@ def command(
 
 def run(session: Session, *, until_idle: bool, until_empty: bool) -> Report:
     """Until a signal, or until what was asked for. Stopping in mid-download loses nothing."""
-    from kelvin_provision import jobs, questions
+    from kelvin_provision import questions
     from kelvin_provision.agent import loop
     from kelvin_provision.cli.frame.box import operating
+    from kelvin_provision.jobs import table
 
     with operating(session, log=True) as ctx:
-        own = jobs.of_box(ctx.settings.state_dir, session.config)
+        own = table.of_box(ctx.settings.state_dir, session.config)
         loop.run(ctx, until_idle=until_idle, until_empty=until_empty, answer=questions.answer, jobs=own)
     return Report("agent run", streamed=True)
