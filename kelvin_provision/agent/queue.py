@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kelvin_provision.applying.selection import appliable
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 
 Group = tuple[Workload, ...]
 """Workloads with instant apply that were accepted together, and are applied together."""

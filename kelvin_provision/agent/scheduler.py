@@ -18,7 +18,8 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, Locked, ProvisionError, WorkloadHeld
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Order, Outcome, Workload
+from kelvin_provision.ledger.model.orders import Order, Outcome
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.ledger.staging_state import ApplyMissed, Waiting, reason_of
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.execute import execute

@@ -12,7 +12,8 @@ from kelvin_provision.errors import ProvisionError, TransferStopped
 from kelvin_provision.events import Note
 from kelvin_provision.files.durable import system_errors
 from kelvin_provision.ledger import history
-from kelvin_provision.ledger.model import Entry, Revision
+from kelvin_provision.ledger.model.operations import Entry
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.staging_state import Ready, Received, Waiting, reason_of
 from kelvin_provision.nodes.where import spreading
 from kelvin_provision.nodes.where.platforms import other_platforms

@@ -18,7 +18,8 @@ from kelvin_provision.errors import LeadElsewhere, Locked, ProvisionError, Trans
 from kelvin_provision.events import Event, Note, Status
 from kelvin_provision.leading import lease
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Order, Revision, Workload
+from kelvin_provision.ledger.model.orders import Order
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.staging_state import Received, Waiting
 from kelvin_provision.nodes.where import spreading
 from kelvin_provision.rehearsing.lock import tidy_after_crash

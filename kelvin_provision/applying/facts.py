@@ -13,7 +13,7 @@ from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.survey import Survey
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, StateDamaged
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock, every_variant

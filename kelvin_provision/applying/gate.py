@@ -11,7 +11,7 @@ from datetime import datetime
 from kelvin_provision import timestamps
 from kelvin_provision.errors import OutsideWindow, ProvisionError, WorkloadHeld
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.naming import MOST_NAMES, counted
 from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Hold

@@ -20,7 +20,8 @@ from kelvin_provision.events import Note
 from kelvin_provision.hooks.protocol import Document
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Phase, Revision, Workload
+from kelvin_provision.ledger.model.operations import Entry, Phase
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.rows.damage import damaged
 
 OWED = "hooks.owed"

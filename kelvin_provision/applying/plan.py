@@ -11,7 +11,7 @@ from kelvin_provision.applying.target import TakenBack, Target, desired_objects
 from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.cluster.protocol import Scale
 from kelvin_provision.context import Context
-from kelvin_provision.ledger.model import Step
+from kelvin_provision.ledger.model.operations import Step
 from kelvin_provision.spec.workload import Object
 
 

@@ -14,8 +14,10 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, RemovalUnfinished, StateDamaged
 from kelvin_provision.events import Finished, Note, Started
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Entry, OnFailure, Operation, Order, Step, Workload
-from kelvin_provision.ledger.model import Phase as Stage
+from kelvin_provision.ledger.model.operations import Entry, OnFailure, Operation, Step
+from kelvin_provision.ledger.model.operations import Phase as Stage
+from kelvin_provision.ledger.model.orders import Order
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging.threads import SIDE_BY_SIDE, side_by_side
 from kelvin_provision.status import OperationKind

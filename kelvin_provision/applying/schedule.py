@@ -13,7 +13,8 @@ from enum import StrEnum
 from kelvin_provision import timestamps
 from kelvin_provision.applying import gate
 from kelvin_provision.errors import ClockBehind, OutsideWindow, UsageRefused
-from kelvin_provision.ledger.model import Order, Workload
+from kelvin_provision.ledger.model.orders import Order
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.settings.window import Window
 
 

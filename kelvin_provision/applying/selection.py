@@ -17,7 +17,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.naming import listed
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.spec.enums import Download

@@ -12,7 +12,7 @@ from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
 from kelvin_provision.events import Finished, Started
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Entry, Operation
+from kelvin_provision.ledger.model.operations import Entry, Operation
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.staging.threads import SIDE_BY_SIDE, side_by_side
 from kelvin_provision.status import OperationKind

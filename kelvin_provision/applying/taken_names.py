@@ -10,7 +10,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.images.local_names import on_cluster
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.local_names import local_names
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.lock import ImageLock
 

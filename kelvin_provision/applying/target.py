@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kelvin_provision.cluster.protocol import Scale
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.spec.workload import Object
 
 

@@ -21,8 +21,9 @@ from kelvin_provision.events import Note, Started
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.images import local_names
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Ending, Entry, FailureHandling, OnFailure, Operation, Order, Step
-from kelvin_provision.ledger.model import Phase as Stage
+from kelvin_provision.ledger.model.operations import Ending, Entry, FailureHandling, OnFailure, Operation, Step
+from kelvin_provision.ledger.model.operations import Phase as Stage
+from kelvin_provision.ledger.model.orders import Order
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import OperationKind
 

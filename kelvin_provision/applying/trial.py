@@ -12,7 +12,7 @@ from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.context import Context, separate, silent
 from kelvin_provision.errors import ProvisionError, RequestRefused
 from kelvin_provision.events import Note
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.staging_state import Ready, Tried
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.spec.enums import Download

@@ -14,8 +14,8 @@ from kelvin_provision.hints import Hint, command
 from kelvin_provision.images import local_names
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Ending, Entry, Operation
-from kelvin_provision.ledger.model import Phase as Stage
+from kelvin_provision.ledger.model.operations import Ending, Entry, Operation
+from kelvin_provision.ledger.model.operations import Phase as Stage
 from kelvin_provision.spec.workload import Object
 
 

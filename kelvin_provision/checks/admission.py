@@ -10,7 +10,7 @@ from kelvin_provision.applying.assess import RevokedVersion
 from kelvin_provision.check_result import NO_HINT, CheckFinding, CheckStatus, error, ok, warning
 from kelvin_provision.errors import ProvisionError, VersionRevoked
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Rehearsal
+from kelvin_provision.ledger.model.workloads import Rehearsal
 from kelvin_provision.status import RehearsalOutcome
 
 

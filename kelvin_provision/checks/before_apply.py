@@ -22,7 +22,7 @@ from kelvin_provision.cluster.plan import Plan
 from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NotReady
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.nodes.where import spreading
 from kelvin_provision.nodes.where.site import leads, members
 from kelvin_provision.quantity import NO_HEADROOM

@@ -29,7 +29,7 @@ from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.lock import holder
 from kelvin_provision.images.inventory import orphans
 from kelvin_provision.ledger import history, journal
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.ledger.reading.times import newest
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.nodes.overview import site_state

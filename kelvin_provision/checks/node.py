@@ -9,7 +9,7 @@ from kelvin_provision.checks.runner import Check
 from kelvin_provision.cluster.survey import ClusterState
 from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.nodes.overview import SiteState
 from kelvin_provision.refs import Reference
 from kelvin_provision.runtimes.protocol import RuntimeInfo

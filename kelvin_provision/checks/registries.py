@@ -14,7 +14,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.following.overview import PublicationOverview, ReportOverview, Stage, overview, report_overview
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.refs import Reference
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.images import images_of

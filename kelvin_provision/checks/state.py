@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.check_result import CheckFinding, error, ok, warning
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Operation
+from kelvin_provision.ledger.model.operations import Operation
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.store.gc.unreferenced import Unreferenced
 

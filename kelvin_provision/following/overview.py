@@ -17,7 +17,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.hashing import sha256_hex
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed, FollowedWorkload, Trouble
 

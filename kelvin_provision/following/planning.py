@@ -8,7 +8,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.following.fetching import bodies
 from kelvin_provision.following.reading import Believed, requests_of, traits_of
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import FollowedWorkload
 from kelvin_provision.nodes.where.site import members

@@ -13,7 +13,7 @@ from kelvin_provision.following.boxkey import box_key
 from kelvin_provision.following.overview import mark_looked
 from kelvin_provision.following.reading import traits_of
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.publications import artifact, limits, report
 from kelvin_provision.publications.report import LONGEST_ERROR, Report, ReportedRevision, ReportedWorkload

@@ -19,7 +19,7 @@ from kelvin_provision.following.trouble import record_trouble
 from kelvin_provision.hints import command
 from kelvin_provision.leading import lease
 from kelvin_provision.ledger import requests
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed, FollowedWorkload
 from kelvin_provision.nodes.keys.roles import refuse_member

@@ -7,7 +7,9 @@ import sqlite3
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.history import append
-from kelvin_provision.ledger.model import Entry, Target, Workload
+from kelvin_provision.ledger.model.operations import Entry
+from kelvin_provision.ledger.model.orders import Target
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import FollowedWorkload

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
 from kelvin_provision.spec.identity import identities, is_among
 from kelvin_provision.spec.images import additional_images

@@ -12,7 +12,7 @@ from kelvin_provision.errors import StateDamaged, WorkloadUnknown
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger import local_names as stored
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.reading.left import left_revisions
 from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec.identity import identities

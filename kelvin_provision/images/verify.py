@@ -10,7 +10,7 @@ from kelvin_provision.errors import ProvisionError
 from kelvin_provision.events import Advanced, Finished, Progress, Started
 from kelvin_provision.images.inventory import Use, uses
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import Runtime

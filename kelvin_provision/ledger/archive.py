@@ -19,7 +19,7 @@ from kelvin_provision.files.durable import private_folder, read_own, write_durab
 from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows.damage import printable
 from kelvin_provision.ledger.rows.sealed import Sealed, sealed

@@ -13,7 +13,8 @@ from kelvin_provision.errors import StateDamaged
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Ending, Entry, Revision
+from kelvin_provision.ledger.model.operations import Ending, Entry
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import sealed
 from kelvin_provision.ledger.rows.damage import Row, is_time, printable

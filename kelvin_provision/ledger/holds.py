@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Workload
+from kelvin_provision.ledger.model.operations import Entry
+from kelvin_provision.ledger.model.workloads import Workload
 
 
 def hold(ledger: Ledger, names: Sequence[str], reason: str, *, actor: str) -> tuple[Workload, ...]:

@@ -14,8 +14,10 @@ from dataclasses import astuple
 from kelvin_provision.errors import NotReady, StateDamaged
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Ending, Entry, FailureHandling, Operation, Order, Phase, Step
+from kelvin_provision.ledger.model.operations import Ending, Entry, FailureHandling, Operation, Phase, Step
+from kelvin_provision.ledger.model.orders import Order
 from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.rows import operations as operation_rows
 from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.staging_state import ApplyFailed, TakenBack
@@ -64,13 +66,13 @@ def scale_before(ledger: Ledger, workload: str, number: int) -> dict[str, int]:
         row = db.execute(query, (Phase.REMOVING, workload, number, number)).fetchone()
     if row is None:
         return {}
-    return next((dict(step.scale) for step in rows.operation(row).steps if step.workload == workload), {})
+    return next((dict(step.scale) for step in operation_rows.operation(row).steps if step.workload == workload), {})
 
 
 def find(ledger: Ledger, number: int) -> Operation | None:
     with ledger.reading() as db:
         row = db.execute("SELECT * FROM operations WHERE id = ?", (number,)).fetchone()
-    return rows.operation(row) if row else None
+    return operation_rows.operation(row) if row else None
 
 
 def unfinished(ledger: Ledger) -> Operation | None:
@@ -90,7 +92,7 @@ def end_unreadable(ledger: Ledger, damage: StateDamaged, *, actor: str) -> tuple
             return ()
         now, steps = ledger.clock(), tuple[Step, ...]()
         with suppress(StateDamaged):
-            steps = Row(row, "operations", "id").json("steps", rows.steps)
+            steps = Row(row, "operations", "id").json("steps", operation_rows.steps)
         db.execute("UPDATE operations SET phase = ?, finished = ? WHERE id = ?", (Phase.LEFT, now, row["id"]))
         db.executemany("UPDATE workloads SET left_by = ? WHERE name = ?", [(row["id"], step.workload) for step in steps])
         for step in steps:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kelvin_provision.ledger.model import Revision, Signers
+from kelvin_provision.ledger.model.workloads import Revision, Signers
 from kelvin_provision.ledger.reading.bundles import UNNEEDED
 from kelvin_provision.ledger.reading.images import image_key
 from kelvin_provision.ledger.reading.workloads import Reads

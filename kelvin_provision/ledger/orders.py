@@ -17,7 +17,8 @@ from datetime import datetime
 from kelvin_provision import timestamps
 from kelvin_provision.errors import NotReady, OrderUnknown, UsageRefused
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Order, Outcome, Target, Workload, replaced
+from kelvin_provision.ledger.model.orders import Order, Outcome, Target, replaced
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import orders as order_rows
 from kelvin_provision.quantity import parse_count

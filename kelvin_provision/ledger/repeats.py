@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kelvin_provision import timestamps
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.ledger.model.orders import Order, Outcome
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.spec.enums import Method
 

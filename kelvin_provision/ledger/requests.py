@@ -11,7 +11,9 @@ from types import MappingProxyType
 from kelvin_provision.errors import Locked
 from kelvin_provision.ledger.history import append
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Order, Revision, Signers
+from kelvin_provision.ledger.model.operations import Entry
+from kelvin_provision.ledger.model.orders import Order
+from kelvin_provision.ledger.model.workloads import Revision, Signers
 from kelvin_provision.ledger.reading.bundles import ImportedBundle, KnownMedium
 from kelvin_provision.ledger.reading.trust import AcceptedTrust
 from kelvin_provision.ledger.rows import common as rows

@@ -15,7 +15,7 @@ from typing import Any
 from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, names
 from kelvin_provision.files.hashing import sha256_hex
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.masking.masked import mask
 from kelvin_provision.preview import image_diff
 from kelvin_provision.preview.model import Preview

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.masking.masked import Masked
 from kelvin_provision.preview.changes import DriftOutcome, ObjectChange, WorkloadChange
 from kelvin_provision.preview.image_diff import ImageChange, ImageInfo

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from kelvin_provision.errors import ReferenceInvalid
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.images import additional_images, images_of
 from kelvin_provision.spec.lock import ImageLock

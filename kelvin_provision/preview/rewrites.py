@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kelvin_provision.cluster.plan import describe
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.spec.diff.fields import Field, compare, flat, leaves
 from kelvin_provision.spec.identity import identities
 from kelvin_provision.spec.workload import Object

@@ -11,7 +11,8 @@ from kelvin_provision.queries.retries import next_tries
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Order, Revision
+    from kelvin_provision.ledger.model.orders import Order
+    from kelvin_provision.ledger.model.workloads import Revision
     from kelvin_provision.ledger.traffic import Savings
     from kelvin_provision.nodes.member.now import MemberNow
 

@@ -19,7 +19,7 @@ from kelvin_provision.queries.overview import Overview, OverviewRequest, overvie
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.ledger.model.workloads import Workload
 
 _STEP = 0.1
 """Seconds between two checks whether to stop."""

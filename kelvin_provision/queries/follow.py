@@ -18,7 +18,7 @@ from kelvin_provision.status import derive, of_staged
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Revision, Workload
+    from kelvin_provision.ledger.model.workloads import Revision, Workload
 
 CONTINUES = "the agent continues the download"
 

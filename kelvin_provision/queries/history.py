@@ -14,7 +14,8 @@ from kelvin_provision.queries.items import order_to_json
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Entry, Order
+    from kelvin_provision.ledger.model.operations import Entry
+    from kelvin_provision.ledger.model.orders import Order
 
 
 @dataclass(frozen=True)

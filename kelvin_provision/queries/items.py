@@ -7,7 +7,8 @@ from typing import Any
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.ledger.model import Order, Rehearsal, Revision, Workload
+from kelvin_provision.ledger.model.orders import Order
+from kelvin_provision.ledger.model.workloads import Rehearsal, Revision, Workload
 from kelvin_provision.spec.enums import Download, State
 from kelvin_provision.status import RehearsalOutcome, Status, Trouble, derive, of_staged
 

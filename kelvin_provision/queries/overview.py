@@ -18,7 +18,7 @@ from kelvin_provision.spec.enums import Download, State
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.ledger.model.workloads import Workload
     from kelvin_provision.ledger.rows.workloads import Readable
     from kelvin_provision.queries.transfers import ImageTransfer
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.spec.enums import State
 from kelvin_provision.status import derive, of_staged
 

@@ -11,7 +11,7 @@ from kelvin_provision.wait_reason import WaitKind
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.ledger.model.workloads import Revision
 
 AGAIN = "the agent tries again"
 _EVERY_TURN = frozenset({WaitKind.REGISTRY_UNREACHABLE, WaitKind.REGISTRY_BUSY, WaitKind.RUNTIME_UNREACHABLE, WaitKind.NO_SPACE})

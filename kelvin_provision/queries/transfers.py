@@ -15,7 +15,7 @@ from kelvin_provision.staging import origins
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Revision, Workload
+    from kelvin_provision.ledger.model.workloads import Revision, Workload
     from kelvin_provision.spec.lock import ImageLock
     from kelvin_provision.staging.origins import Origin
     from kelvin_provision.staging.signatures import ImageSigners

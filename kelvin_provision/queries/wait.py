@@ -19,7 +19,7 @@ from kelvin_provision.spec.enums import State
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.ledger.model.workloads import Workload
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from kelvin_provision.queries.transfers import ImageTransfer, transfers
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
     from kelvin_provision.following.overview import WorkloadOverview
-    from kelvin_provision.ledger.model import Entry, Order, Rehearsal, Workload
+    from kelvin_provision.ledger.model.operations import Entry
+    from kelvin_provision.ledger.model.orders import Order
+    from kelvin_provision.ledger.model.workloads import Rehearsal, Workload
     from kelvin_provision.status import Hold
 
 

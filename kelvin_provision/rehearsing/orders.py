@@ -5,7 +5,8 @@ from __future__ import annotations
 from kelvin_provision.context import Context
 from kelvin_provision.errors import RehearsalFailed
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Order, Revision, Target
+from kelvin_provision.ledger.model.orders import Order, Target
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.rehearsing.rehearse import RehearseRequest, rehearse
 from kelvin_provision.status import RehearsalOutcome, Verb

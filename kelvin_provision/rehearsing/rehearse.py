@@ -15,7 +15,8 @@ from kelvin_provision.errors import Interrupted, NotReady, ProvisionError, Rehea
 from kelvin_provision.hints import command as again
 from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger import history, journal
-from kelvin_provision.ledger.model import Entry, Rehearsal, Revision, Workload
+from kelvin_provision.ledger.model.operations import Entry
+from kelvin_provision.ledger.model.workloads import Rehearsal, Revision, Workload
 from kelvin_provision.ledger.rows import rehearsals
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.rehearsing.lock import marked, rehearsing

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.store import Store
 

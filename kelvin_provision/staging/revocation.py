@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kelvin_provision.errors import VersionRevoked
-from kelvin_provision.ledger.model import Revision, Signers
+from kelvin_provision.ledger.model.workloads import Revision, Signers
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock, every_variant

@@ -12,7 +12,7 @@ from kelvin_provision.errors import NoSpace, ProvisionError, RuntimeUnreachable
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import Hint, command
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.quantity import Headroom, format_rounded
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.protocol import ImageStorage, Runtime

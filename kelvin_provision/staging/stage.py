@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, MediumGone, NoSpace, ProvisionError, TransferStopped
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.staging_state import Downloading, Ready, Resolving, Waiting, of_error
 from kelvin_provision.quantity import NO_HEADROOM, Headroom
 from kelvin_provision.refs import Descriptor, Platform, Reference

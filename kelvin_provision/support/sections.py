@@ -22,7 +22,7 @@ from kelvin_provision.errors import FileUnreadable, PermissionRefused, Provision
 from kelvin_provision.foreign import box_secrets, known
 from kelvin_provision.hints import Hint
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.queries.agent import agent
 from kelvin_provision.queries.checks import ChecksResult
 from kelvin_provision.settings.load import Loaded, load, state_default

@@ -12,7 +12,7 @@ from kelvin_provision.errors import CertificateMissing, CertificateUnusable, Loc
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.tls import files, names
 from kelvin_provision.tls.files import Chain

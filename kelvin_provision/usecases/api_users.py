@@ -11,7 +11,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger import history
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 
 _FACT = "access."
 """In front of the name of a file: the fact has the digest of the content that the newest line about it made."""

@@ -17,7 +17,8 @@ from kelvin_provision.applying.transaction import carry_out
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, Interrupted, NothingStaged, ProvisionError, UndoFailed
 from kelvin_provision.ledger import history, journal, staging_state
-from kelvin_provision.ledger.model import OnFailure, Workload
+from kelvin_provision.ledger.model.operations import OnFailure
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.status import OperationKind
 from kelvin_provision.usecases.operation import OrderTicket, Running, command_line, interrupted, look, operation
 

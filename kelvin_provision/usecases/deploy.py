@@ -13,7 +13,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, RequestRefused
 from kelvin_provision.leading import lease
 from kelvin_provision.ledger import requests
-from kelvin_provision.ledger.model import Revision, Signers
+from kelvin_provision.ledger.model.workloads import Revision, Signers
 from kelvin_provision.nodes.keys.roles import refuse_member
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.settings import secrets

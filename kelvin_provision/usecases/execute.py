@@ -9,7 +9,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import OurBug
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.ledger.model.orders import Order, Outcome
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.rehearsing.orders import carry_out
 from kelvin_provision.status import Verb

@@ -18,7 +18,9 @@ from kelvin_provision.files.durable import in_words, private_folder
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.images.prune import collect_garbage
 from kelvin_provision.ledger import archive, history, journal
-from kelvin_provision.ledger.model import OnFailure, Order, Phase, Revision
+from kelvin_provision.ledger.model.operations import OnFailure, Phase
+from kelvin_provision.ledger.model.orders import Order
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.rehearsing.lock import end_rehearsal
 from kelvin_provision.status import OperationKind
 

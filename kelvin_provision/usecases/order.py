@@ -15,7 +15,8 @@ from kelvin_provision.errors import NothingApplied, NothingStaged, NotReady, Our
 from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders, repeats
-from kelvin_provision.ledger.model import Order, Target, Workload, replaced
+from kelvin_provision.ledger.model.orders import Order, Target, replaced
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.waking import wake

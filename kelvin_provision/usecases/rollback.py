@@ -16,7 +16,9 @@ from kelvin_provision.errors import NothingToRollBack, RevisionUnknown, StateDam
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal, orders
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Order, Outcome, Revision, Step, Workload, replaced
+from kelvin_provision.ledger.model.operations import Step
+from kelvin_provision.ledger.model.orders import Order, Outcome, replaced
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.reading.left import left_revisions, left_workloads
 from kelvin_provision.ledger.staging_state import RolledBack
 from kelvin_provision.status import OperationKind, Trouble, Verb

@@ -11,7 +11,7 @@ from kelvin_provision.applying import schedule as rules
 from kelvin_provision.applying.selection import appliable, choose, select
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders, repeats
-from kelvin_provision.ledger.model import Order, Target
+from kelvin_provision.ledger.model.orders import Order, Target
 from kelvin_provision.naming import listed
 from kelvin_provision.usecases.order import refuse_moved, staged_numbers
 from kelvin_provision.usecases.waking import NO_SERVICE_WARNING, wake

@@ -11,7 +11,9 @@ from kelvin_provision.applying.selection import refuse_bare
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import journal, orders, requests
-from kelvin_provision.ledger.model import Operation, Order, Outcome, Phase, Step, Target, Workload, replaced
+from kelvin_provision.ledger.model.operations import Operation, Phase, Step
+from kelvin_provision.ledger.model.orders import Order, Outcome, Target, replaced
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.ledger.rows.workloads import unreadable
 from kelvin_provision.spec.enums import VolumeKind

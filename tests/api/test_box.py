@@ -21,7 +21,7 @@ from kelvin_provision.bundles.inventories.reading import decode
 from kelvin_provision.errors import AgentSilent, OurBug
 from kelvin_provision.jobs import table as job_table
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.status import Verb
 from tests.kit.agent_thread import agent
 from tests.kit.api import serving

@@ -11,7 +11,7 @@ import pytest
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.ledger import history, orders
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from tests.kit.agent_thread import agent
 from tests.kit.api import serving
 from tests.kit.events import listening

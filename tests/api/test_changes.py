@@ -7,7 +7,7 @@ import pytest
 from kelvin_provision.access.levels import Level
 from kelvin_provision.errors import AgentSilent
 from kelvin_provision.ledger import history, holds, orders
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.settings.model import ApplySettings
 from kelvin_provision.settings.window import Window
 from kelvin_provision.status import Verb

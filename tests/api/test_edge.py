@@ -8,7 +8,7 @@ import pytest
 from kelvin_provision.access.levels import Level
 from kelvin_provision.errors import WorkloadUnknown
 from kelvin_provision.ledger import history, holds, orders
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from tests.kit.agent_thread import serving_beside_agent
 
 EDGE = "/edge/v1"

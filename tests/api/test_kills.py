@@ -15,7 +15,7 @@ from kelvin_provision.access.levels import Level
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.ledger import history, orders
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from tests.kit import fake_agent
 from tests.kit.api import Client, cheap_users
 from tests.kit.api_process import ApiProcess

@@ -5,7 +5,7 @@ import pytest
 from kelvin_provision import timestamps
 from kelvin_provision.access.levels import Level
 from kelvin_provision.ledger import holds, orders
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from tests.kit.openapi import valid
 
 WORKLOADS = "/edge/v1/workloads"

@@ -10,7 +10,7 @@ from kelvin_provision.api.ui import rendering, words
 from kelvin_provision.api.ui.strings.languages import ENGLISH, LANGUAGES, preferred
 from kelvin_provision.api.ui.strings.texts import texts_in
 from kelvin_provision.api.ui.weights import LONGEST, MOST
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.queries.items import NOT_RUNNING
 from kelvin_provision.spec.enums import State
 from kelvin_provision.status import Trouble, Verb

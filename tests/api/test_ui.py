@@ -20,7 +20,7 @@ from kelvin_provision.api.ui.table import HANDLERS, PAGES
 from kelvin_provision.applying.selection import choose, select
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger import history, orders
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.settings.model import ApiSettings, ApplySettings
 from kelvin_provision.settings.window import Window

@@ -9,7 +9,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.access.levels import Level
 from kelvin_provision.cluster.plan import Finding, Interruption
 from kelvin_provision.ledger import holds, orders
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.status import Verb
 from tests.kit.agent_thread import serving_beside_agent

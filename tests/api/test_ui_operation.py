@@ -7,7 +7,8 @@ import pytest
 
 from kelvin_provision.access.levels import Level
 from kelvin_provision.ledger import journal, orders
-from kelvin_provision.ledger.model import Order, Outcome, Phase
+from kelvin_provision.ledger.model.operations import Phase
+from kelvin_provision.ledger.model.orders import Order, Outcome
 from kelvin_provision.status import Verb
 from tests.kit.browser import as_level, plain
 

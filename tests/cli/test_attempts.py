@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Target
+from kelvin_provision.ledger.model.orders import Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.status import Verb
 from tests.kit.box import Box

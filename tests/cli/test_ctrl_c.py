@@ -8,7 +8,7 @@ import pytest
 
 from kelvin_provision.cli.main import main
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Phase
+from kelvin_provision.ledger.model.operations import Phase
 from tests.kit.box import Box
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.screen import Terminal

@@ -7,7 +7,7 @@ import pytest
 from kelvin_provision.cli.frame.complete import candidates
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Phase, Step
+from kelvin_provision.ledger.model.operations import Phase, Step
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.status import OperationKind

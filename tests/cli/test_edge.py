@@ -5,7 +5,8 @@ import json
 import pytest
 
 from kelvin_provision.cli.frame import edge
-from kelvin_provision.cli.frame.confirm import Cancelled, confirm
+from kelvin_provision.cli.frame.confirm import confirm
+from kelvin_provision.cli.frame.edge import Cancelled
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.render.report import Item, Report, Table
 from kelvin_provision.errors import ClusterUnreachable, ConfirmationNeeded, NotReady

@@ -7,7 +7,7 @@ import pytest
 
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from tests.kit.box import two_versions
 from tests.kit.cli import run
 from tests.kit.ledgers import migrated

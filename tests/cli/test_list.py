@@ -21,7 +21,7 @@ import pytest
 from kelvin_provision.cli.render.overview import planned
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Phase, Step
+from kelvin_provision.ledger.model.operations import Phase, Step
 from kelvin_provision.ledger.staging_state import ApplyFailed, StagingFailed, Tried
 from kelvin_provision.queries.changes import Place, compare
 from kelvin_provision.queries.items import StagedItem, WorkloadItem, position

@@ -18,7 +18,7 @@ import pytest
 
 from kelvin_provision.errors import ClusterUnreachable, TransferStopped
 from kelvin_provision.ledger import history
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.masking.redactor import RULES, Redactor
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Probe, Spec, System, Variable, Volume

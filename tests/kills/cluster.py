@@ -7,7 +7,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.inventory import record_name
 from kelvin_provision.cluster.labels import OWNER, REVISION
 from kelvin_provision.cluster.plan import describe
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 
 KINDS = (
     ("apps/v1", "Deployment"),

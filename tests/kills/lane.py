@@ -16,7 +16,7 @@ from kelvin_provision import wiring
 from kelvin_provision.agent import turn
 from kelvin_provision.context import Context, opened
 from kelvin_provision.ledger import history, journal
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.settings.load import load
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.read.documents import read

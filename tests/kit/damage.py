@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from kelvin_provision.ledger import history, holds, local_names, orders, requests, traffic
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.ledger.nodes import membership, places, reports, tokens
 from kelvin_provision.ledger.nodes.model import Node, NodeImage, NodeImageState, NodeToken, PlaceRow
 from kelvin_provision.ledger.reading.trust import AcceptedTrust

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Phase, Step
+from kelvin_provision.ledger.model.operations import Entry, Phase, Step
 from kelvin_provision.ledger.requests import accept
 from kelvin_provision.ledger.staging_state import Ready
 from kelvin_provision.spec.enums import Method

@@ -12,7 +12,7 @@ from kelvin_provision.cluster.labels import REVISION
 from kelvin_provision.cluster.plan import describe
 from kelvin_provision.ledger import history, journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.store import Store

@@ -12,8 +12,8 @@ from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Phase as Stage
-from kelvin_provision.ledger.model import Step
+from kelvin_provision.ledger.model.operations import Phase as Stage
+from kelvin_provision.ledger.model.operations import Step
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import OperationKind

@@ -19,7 +19,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import history
-from kelvin_provision.ledger.model import OnFailure
+from kelvin_provision.ledger.model.operations import OnFailure
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.usecases import deploy

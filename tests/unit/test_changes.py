@@ -6,7 +6,7 @@ from dataclasses import replace
 from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.preview.changes import workload_changes
 from kelvin_provision.preview.documents import document
 from kelvin_provision.preview.model import Preview

@@ -1,6 +1,6 @@
 """The platform's documents of workloads, which are printed with their payloads."""
 
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.queries.items import masked_payload
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec

@@ -4,7 +4,7 @@ import pytest
 
 from kelvin_provision.ledger import evidence, history, requests
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
 

@@ -10,7 +10,7 @@ from kelvin_provision.agent.sealing import Sealing
 from kelvin_provision.errors import HistoryBroken, NoSpace
 from kelvin_provision.ledger import archive, history, journal
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Phase, Step
+from kelvin_provision.ledger.model.operations import Entry, Phase, Step
 from kelvin_provision.ledger.rows.sealed import sealed
 from kelvin_provision.queries.history import HistoryRequest
 from kelvin_provision.queries.history import history as asked

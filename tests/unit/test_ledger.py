@@ -11,7 +11,8 @@ from kelvin_provision.errors import Locked, PermissionRefused, StateDamaged, Sta
 from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.ledger import history, journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, OnFailure, Phase, Step, Target
+from kelvin_provision.ledger.model.operations import Entry, OnFailure, Phase, Step
+from kelvin_provision.ledger.model.orders import Target
 from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.ledger.sqlite.connection import WAL_LIMIT

@@ -7,7 +7,7 @@ import pytest
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, RuntimeUnreachable
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.local_names import local_names
-from kelvin_provision.ledger.model import OnFailure
+from kelvin_provision.ledger.model.operations import OnFailure
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.refusals import ImageNameTaken
 from kelvin_provision.registry.protocol import Resolved

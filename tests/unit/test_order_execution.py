@@ -9,7 +9,8 @@ from kelvin_provision.errors import ApplyLeft, ClusterUnreachable, UsageRefused
 from kelvin_provision.events import Note
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history, journal, orders
-from kelvin_provision.ledger.model import OnFailure, Outcome, Target
+from kelvin_provision.ledger.model.operations import OnFailure
+from kelvin_provision.ledger.model.orders import Outcome, Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb

@@ -7,7 +7,8 @@ import pytest
 from kelvin_provision.errors import ApplyLeft, NotReady
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history, orders
-from kelvin_provision.ledger.model import OnFailure, Outcome, Target
+from kelvin_provision.ledger.model.operations import OnFailure
+from kelvin_provision.ledger.model.orders import Outcome, Target
 from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb

@@ -6,7 +6,8 @@ from kelvin_provision import timestamps
 from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import history, journal, orders, requests
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Outcome, Phase, Step, Target
+from kelvin_provision.ledger.model.operations import Entry, Phase, Step
+from kelvin_provision.ledger.model.orders import Outcome, Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.ledger.rows import orders as order_rows

@@ -10,7 +10,8 @@ import pytest
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.ledger import holds, journal, orders
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Phase, Step, Target
+from kelvin_provision.ledger.model.operations import Phase, Step
+from kelvin_provision.ledger.model.orders import Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.ledger.rows import listing as rows
 from kelvin_provision.ledger.rows.inspection import damage as damage_of

@@ -9,7 +9,8 @@ import pytest
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import Interrupted, NotReady, UsageRefused, WaitFailed
 from kelvin_provision.ledger import history, orders
-from kelvin_provision.ledger.model import Entry, Outcome
+from kelvin_provision.ledger.model.operations import Entry
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.ledger.staging_state import Ready, Waiting
 from kelvin_provision.queries.agent import agent
 from kelvin_provision.queries.changes import looks, watch

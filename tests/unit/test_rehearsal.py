@@ -16,7 +16,7 @@ from kelvin_provision.errors import ClusterUnreachable, Interrupted, NotReady, R
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import history, orders
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.rehearsing import lock
 from kelvin_provision.rehearsing.rehearse import RehearseRequest, rehearse

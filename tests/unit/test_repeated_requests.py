@@ -4,7 +4,8 @@ import pytest
 
 from kelvin_provision.ledger import journal, orders, repeats, requests
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry, Outcome, Phase, Step, Target
+from kelvin_provision.ledger.model.operations import Entry, Phase, Step
+from kelvin_provision.ledger.model.orders import Outcome, Target
 from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import OperationKind, Verb

@@ -12,7 +12,8 @@ from kelvin_provision.errors import ApplyFailed, BundleRevoked, Locked, Provisio
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.ledger import orders
 from kelvin_provision.ledger.history import history
-from kelvin_provision.ledger.model import Outcome, Signers
+from kelvin_provision.ledger.model.orders import Outcome
+from kelvin_provision.ledger.model.workloads import Signers
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.ledger.sqlite.migrations import doors
 from kelvin_provision.ledger.staging_state import Received

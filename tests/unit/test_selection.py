@@ -11,7 +11,7 @@ from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.errors import ApplyFailed, RegistryUnreachable, StagingFailed, VersionRefused
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import history, orders
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.ledger.staging_state import Ready
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.schedule import ScheduleRequest, schedule

@@ -22,8 +22,8 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import history, journal
-from kelvin_provision.ledger.model import Phase as JournalPhase
-from kelvin_provision.ledger.model import Step
+from kelvin_provision.ledger.model.operations import Phase as JournalPhase
+from kelvin_provision.ledger.model.operations import Step
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec, System, Variable
 from kelvin_provision.status import OperationKind

@@ -8,7 +8,7 @@ from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.errors import Interrupted, NothingStaged, ProvisionError, WaitFailed, WaitTimeout, WorkloadUnknown
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.ledger import journal
-from kelvin_provision.ledger.model import Phase, Step
+from kelvin_provision.ledger.model.operations import Phase, Step
 from kelvin_provision.queries.reachability import Judgement, Verdict, judge
 from kelvin_provision.queries.wait import WaitRequest, wait
 from kelvin_provision.spec.enums import Download, Method, State

@@ -20,7 +20,7 @@ from kelvin_provision.api.description.schemas import (
     record,
 )
 from kelvin_provision.api.routes.listing import DownloadState
-from kelvin_provision.ledger.model import Outcome
+from kelvin_provision.ledger.model.orders import Outcome
 from kelvin_provision.spec.enums import Method, State
 from kelvin_provision.status import RehearsalOutcome, Verb
 

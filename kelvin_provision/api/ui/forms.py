@@ -10,7 +10,7 @@ from kelvin_provision.api.messages.body import content, form_fields
 from kelvin_provision.api.messages.refusals import Refusal
 from kelvin_provision.api.routes.orders import MOST_NAMES
 from kelvin_provision.api.services import Call
-from kelvin_provision.ledger.model import Target
+from kelvin_provision.ledger.model.orders import Target
 from kelvin_provision.spec.enums import NAME, NAME_LENGTH
 
 LARGEST = 1 << 16

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kelvin_provision import timestamps
 from kelvin_provision.api.ui.strings.texts import Texts, deferred
-from kelvin_provision.ledger.model import Ending, Order, Outcome
+from kelvin_provision.ledger.model.operations import Ending
+from kelvin_provision.ledger.model.orders import Order, Outcome
 from kelvin_provision.queries.items import NOT_RUNNING, StagedItem, WorkloadItem, plan_of, shown_state
 from kelvin_provision.spec.enums import Method, State
 from kelvin_provision.status import RehearsalOutcome, Trouble, Verb

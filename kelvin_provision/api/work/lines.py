@@ -11,7 +11,7 @@ from contextlib import suppress
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger import archive, history
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.usecases.waking import wake
 
 MOST = 256

@@ -9,7 +9,7 @@ from kelvin_provision.check_result import CheckFinding, error, ok, skipped
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ImageUnsigned
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.spec.lock import every_variant
 from kelvin_provision.staging.signatures import ImageSigners, counted, current
 from kelvin_provision.trust.roles import image_role

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from kelvin_provision.cli.frame.complete import workload_names
 from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
@@ -45,6 +44,12 @@ class Either:
         return Argument(metavar=f"[{usage}]", help=self.help, autocompletion=self.complete, allow_dash=True)
 
 
+def _completed(ctx: Any, args: list[str], incomplete: str) -> list[str]:
+    from kelvin_provision.cli.frame.complete import workload_names  # only a shell that completes asks
+
+    return workload_names(ctx, args, incomplete)
+
+
 def joined(either: Either, options: Any, arguments: Any, command: str) -> Any:
     """The values of both, each once; for `single` the value or None. Raises UsageRefused."""
     given = [arguments] if either.single and arguments is not None else list(arguments or ())
@@ -65,7 +70,7 @@ _LIST = to_type("workloads list")
 def names(about: str, *, required: bool = False, single: bool = False) -> Either:
     """The names of workloads as every command takes them: `NAME...` and `-n NAME`."""
     noun = "workload"
-    return Either(("-n", "--name"), "NAME", noun, about, workload_names, single=single, required=required, hint=_LIST)
+    return Either(("-n", "--name"), "NAME", noun, about, _completed, single=single, required=required, hint=_LIST)
 
 
 Names = Annotated[list[str], names("The workloads.", required=True)]

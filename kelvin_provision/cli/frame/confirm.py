@@ -6,12 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from kelvin_provision.cli.frame import terminal
+from kelvin_provision.cli.frame.edge import Cancelled
 from kelvin_provision.cli.render import layout
 from kelvin_provision.errors import ConfirmationNeeded
-
-
-class Cancelled(Exception):
-    """The user answered no. Not an error: the edge prints `Cancelled.` and exits with 130."""
 
 
 def confirm(question: str, *, yes: bool, goes: Sequence[str] = ()) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.command_table import PROGRAM
-from kelvin_provision.cli.frame.confirm import Cancelled
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour, plain, quoted, shown, write
 from kelvin_provision.cli.render import layout
@@ -31,6 +30,10 @@ TONES = {
     Tone.BAD: Colour.RED,
 }
 ADVICE = "add --yes to confirm"
+
+
+class Cancelled(Exception):
+    """The user answered no. Not an error: the edge prints `Cancelled.` and exits with 130."""
 
 
 def run(session: Session, name: str, body: Callable[[], Report]) -> int:

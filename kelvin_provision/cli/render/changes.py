@@ -17,7 +17,7 @@ from kelvin_provision.quantity import format_bytes
 from kelvin_provision.spec.diff.fields import ABSENT, Field, parted
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.ledger.model.workloads import Revision
     from kelvin_provision.preview.changes import DriftOutcome, ObjectChange, WorkloadChange
     from kelvin_provision.preview.image_diff import ImageChange, ImageInfo
     from kelvin_provision.preview.model import Preview

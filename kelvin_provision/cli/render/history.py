@@ -8,7 +8,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.cli.render.report import Table
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Entry
+    from kelvin_provision.ledger.model.operations import Entry
     from kelvin_provision.queries.history import HistoryResult
 
 COLUMNS = ("time", "who", "action", "name", "revision", "version", "digest", "outcome", "detail")

@@ -9,7 +9,7 @@ from kelvin_provision.local_times import shown
 from kelvin_provision.naming import listed
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Order
+    from kelvin_provision.ledger.model.orders import Order
 
 
 def describe(order: Order) -> str:

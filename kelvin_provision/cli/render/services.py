@@ -14,7 +14,7 @@ from kelvin_provision.wait_reason import describe_with_name
 
 if TYPE_CHECKING:
     from kelvin_provision.api_service.status import ApiStatus
-    from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.ledger.model.workloads import Revision
     from kelvin_provision.ledger.traffic import Savings
     from kelvin_provision.queries.agent import AgentStatus, Budget, MemberStatus
     from kelvin_provision.usecases.api_certificate import ApiCertificate

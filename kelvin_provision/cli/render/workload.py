@@ -17,7 +17,8 @@ from kelvin_provision.spec.manifest_keys import without_effect
 
 if TYPE_CHECKING:
     from kelvin_provision.following.overview import WorkloadOverview
-    from kelvin_provision.ledger.model import Entry, Rehearsal
+    from kelvin_provision.ledger.model.operations import Entry
+    from kelvin_provision.ledger.model.workloads import Rehearsal
     from kelvin_provision.queries.transfers import ImageTransfer
     from kelvin_provision.queries.workload import WorkloadResult
     from kelvin_provision.status import Hold

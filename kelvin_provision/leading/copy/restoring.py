@@ -24,7 +24,7 @@ from kelvin_provision.leading.copy.contents import LEDGER, Contents
 from kelvin_provision.leading.identity import Leader
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.ledger.nodes import membership as members
 from kelvin_provision.ledger.staging_state import Received
 from kelvin_provision.spec.enums import Download

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.ledger.nodes.model import Node
 from kelvin_provision.ledger.nodes.reading import node_of, token_of
 

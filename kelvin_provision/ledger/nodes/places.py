@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.nodes.model import PlaceRow
 from kelvin_provision.ledger.rows.common import distinct_locks, sound
 from kelvin_provision.ledger.rows.damage import Row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.ledger.nodes.model import NodeToken
 
 KEPT = 100

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.ledger.model import Phase
-from kelvin_provision.ledger.rows import common as rows
+from kelvin_provision.ledger.model.operations import Phase
+from kelvin_provision.ledger.rows import operations as operation_rows
 from kelvin_provision.ledger.rows.damage import printable
 
 
@@ -25,7 +25,7 @@ def left_revisions(ledger: Ledger) -> dict[str, int | None]:
         for row in db.execute(query):
             name = printable(row["name"])
             with suppress(StateDamaged):
-                operation = rows.operation(row)
+                operation = operation_rows.operation(row)
                 step = next((step for step in operation.steps if step.workload == name), None)
                 if step and step.after is None and operation.phase is not Phase.LEFT:
                     continue

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from kelvin_provision.errors import StateDamaged, WorkloadUnknown
 from kelvin_provision.hints import command
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.reading.images import ImageReads
 from kelvin_provision.ledger.reading.trust import TrustReads
 from kelvin_provision.ledger.rows import common as rows

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.hints import Hint
-from kelvin_provision.ledger.model import OnFailure, Operation, Order, Outcome, Phase, Revision, Signers, Step, Target
+from kelvin_provision.ledger.model.orders import Order, Outcome, Target
+from kelvin_provision.ledger.model.workloads import Revision, Signers
 from kelvin_provision.ledger.rows.damage import REPAIR, Row, is_time, objects, strings
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import OperationKind, Verb
+from kelvin_provision.status import Verb
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 if TYPE_CHECKING:
+    from kelvin_provision.ledger.model.operations import Operation
     from kelvin_provision.ledger.staging_state import StagingState
 
 LISTED = "IN (SELECT value FROM json_each(?))"
@@ -129,24 +131,14 @@ def set_staging_state(db: sqlite3.Connection, name: str, number: int, state: Sta
     )
 
 
-def operation(row: sqlite3.Row) -> Operation:
-    """A row of `operations`. Raises StateDamaged."""
-    cells = Row(row, "operations", "id")
-    return Operation(
-        id=cells.number("id"),
-        kind=cells.word("kind", OperationKind),
-        phase=cells.word("phase", Phase),
-        steps=cells.json("steps", steps),
-        started=cells.time("started"),
-        on_failure=cells.word("on_failure", OnFailure),
-        wait=cells.flag("wait"),
-    )
-
-
 def unfinished(db: sqlite3.Connection) -> Operation | None:
     """The operation under way; the operator lock sees to it that there is at most one. Raises StateDamaged."""
     row = db.execute("SELECT * FROM operations WHERE finished IS NULL ORDER BY id LIMIT 1").fetchone()
-    return operation(row) if row else None
+    if row is None:
+        return None
+    from kelvin_provision.ledger.rows.operations import operation  # most commands find none
+
+    return operation(row)
 
 
 def order(row: sqlite3.Row) -> Order:
@@ -244,19 +236,6 @@ def delete_staged(db: sqlite3.Connection, name: str) -> None:
         " AND NOT EXISTS (SELECT 1 FROM operations WHERE finished IS NULL)",
         {"name": name},
     )
-
-
-def steps(document: Any) -> tuple[Step, ...]:
-    """A step that was journaled before scales were has three values."""
-    return tuple(_step(*step) for step in document)
-
-
-def _step(workload: str, before: int | None, after: int | None, scale: Sequence[tuple[str, int]] = ()) -> Step:
-    scales = tuple((name, number) for name, number in scale)
-    fits = all(type(name) is str and type(number) is int for name, number in (*scales, (workload, before or 0), (workload, after or 0)))
-    if not fits:
-        raise TypeError(workload)
-    return Step(workload, before, after, scales)
 
 
 def _targets(document: Any) -> tuple[Target, ...]:

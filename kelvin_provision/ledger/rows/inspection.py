@@ -15,14 +15,14 @@ from kelvin_provision.ledger.nodes.reading import node_image_of, node_of, token_
 from kelvin_provision.ledger.reading.bundles import bundle_of, medium_of
 from kelvin_provision.ledger.reading.trust import trust_of
 from kelvin_provision.ledger.rows import common as rows
-from kelvin_provision.ledger.rows import following
+from kelvin_provision.ledger.rows import following, operations
 from kelvin_provision.ledger.rows.damage import Row, damaged, strings
 from kelvin_provision.ledger.rows.listing import stale
 from kelvin_provision.spec.lock import ImageLock
 
 _READERS: dict[str, Callable[[sqlite3.Row], object]] = {
     "revisions": rows.revision,
-    "operations": rows.operation,
+    "operations": operations.operation,
     "orders": rows.order,
     "history": line_of,
     "evidence": lambda row: Row(row, "evidence", "seq").json("lines", strings),

@@ -10,7 +10,8 @@ from dataclasses import replace
 from kelvin_provision.errors import NotReady
 from kelvin_provision.ledger import evidence as attempts
 from kelvin_provision.ledger.history import append
-from kelvin_provision.ledger.model import Entry, Operation, Order, Outcome, Target
+from kelvin_provision.ledger.model.operations import Entry, Operation
+from kelvin_provision.ledger.model.orders import Order, Outcome, Target
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.status import Verb
 

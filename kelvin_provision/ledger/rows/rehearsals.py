@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection
 
-from kelvin_provision.ledger.model import Rehearsal
+from kelvin_provision.ledger.model.workloads import Rehearsal
 from kelvin_provision.ledger.rows.common import LISTED, listed, sound
 from kelvin_provision.ledger.rows.damage import Row, strings
 from kelvin_provision.status import RehearsalOutcome

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint, command
-from kelvin_provision.ledger.model import Order, Rehearsal, Revision, Workload
+from kelvin_provision.ledger.model.orders import Order
+from kelvin_provision.ledger.model.workloads import Rehearsal, Revision, Workload
 from kelvin_provision.ledger.rows.common import LISTED, listed, pending_orders, revision, standing, unfinished
 from kelvin_provision.ledger.rows.damage import Row, is_time, printable
 from kelvin_provision.ledger.rows.rehearsals import rehearsals

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.nodes.model import Node
 from kelvin_provision.nodes.where.site import leads, named_members
 from kelvin_provision.refs import Platform, Reference

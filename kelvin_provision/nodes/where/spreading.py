@@ -11,7 +11,7 @@ from kelvin_provision.cluster.labels import MARK
 from kelvin_provision.cluster.nodes import ClusterNode
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError, RequestRefused
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.nodes import places
 from kelvin_provision.ledger.staging_state import Spread
 from kelvin_provision.nodes.where.needs import needs

@@ -14,7 +14,7 @@ from kelvin_provision.bundles.reader import Bundle
 from kelvin_provision.context import Context
 from kelvin_provision.errors import BundleDamaged, MediumGone, ProvisionError, TransferStopped
 from kelvin_provision.ledger import requests
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.reading.bundles import ImportedBundle, KnownMedium
 from kelvin_provision.ledger.requests import Accepted, Brought
 from kelvin_provision.media import kept

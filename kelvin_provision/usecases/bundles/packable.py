@@ -8,7 +8,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import NothingApplied, PackageImpossible
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import Hint, command
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.enums import Download

@@ -23,7 +23,7 @@ from kelvin_provision.desk.published import bring_published, rebuilt_layers
 from kelvin_provision.errors import PackageImpossible, ProvisionError, TransferStopped
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock

@@ -13,7 +13,7 @@ from kelvin_provision.checks.state import AgentState, LedgerState, UnusedData
 from kelvin_provision.cli.frame.hints import line as shell_line
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition
 from kelvin_provision.hints import system
-from kelvin_provision.ledger.model import Operation, Phase, Step
+from kelvin_provision.ledger.model.operations import Operation, Phase, Step
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.protocol import RuntimeInfo
 from kelvin_provision.status import OperationKind

@@ -21,7 +21,7 @@ from kelvin_provision.cluster.kubernetes.render.waves import waves
 from kelvin_provision.cluster.plan import Change, Op, Plan, describe
 from kelvin_provision.cluster.protocol import WaitPolicy
 from kelvin_provision.errors import RequestRefused
-from kelvin_provision.ledger.model import Revision, Workload
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.preview.changes import workload_changes
 from kelvin_provision.preview.documents import document
 from kelvin_provision.preview.model import Preview

@@ -24,7 +24,7 @@ from kelvin_provision.api.ui.words import CHANGES, TITLES
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NothingApplied, NothingStaged, NothingToRollBack
-from kelvin_provision.ledger.model import Workload
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.order import Change, order
 

@@ -16,7 +16,7 @@ from kelvin_provision.api.ui.strings.texts import texts_of
 from kelvin_provision.api.ui.words import Course, card, headline, steps, title_of
 from kelvin_provision.context import Context
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model import Order, Outcome
+from kelvin_provision.ledger.model.orders import Order, Outcome
 from kelvin_provision.queries.items import WorkloadItem
 from kelvin_provision.queries.listing import Query
 from kelvin_provision.queries.overview import OverviewRequest, overview

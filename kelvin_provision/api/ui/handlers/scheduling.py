@@ -12,7 +12,7 @@ from kelvin_provision.api.ui.forms import Form, form_of
 from kelvin_provision.api.ui.rendering import see_other
 from kelvin_provision.context import Context
 from kelvin_provision.errors import NothingStaged
-from kelvin_provision.ledger.model import Order
+from kelvin_provision.ledger.model.orders import Order
 from kelvin_provision.usecases import hold as holding
 from kelvin_provision.usecases import schedule as scheduling
 from kelvin_provision.usecases.schedule import ScheduleRequest

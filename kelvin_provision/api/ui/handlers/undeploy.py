@@ -11,7 +11,8 @@ from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.forms import form_of
 from kelvin_provision.api.ui.rendering import page, see_other
 from kelvin_provision.context import Context
-from kelvin_provision.ledger.model import Target, Workload
+from kelvin_provision.ledger.model.orders import Target
+from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.status import Verb
 from kelvin_provision.usecases.order import Change, order
 from kelvin_provision.usecases.undeploy import UndeployRequest, find, lost_volumes

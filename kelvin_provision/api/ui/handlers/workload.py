@@ -18,7 +18,9 @@ from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger import history, journal, orders
-from kelvin_provision.ledger.model import Order, Outcome, Phase, Revision, Workload
+from kelvin_provision.ledger.model.operations import Phase
+from kelvin_provision.ledger.model.orders import Order, Outcome
+from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.quantity import format_bytes, format_duration, format_rate
 from kelvin_provision.queries.overview import percents
 from kelvin_provision.queries.transfers import ImageTransfer

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.frame import terminal
-from kelvin_provision.cli.frame.confirm import Cancelled
+from kelvin_provision.cli.frame.edge import Cancelled
 from kelvin_provision.cli.render import layout
 from kelvin_provision.errors import AnswersMissing, FileUnreadable, PasswordRefused, ProvisionError, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass

@@ -73,7 +73,7 @@ def command(
         return _cancel(session, name) if cancel else _schedule(session, name, str(at), force=force)
     if dry_run:
         return staged(session, name or (), "workloads apply --dry-run", exit_code=exit_code, retry_failed=retry_failed)
-    from kelvin_provision.ledger.model import OnFailure
+    from kelvin_provision.ledger.model.operations import OnFailure
     from kelvin_provision.usecases.apply import ApplyRequest
 
     on_failure = OnFailure.KEEP if no_rollback else OnFailure.ROLL_BACK

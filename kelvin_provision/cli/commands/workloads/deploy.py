@@ -20,7 +20,7 @@ from kelvin_provision.spec.workload import Spec
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
-    from kelvin_provision.ledger.model import Revision
+    from kelvin_provision.ledger.model.workloads import Revision
     from kelvin_provision.spec.read.findings import Document
     from kelvin_provision.trust.believed import Trust
     from kelvin_provision.trust.requests import RequestFile, SignedRequest

@@ -13,7 +13,7 @@ from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command as to_type
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Rehearsal, Workload
+    from kelvin_provision.ledger.model.workloads import Rehearsal, Workload
     from kelvin_provision.rehearsing.rehearse import RehearseRequest
 
 COMMAND = "workloads rehearse"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kelvin_provision.applying.target import TakenBack, Target
-    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.ledger.model.workloads import Workload
     from kelvin_provision.usecases.rollback import RollbackPlan, RollbackRequest
 
 _TO = Option(

@@ -10,7 +10,7 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.ledger.model.workloads import Workload
 
 
 def command(

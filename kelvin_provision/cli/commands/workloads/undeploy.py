@@ -14,7 +14,7 @@ from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.quantity import format_bytes
 
 if TYPE_CHECKING:
-    from kelvin_provision.ledger.model import Workload
+    from kelvin_provision.ledger.model.workloads import Workload
     from kelvin_provision.usecases.undeploy import UndeployRequest
 
 
@@ -37,7 +37,7 @@ def command(
 
 def undeploy(session: Session, request: UndeployRequest, *, yes: bool) -> Report:
     from kelvin_provision.cli.frame.box import context_of, operating
-    from kelvin_provision.ledger.model import Target
+    from kelvin_provision.ledger.model.orders import Target
     from kelvin_provision.usecases import undeploy as usecase
 
     with context_of(session) as ctx:

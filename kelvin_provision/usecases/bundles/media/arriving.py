@@ -26,7 +26,7 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import history
-from kelvin_provision.ledger.model import Entry
+from kelvin_provision.ledger.model.operations import Entry
 from kelvin_provision.ledger.requests import IMPORTED
 from kelvin_provision.media.arrivals import Arrival, ArrivedBundle, Seen, fact_of
 from kelvin_provision.spec.enums import Download

@@ -11,7 +11,7 @@ from kelvin_provision.bundles.inventories.receipt import Receipt
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.images.box_inventory import box_inventory
-from kelvin_provision.ledger.model import Revision
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.media.leaving import leave
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kelvin_provision.context import Context
 from kelvin_provision.ledger.history import append
-from kelvin_provision.ledger.model import Entry, Revision
+from kelvin_provision.ledger.model.operations import Entry
+from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.staging_state import Revoked, Unrevoked
 from kelvin_provision.staging.image_names import names_here
 from kelvin_provision.staging.revocation import why_revoked

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kelvin_provision.bundles.acceptance import Accepted
 from kelvin_provision.errors import BundleRevoked
-from kelvin_provision.ledger.model import Signers
+from kelvin_provision.ledger.model.workloads import Signers
 from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.staging.image_names import ImageNames
 from kelvin_provision.staging.revocation import image_of, provenance_of, refuse
