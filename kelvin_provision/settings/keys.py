@@ -13,27 +13,22 @@ from kelvin_provision.errors import UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.hints import command
 from kelvin_provision.quantity import BYTES_FORM
+from kelvin_provision.settings.addresses import HOSTS, LISTEN, MIRRORS, PUBLICATIONS, REGISTRY, REPOSITORY, is_host
 from kelvin_provision.settings.model import APPLY_FOLLOWED
 from kelvin_provision.settings.types import (
     BOOL,
     BUDGET,
     DURATION,
     HEADROOM,
-    HOSTS,
     LABELS,
-    LISTEN,
     LOCKOUT,
     MINUTES,
-    MIRRORS,
     NAMESPACE,
     NODES,
     PATH,
     PATHS,
-    PUBLICATIONS,
     RATE,
     REALM,
-    REGISTRY,
-    REPOSITORY,
     TEXT,
     WINDOW,
     InvalidValue,
@@ -41,7 +36,6 @@ from kelvin_provision.settings.types import (
     choice,
     choices,
     integer,
-    is_host,
 )
 
 SITE = Path("/etc/kelvin-provision/config.yaml")

@@ -12,8 +12,9 @@ from typing import Any
 
 from kelvin_provision.errors import PermissionRefused, RequestRefused, SettingsInvalid
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.settings.addresses import is_host
 from kelvin_provision.settings.keys import BY_NAME, HOST, KEYS, PREFIX, SITE, Key
-from kelvin_provision.settings.types import InvalidValue, expanded, is_host
+from kelvin_provision.settings.types import InvalidValue, expanded
 
 NAME = "kelvin-provision"
 SITE_VARIABLE = "KELVIN_PROVISION_SITE_CONFIG"

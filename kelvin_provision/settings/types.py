@@ -9,24 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kelvin_provision.errors import ReferenceInvalid
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.quantity import DURATION_FORM, Headroom, InvalidQuantity, parse_bytes, parse_duration, parse_rate
-from kelvin_provision.refs import Reference
 from kelvin_provision.settings.lockout import Lockout
 from kelvin_provision.settings.window import Window
 
 T = TypeVar("T")
 
 # Text, not compiled here: the module `re` does that at the first use, and most commands come by without one.
-_HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\](:[0-9]{1,5})?"
-_REGISTRY = rf"(?:{_HOST})(?:/[a-z0-9._/-]*[a-z0-9])?"
 _REALM = r"[A-Za-z0-9][-A-Za-z0-9_]{0,63}"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAMED_VALUE = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?=[A-Za-z0-9._-]{1,63}"
 MOST_PATHS = 32
 MOST_LABELS = 64
-MOST_PUBLICATIONS = 16
 MOST_NODES = 1000
 
 
@@ -41,11 +36,6 @@ class Type:
     name: str
     read: Callable[[Any], Any]
     from_text: Callable[[str], Any] = str
-
-
-def is_host(text: str) -> bool:
-    """Whether it is `host[:port]`."""
-    return re.fullmatch(_HOST, text) is not None
 
 
 def choice(*words: str) -> Type:
@@ -111,78 +101,10 @@ def _path(value: Any) -> Path:
     return path
 
 
-def _registry(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(_REGISTRY, value):
-        raise InvalidValue("host[:port][/path], without http://")
-    return value
-
-
-def _mirrors(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(mirror, str) and re.fullmatch(_REGISTRY, mirror) for mirror in value):
-        raise InvalidValue("a list of host[:port][/path], without http://")
-    return tuple(value)
-
-
-def _listen(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(address, str) and _is_address(address) for address in value):
-        raise InvalidValue("a list of address:port, such as 127.0.0.1:30000 or [::1]:30000")
-    return tuple(value)
-
-
-def _is_address(text: str) -> bool:
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    return bool(colon) and port.isascii() and port.isdecimal() and int(port) < 65536 and _is_ip(host[1:-1] if bracketed else host)
-
-
-def _is_ip(text: str) -> bool:
-    import ipaddress  # only who sets an address needs it
-
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _hosts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) and is_host(name) and ":" not in name for name in value):
-        raise InvalidValue("a list of host names")
-    return tuple(name.lower() for name in value)
-
-
 def _paths(value: Any) -> tuple[Path, ...]:
     if not isinstance(value, list) or len(value) > MOST_PATHS:
         raise InvalidValue(f"a list of at most {MOST_PATHS} absolute paths")
     return tuple(_path(item) for item in value)
-
-
-def _publications(value: Any) -> tuple[str, ...]:
-    """Registry, repository and tag in full: what is short for something else on one machine is not on another one."""
-    accepted = InvalidValue(f"a list of at most {MOST_PUBLICATIONS} publications, each REGISTRY/REPOSITORY:TAG")
-    if not isinstance(value, list) or len(value) > MOST_PUBLICATIONS or not all(isinstance(item, str) for item in value):
-        raise accepted
-    for item in value:
-        reference = _reference(item)
-        if reference is None or reference.tag is None or reference.digest is not None:
-            raise accepted
-    return tuple(dict.fromkeys(value))
-
-
-def _repository(value: Any) -> str:
-    reference = _reference(value) if isinstance(value, str) else None
-    if reference is None or reference.tag is not None or reference.digest is not None:
-        raise InvalidValue("a repository, REGISTRY/REPOSITORY without a tag")
-    return str(reference)
-
-
-def _reference(text: str) -> Reference | None:
-    """None for one that is not valid, or not written in full."""
-    try:
-        reference = Reference.parse(text)
-    except ReferenceInvalid:
-        return None
-    return reference if str(reference) == text else None
 
 
 def _labels(value: Any) -> tuple[str, ...]:
@@ -204,7 +126,7 @@ def choices(*words: str) -> Type:
             raise InvalidValue(accepted)
         return tuple(dict.fromkeys(value))
 
-    return Type(accepted.removeprefix("a "), read, lambda text: [] if text == "none" else _list_from(text))
+    return Type(accepted.removeprefix("a "), read, lambda text: [] if text == "none" else list_from(text))
 
 
 def _realm(value: Any) -> str:
@@ -272,7 +194,8 @@ def _number_from(text: str) -> Any:
     return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
 
 
-def _list_from(text: str) -> Any:
+def list_from(text: str) -> Any:
+    """Of a variable's text, separated by commas."""
     return [part.strip() for part in text.split(",")]
 
 
@@ -284,14 +207,8 @@ TEXT = Type("text", _text)
 BOOL = Type("true or false", _bool, _bool_from)
 NODES = Type("all, available or a number", _nodes, _number_from)
 PATH = Type("path", _path)
-REGISTRY = Type("host[:port][/path]", _registry)
-MIRRORS = Type("list of host[:port][/path]", _mirrors, _list_from)
-LISTEN = Type("list of address:port", _listen, _list_from)
-HOSTS = Type("list of host names", _hosts, _list_from)
-PATHS = Type("list of paths", _paths, _list_from)
-PUBLICATIONS = Type("list of REGISTRY/REPOSITORY:TAG", _publications, _list_from)
-REPOSITORY = Type("REGISTRY/REPOSITORY", _repository)
-LABELS = Type("list of NAME=VALUE", _labels, _list_from)
+PATHS = Type("list of paths", _paths, list_from)
+LABELS = Type("list of NAME=VALUE", _labels, list_from)
 REALM = Type("name", _realm)
 NAMESPACE = Type("name", _namespace)
 DURATION = Type("duration", _duration)
