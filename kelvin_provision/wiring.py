@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kelvin_provision.context import AgentLauncher, ClusterChoice, NoLauncher, Wiring
+from kelvin_provision.connections import AgentLauncher, ClusterChoice, NoLauncher, Wiring
 from kelvin_provision.errors import ClusterMissing, SecretMissing
 from kelvin_provision.files.lock import user
 from kelvin_provision.hints import system

@@ -30,7 +30,8 @@ from kelvin_provision.api.work.feed import Feed
 from kelvin_provision.api.work.heartbeat import beat
 from kelvin_provision.api.work.packages import Packages
 from kelvin_provision.api.work.uploading import Uploading
-from kelvin_provision.context import Context, Wiring
+from kelvin_provision.connections import Wiring
+from kelvin_provision.context import Context
 from kelvin_provision.serving.addresses import BACKLOG, Listener
 from kelvin_provision.serving.connections import Connections
 from kelvin_provision.serving.secure import SecureProtocol

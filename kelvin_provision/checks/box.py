@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kelvin_provision import __version__, timestamps
-from kelvin_provision.context import CLUSTER_FACT
+from kelvin_provision.connections import CLUSTER_FACT
 from kelvin_provision.files.lock import holder
 from kelvin_provision.queries.overview import OverviewRequest, overview
 

@@ -13,7 +13,7 @@ from kelvin_provision.cli.frame import streams
 from kelvin_provision.cli.frame.command_table import PROGRAM
 
 if TYPE_CHECKING:
-    from kelvin_provision.context import Wiring
+    from kelvin_provision.connections import Wiring
 
 COMPLETE = "_KELVIN_PROVISION_COMPLETE"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kelvin_provision.context import NoLauncher
+from kelvin_provision.connections import NoLauncher
 from kelvin_provision.errors.documents import to_document
 from kelvin_provision.hints import pasted
 from kelvin_provision.jobs.place import Line, Place, occasional_progress

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kelvin_provision.context import Context, NoLauncher, opened
+from kelvin_provision.connections import NoLauncher
+from kelvin_provision.context import Context, opened
 from kelvin_provision.events import Advanced, Event, Progress
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.wiring import default

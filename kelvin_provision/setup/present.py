@@ -11,7 +11,8 @@ from pathlib import Path
 from kelvin_provision.access.users import Users
 from kelvin_provision.agent.systemd import service as agent_service
 from kelvin_provision.api_service.units import SERVICE as API
-from kelvin_provision.context import CLUSTER_FACT, Context
+from kelvin_provision.connections import CLUSTER_FACT
+from kelvin_provision.context import Context
 from kelvin_provision.errors import PermissionRefused
 from kelvin_provision.ledger.ledger import utc_now
 from kelvin_provision.settings.files import Sources

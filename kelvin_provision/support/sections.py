@@ -17,7 +17,8 @@ from kelvin_provision.check_result import CheckResult
 from kelvin_provision.checks import before_apply, doctor
 from kelvin_provision.checks.configuration import tolerant
 from kelvin_provision.cluster.protocol import Cluster
-from kelvin_provision.context import Connections, Context, Wiring, opened
+from kelvin_provision.connections import Connections, Wiring
+from kelvin_provision.context import Context, opened
 from kelvin_provision.errors import FileUnreadable, PermissionRefused, ProvisionError, RuntimeUnreachable
 from kelvin_provision.foreign import box_secrets, known
 from kelvin_provision.hints import Hint

@@ -22,7 +22,7 @@ from kelvin_provision.api.authentication.throttle import FREE, FREE_OF_ADDRESS, 
 from kelvin_provision.api.work import patience
 from kelvin_provision.api.work.lines import Lines
 from kelvin_provision.api.work.repeats import Repeats
-from kelvin_provision.context import NoLauncher
+from kelvin_provision.connections import NoLauncher
 from kelvin_provision.ledger import history
 from kelvin_provision.settings.model import HistorySettings
 from tests.kit.api import CHEAP, PASSWORD, TOKEN, serving

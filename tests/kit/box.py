@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from kelvin_provision import wiring
 from kelvin_provision.agent import loop, turn
 from kelvin_provision.agent.reconcile import observe_running, restore_images
-from kelvin_provision.context import ClusterChoice, Connections, Context, NoLauncher, Wiring
+from kelvin_provision.connections import ClusterChoice, Connections, NoLauncher, Wiring
+from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.events import Note
 from kelvin_provision.ledger.ledger import utc_now

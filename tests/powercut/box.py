@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from kelvin_provision import wiring
-from kelvin_provision.context import ClusterChoice, Wiring
+from kelvin_provision.connections import ClusterChoice, Wiring
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.protocol import DeltaOffers

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import kelvin_provision
-from kelvin_provision import context, events, refs, status
+from kelvin_provision import connections, events, refs, status
 from kelvin_provision.cluster import lease, nodes, plan, rehearsal, survey
 from kelvin_provision.cluster import protocol as cluster_protocol
 from kelvin_provision.cluster.logs import lines as log_lines
@@ -390,8 +390,8 @@ def test_only_the_context_opens_parts_and_wraps_each():
                 owner = ast.unparse(node.func.value)
                 if owner.endswith("wiring") and node.func.attr in {"cluster", "runtime", "source", "media", "hooks"}:
                     opened.setdefault(str(path.relative_to(ROOT)), []).append(node.func.attr)
-    assert {name: sorted(parts) for name, parts in opened.items()} == {"context.py": ["cluster", "hooks", "media", "runtime", "source"]}
-    text = inspect.getsource(context.Connections)
+    assert {name: sorted(parts) for name, parts in opened.items()} == {"connections.py": ["cluster", "hooks", "media", "runtime", "source"]}
+    text = inspect.getsource(connections.Connections)
     for gate in (
         "SanitizedSource(self.wiring",
         "SanitizedMedia(self.wiring",

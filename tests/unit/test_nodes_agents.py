@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision.context import ClusterChoice
+from kelvin_provision.connections import ClusterChoice
 from kelvin_provision.errors import NodeForeign, NodeRoleWrong, NodeUnknown, SettingMissing
 from kelvin_provision.ledger.nodes.model import NodeImageState
 from kelvin_provision.ledger.nodes.reading import node, node_images

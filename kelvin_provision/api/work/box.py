@@ -15,7 +15,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from kelvin_provision.agent.lifecycle.place import Place
 from kelvin_provision.api.work.lines import Lines
 from kelvin_provision.api.work.patience import LEDGER, hurried
-from kelvin_provision.context import Context, Wiring, opened
+from kelvin_provision.connections import Wiring
+from kelvin_provision.context import Context, opened
 from kelvin_provision.errors import CannotWrite
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.settings.model import Settings

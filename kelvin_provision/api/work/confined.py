@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kelvin_provision.api.arguments import Arguments
 from kelvin_provision.api.work import patience
-from kelvin_provision.context import ClusterChoice, Wiring
+from kelvin_provision.connections import ClusterChoice, Wiring
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.wiring import default
 

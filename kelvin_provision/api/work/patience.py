@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kelvin_provision.context import Wiring
+from kelvin_provision.connections import Wiring
 
 AGENT = 4.0
 """Seconds in which an agent that is started must be alive."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.frame.session import Session
-from kelvin_provision.context import Context, Wiring, opened, silent
+from kelvin_provision.connections import Wiring
+from kelvin_provision.context import Context, opened, silent
 from kelvin_provision.errors import Interrupted
 from kelvin_provision.hints import command
 from kelvin_provision.settings.model import Settings
