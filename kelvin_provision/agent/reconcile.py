@@ -11,7 +11,7 @@ from kelvin_provision.images import local_names
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.identity import is_among
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.staging import stage
+from kelvin_provision.staging import importing
 
 
 def observe_running(ctx: Context) -> None:
@@ -36,7 +36,7 @@ def restore_images(ctx: Context, *, thorough: bool = True) -> None:
     Unless `thorough`, an image that the runtime lists with our pin counts as complete: one call for all of them.
     """
     locks = list(_not_pinned(ctx) if not thorough else ctx.ledger.ready_locks())
-    restored, missing = stage.put_back(locks, ctx.store, ctx.runtime, ctx.progress) if locks else ((), ())
+    restored, missing = importing.put_back(locks, ctx.store, ctx.runtime, ctx.progress) if locks else ((), ())
     local_names.keep(ctx.ledger, lambda: ctx.runtime)
     for lock in missing:
         ctx.progress(Note(f"{lock.reference} is neither in the runtime nor in the store"))

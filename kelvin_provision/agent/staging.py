@@ -28,7 +28,7 @@ from kelvin_provision.spec.media_types import ANYTHING, ImageSupport
 from kelvin_provision.staging import revocation, stage
 from kelvin_provision.staging.image_names import names_here
 from kelvin_provision.staging.limits.limits import TransferLimits
-from kelvin_provision.staging.signatures import counted, may_count_now
+from kelvin_provision.staging.signatures.judging import counted, may_count_now
 from kelvin_provision.staging.stage import StagingTools
 from kelvin_provision.staging.threads import run_abandonable
 from kelvin_provision.trust.documents.model import Role

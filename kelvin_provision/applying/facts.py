@@ -19,10 +19,10 @@ from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object
-from kelvin_provision.staging import stage
+from kelvin_provision.staging import importing
 from kelvin_provision.staging.image_names import AS_SAID, names_here
 from kelvin_provision.staging.revocation import why_revoked
-from kelvin_provision.staging.signatures import counted, current
+from kelvin_provision.staging.signatures.judging import counted, current
 from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.policy import required
 from kelvin_provision.trust.roles import image_role
@@ -91,9 +91,9 @@ def _images(ctx: Context, target: Target, *, put_back: bool) -> ImageFacts:
     locks = target.revision.locks or ()
     try:
         if put_back:
-            _, lost = stage.put_back(locks, ctx.store, ctx.runtime, ctx.progress)
+            _, lost = importing.put_back(locks, ctx.store, ctx.runtime, ctx.progress)
             return ImageFacts(target.name, lost=lost)
-        absent, lost = stage.absent(locks, ctx.store, ctx.runtime)
+        absent, lost = importing.absent(locks, ctx.store, ctx.runtime)
         return ImageFacts(target.name, absent, lost)
     except ProvisionError as error:
         return ImageFacts(target.name, error=error)

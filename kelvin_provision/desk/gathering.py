@@ -22,8 +22,8 @@ from kelvin_provision.registry.protocol import Blobs, SignatureDocuments
 from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.signatures import SignatureFiles
-from kelvin_provision.staging import arrived_signatures
 from kelvin_provision.staging.download import resolved
+from kelvin_provision.staging.signatures import arrived
 from kelvin_provision.store import Store
 
 REGISTRY, STORE, DOCKER = "registry", "store", "docker"
@@ -104,7 +104,7 @@ def _from_registries(ctx: Context, selection: Selection, leave_out: LeaveOut) ->
 
         for lock in locks:
             offered = _signed(ctx.source, lock)
-            arrived_signatures.keep(store, lock, offered, first=[each.manifest.digest for each in offered.files])
+            arrived.keep(store, lock, offered, first=[each.manifest.digest for each in offered.files])
         yield Images(locks, lambda: bring_published(ctx, needed), opened, signatures_in(store, locks), renew, forget, without)
 
 

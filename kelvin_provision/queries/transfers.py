@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model.workloads import Revision, Workload
     from kelvin_provision.spec.lock import ImageLock
     from kelvin_provision.staging.origins import Origin
-    from kelvin_provision.staging.signatures import ImageSigners
+    from kelvin_provision.staging.signatures.judging import ImageSigners
 
 Tasks = Mapping[str, Mapping[str, Any]]
 """The agent's tasks (`verb`, `rate`), by the image's reference."""
@@ -117,7 +117,7 @@ def signatures(ctx: Context, revision: Revision) -> Iterator[ImageSigners | None
     if not ctx.settings.trust.keys:  # the first key is one of the site file, also where documents came later
         yield from (None for _ in revision.locks or ())
         return
-    from kelvin_provision.staging.signatures import UNKNOWN, ImageSigners, signers_of  # most boxes have no keys
+    from kelvin_provision.staging.signatures.judging import UNKNOWN, ImageSigners, signers_of  # most boxes have no keys
 
     for lock in revision.locks or ():
         try:

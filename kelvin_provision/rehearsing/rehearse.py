@@ -21,7 +21,7 @@ from kelvin_provision.ledger.rows import rehearsals
 from kelvin_provision.nodes.where.site import members
 from kelvin_provision.rehearsing.lock import marked, rehearsing
 from kelvin_provision.spec.workload import Object
-from kelvin_provision.staging import stage
+from kelvin_provision.staging import importing
 from kelvin_provision.status import RehearsalOutcome
 
 ENFORCES = "rehearsal.enforces"
@@ -112,7 +112,7 @@ def _rehearsed(ctx: Context, revision: Revision, request: RehearseRequest) -> Re
     if unsigned:
         return Rehearsed(RehearsalOutcome.NOT_POSSIBLE, unsigned[0], tuple(unsigned))
     objects = ctx.cluster.render(revision.spec, revision.locks or (), revision.number, members(ctx))
-    stage.put_back(revision.locks or (), ctx.store, ctx.runtime, ctx.progress)
+    importing.put_back(revision.locks or (), ctx.store, ctx.runtime, ctx.progress)
     if refused := _refused(ctx, revision, objects):
         return refused
     with marked(ctx, revision.workload):

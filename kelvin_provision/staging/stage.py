@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from kelvin_provision.errors import DigestMismatch, ImageUnsupported, MediumGone, NoSpace, ProvisionError, TransferStopped
-from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.errors import DigestMismatch, MediumGone, NoSpace, ProvisionError, TransferStopped
+from kelvin_provision.events import Progress
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.ledger.staging_state import Downloading, Ready, Resolving, Waiting, of_error
 from kelvin_provision.quantity import NO_HEADROOM, Headroom
-from kelvin_provision.refs import Descriptor, Platform, Reference
+from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.protocol import Blobs, Media
 from kelvin_provision.retry import Backoff
-from kelvin_provision.runtimes.protocol import Runtime, RuntimeInfo
+from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
-from kelvin_provision.spec.workload import Spec
-from kelvin_provision.staging import origins, signatures, space
+from kelvin_provision.staging import origins, space
 from kelvin_provision.staging.background import run_at_low_priority
 from kelvin_provision.staging.deltas.layers import LayerDeltas
 from kelvin_provision.staging.deltas.planning import DeltaTools
 from kelvin_provision.staging.download import fetch, resolved
+from kelvin_provision.staging.importing import put_in_runtime, refuse_digests
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.local_blobs import ingest_local_blobs
 from kelvin_provision.staging.media import MediaTrouble, NoMedia, WithMedia, copy_from_media, when_changed
+from kelvin_provision.staging.signatures import judging
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.staging.trouble import Trouble
 from kelvin_provision.store import Store
@@ -89,7 +90,7 @@ def _bring_here(revision: Revision, tools: StagingTools) -> None:
     with ExitStack() as stack:
         locks = stack.enter_context(_leased_locks(revision, tools))
         tools.refuse_revoked(revision, locks)
-        signatures.require(locks, _signature_tools(revision, tools))  # before a layer is downloaded in vain
+        judging.require(locks, _signature_tools(revision, tools))  # before a layer is downloaded in vain
         tools.placed(revision, locks)
         deltas = LayerDeltas(locks, _delta_tools(tools))
         repairs: bool | None = True
@@ -190,13 +191,13 @@ def _leased_locks(revision: Revision, tools: StagingTools) -> Iterator[tuple[Ima
         for lock in locks:
             tools.runtime.check(lock)
         tools.ledger.set_locks(revision, locks)
-        signatures.notice(locks, _signature_tools(revision, tools))
+        judging.notice(locks, _signature_tools(revision, tools))
         yield locks
 
 
-def _signature_tools(revision: Revision, tools: StagingTools) -> signatures.SignatureTools:
+def _signature_tools(revision: Revision, tools: StagingTools) -> judging.SignatureTools:
     bundled = revision.bundle is not None
-    return signatures.SignatureTools(tools.ledger, tools.store, tools.source, tools.media, tools.trust, bundled=bundled)
+    return judging.SignatureTools(tools.ledger, tools.store, tools.source, tools.media, tools.trust, bundled=bundled)
 
 
 def _delta_tools(tools: StagingTools) -> DeltaTools:
@@ -204,61 +205,7 @@ def _delta_tools(tools: StagingTools) -> DeltaTools:
     return DeltaTools(*given, tools.deltas, tools.deltas_from_media)
 
 
-def refuse_digests(spec: Spec, info: RuntimeInfo) -> None:
-    """Raises ImageUnsupported."""
-    for image in spec.images if not info.finds_by_digest else ():
-        if Reference.parse(image).local_name is None:
-            raise ImageUnsupported(
-                f"{image}: in `images` of the request, and {info.name} finds no imported image by its digest",
-                hint="write the reference with a tag, in the request and in the text that names the image",
-            )
-
-
 def _import_all(locks: Sequence[ImageLock], tools: StagingTools) -> None:
     for lock in locks:
         put_in_runtime(lock, tools.store, tools.runtime, tools.progress)
         tools.store.tag(lock)
-
-
-def put_in_runtime(lock: ImageLock, store: Store, runtime: Runtime, progress: Progress) -> None:
-    """Import an image that the runtime lacks, and pin it either way."""
-    if runtime.has(lock):
-        runtime.pin(lock)
-        return
-    task = str(lock.reference)
-    progress(Started(task, "importing"))
-    plain = store.plain_layers(lock)
-    runtime.load(lock, store.path, plain)
-    for layer in plain.values():
-        share(layer, store, runtime)
-    progress(Finished(task, "imported"))
-
-
-def share(layer: Descriptor, store: Store, runtime: Runtime) -> None:
-    """A rebuilt layer takes three times the space of a compressed one: where the runtime keeps layers as they came, it is kept once."""
-    with suppress(ProvisionError, OSError), runtime.open_blob(layer) as file:
-        if file is not None:
-            store.share(layer, file, lambda: False)
-
-
-def put_back(
-    locks: Sequence[ImageLock], store: Store, runtime: Runtime, progress: Progress
-) -> tuple[tuple[ImageLock, ...], tuple[ImageLock, ...]]:
-    """Import what was removed from the runtime again: the images that were, and those that cannot be because the store lacks them too."""
-    back, missing = [], []
-    for lock in locks:
-        if runtime.has(lock):
-            runtime.pin(lock)
-        elif not store.lacking(lock):
-            put_in_runtime(lock, store, runtime, progress)
-            back.append(lock)
-        else:
-            missing.append(lock)
-    return tuple(back), tuple(missing)
-
-
-def absent(locks: Sequence[ImageLock], store: Store, runtime: Runtime) -> tuple[tuple[ImageLock, ...], tuple[ImageLock, ...]]:
-    """What `put_back` would import, and what it could not. Changes nothing."""
-    gone = [lock for lock in locks if not runtime.has(lock)]
-    whole = {lock.name for lock in gone if not store.lacking(lock)}
-    return tuple(lock for lock in gone if lock.name in whole), tuple(lock for lock in gone if lock.name not in whole)

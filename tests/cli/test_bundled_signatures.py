@@ -12,7 +12,7 @@ from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.bundles.verify import verify
 from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.staging.arrived_signatures import keep
+from kelvin_provision.staging.signatures.arrived import keep
 from kelvin_provision.trust import computing
 from kelvin_provision.wait_reason import WaitKind
 from tests.kit import cosign

@@ -15,7 +15,7 @@ from kelvin_provision.context import silent
 from kelvin_provision.errors import DigestMismatch, ImageUnsupported, NoSpace, PermissionRefused, PlatformMissing
 from kelvin_provision.runtimes.containerd.runtime import ContainerdRuntime
 from kelvin_provision.spec.rebuilt import local_root
-from kelvin_provision.staging.stage import put_back, put_in_runtime
+from kelvin_provision.staging.importing import put_back, put_in_runtime
 from kelvin_provision.store import Store
 from kelvin_provision.store.blobs.ingest import ingest
 from tests.contract.runtime_contract import HERE, NARROW, RuntimeContract, flip, image, rebuilt, reference, staged

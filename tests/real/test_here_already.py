@@ -21,6 +21,7 @@ from kelvin_provision.settings.model import RegistrySettings, Settings
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.staging import origins, stage
+from kelvin_provision.staging.importing import put_back
 from kelvin_provision.staging.limits.limits import TransferLimits
 from kelvin_provision.staging.origins import Origin
 from kelvin_provision.staging.stage import StagingTools
@@ -222,7 +223,7 @@ def test_what_was_taken_stays_when_containerd_collects_its_own(pulled, proxy):
     one.outside.ctr("images", "rm", "--sync", *names)
     assert not one.files[1].exists()
     assert all(one.here.store.verify(blob) for blob in one.lock.blobs())
-    stage.put_back([one.lock], one.here.store, one.here.runtime, silent)
+    put_back([one.lock], one.here.store, one.here.runtime, silent)
     assert one.here.runtime.has(one.lock)
     assert layers_asked(proxy, one.lock) == [0, 0]
 

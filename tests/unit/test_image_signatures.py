@@ -17,7 +17,7 @@ from kelvin_provision.images import prune
 from kelvin_provision.registry.protocol import SignatureDocuments
 from kelvin_provision.rehearsing.rehearse import RehearseRequest, rehearse
 from kelvin_provision.spec.enums import Download, Method
-from kelvin_provision.staging.arrived_signatures import keep
+from kelvin_provision.staging.signatures.arrived import keep
 from kelvin_provision.status import RehearsalOutcome
 from kelvin_provision.trust import computing
 from kelvin_provision.trust.cosign.manifests import MOST_BYTES

@@ -11,7 +11,7 @@ from kelvin_provision.errors import ImageUnsigned
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.model.workloads import Revision
 from kelvin_provision.spec.lock import every_variant
-from kelvin_provision.staging.signatures import ImageSigners, counted, current
+from kelvin_provision.staging.signatures.judging import ImageSigners, counted, current
 from kelvin_provision.trust.roles import image_role
 
 

@@ -14,8 +14,8 @@ from kelvin_provision.spec.identity import is_among
 from kelvin_provision.staging import space
 from kelvin_provision.staging.background import run_at_low_priority
 from kelvin_provision.staging.download import fetch
+from kelvin_provision.staging.importing import put_in_runtime
 from kelvin_provision.staging.local_blobs import ingest_local_blobs
-from kelvin_provision.staging.stage import put_in_runtime
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store.space import SpaceRequest, admit, shortages
 

@@ -19,7 +19,7 @@ from kelvin_provision.spec.images import images_of
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.media_types import ANYTHING
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.staging.stage import refuse_digests
+from kelvin_provision.staging.importing import refuse_digests
 from kelvin_provision.staging.variants import with_variants
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.requests import RequestFile, SignedRequest

@@ -22,9 +22,9 @@ from kelvin_provision.media.mounts import Mounts
 from kelvin_provision.media.source import signatures_of
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.spec.lock import ImageLock, every_variant
-from kelvin_provision.staging import arrived_signatures
 from kelvin_provision.staging.download import fetch
 from kelvin_provision.staging.media import copy_from_media
+from kelvin_provision.staging.signatures import arrived
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.usecases.bundles.import_plan import ImportPlan, ImportRequest
 from kelvin_provision.usecases.bundles.media.receipts import leave_receipt
@@ -130,7 +130,7 @@ def _store_documents(ctx: Context, plan: ImportPlan, locks: tuple[ImageLock, ...
                     _put(ctx, bundle, document)
             for image in plan.contents.images:
                 if image.manifest == lock.manifest.digest and image.signatures:
-                    arrived_signatures.keep(ctx.store, lock, signatures_of(image, plan.contents, bundle.document))
+                    arrived.keep(ctx.store, lock, signatures_of(image, plan.contents, bundle.document))
 
 
 def _put(ctx: Context, bundle: Bundle, document: Descriptor) -> None:

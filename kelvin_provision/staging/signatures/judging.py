@@ -14,7 +14,7 @@ from kelvin_provision.ledger.reading.images import ImageReads
 from kelvin_provision.registry.protocol import Blobs, Media, SignatureDocuments
 from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.signatures import ImageVerdict, SignatureFiles, Signer
-from kelvin_provision.staging.arrived_signatures import documents_of, judged_and_kept
+from kelvin_provision.staging.signatures.arrived import documents_of, judged_and_kept
 from kelvin_provision.store import Store
 from kelvin_provision.trust.believed import Trust
 from kelvin_provision.trust.documents.model import Role
