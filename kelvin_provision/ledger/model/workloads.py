@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.spec.images import local_names
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, RehearsalOutcome, Situation, Slot, Verb
@@ -65,6 +64,8 @@ class Revision:
     @property
     def local_names(self) -> dict[str, ImageLock]:
         """The names that its additional images must have in the runtime while it is the version on the cluster."""
+        from kelvin_provision.spec.images import local_names  # a list shows none
+
         return local_names(self.spec, self.locks or ())
 
     @property
