@@ -51,8 +51,12 @@ def seconds_until(time: str) -> int:
 
 
 def _time(revision: Revision, work: Mapping[str, Any]) -> str | None:
-    """Of its own downloads the next one; between two turns that of the next turn."""
+    """Of its own downloads the next one; between two turns that of the next turn; as soon as its own has begun, when that was."""
     references = {str(lock.reference) for lock in revision.locks or ()}
     own = [task["next_try"] for task in work.get("tasks", ()) if task["name"] in references and task.get("next_try")]
-    every_turn = revision.waiting is not None and revision.waiting.kind in _EVERY_TURN
-    return min(own, default=None) or (work.get("next_turn") if every_turn else None)
+    if own or revision.waiting is None or revision.waiting.kind not in _EVERY_TURN:
+        return min(own, default=None)
+    from kelvin_provision.agent.activity import IDLE  # most commands have no trouble to tell of
+
+    busy_elsewhere = work.get("doing") not in {None, IDLE, f"staging {revision.workload}"}
+    return work.get("next_turn") or (None if busy_elsewhere else work.get("since"))

@@ -1,12 +1,18 @@
 """A download that waits for its window, as people see it: `downloading`, with what it waits for, and never as a failure."""
 
 import json
+import re
 import time
+from itertools import count
 
 import pytest
 
+from kelvin_provision.agent.activity import Activity
+from kelvin_provision.agent.lifecycle import process
+from kelvin_provision.context import silent
 from kelvin_provision.errors import NotReady
-from kelvin_provision.events import Note
+from kelvin_provision.events import Note, Resting, Retrying, Started, Status
+from kelvin_provision.files.lock import exclusive
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.staging_state import Downloading, Ready, Waiting
@@ -87,6 +93,30 @@ def test_deploy_with_wait_says_what_it_waits_for_and_that_other_causes_are_tried
     kit.close()
     assert Note(f"pump: {CAUSE}") in kit.said
     assert Note("fan: r.io: no route to host; the agent tries again") in kit.said
+
+
+FAN = Status("staging fan")
+MOMENTS = [
+    ("its turn has begun", [FAN], "; trying again now"),
+    ("nothing of it has arrived", [FAN, Started("r.io/a:2", "downloading", 5000)], "; trying again now"),
+    ("its turn is over, and the agent's is not", [FAN, Status("")], "; trying again now"),
+    ("the agent rests", [FAN, Status(""), Resting(2_592_000)], r"; next try in (30d|719h\d\dm)"),
+    ("its next turn has begun", [FAN, Status(""), Resting(2_592_000), FAN], "; trying again now"),
+    ("another's turn", [FAN, Status(""), Status("staging pump")], ""),
+    ("another's download is retried", [FAN, Status(""), Status("staging pump"), Retrying("r.io/b:1", "no", 9.0)], ""),
+]
+
+
+@pytest.mark.parametrize(("events", "told"), [moment[1:] for moment in MOMENTS], ids=[moment[0] for moment in MOMENTS])
+def test_whenever_a_command_looks_it_is_told_when_the_registry_is_asked_again(box, events, told):
+    activity = Activity(process.now_path(box), silent, clock=map(float, count(0, 2)).__next__)
+    with exclusive(process.lock_path(box), command="agent run"):
+        for event in events:
+            activity(event)
+        listed, shown, status = (said(box, *words) for words in (("workloads", "list"), ("workloads", "show", "fan"), ("agent", "status")))
+    assert re.search(rf"warning: fan: r.io: no route to host{told}\n", listed.stderr)
+    assert re.search(rf"warning: r.io: no route to host{told}\n", shown.stdout)
+    assert re.search(rf"fan waits: r.io: no route to host{told}\n", status.stdout)
 
 
 def test_limits_are_settings_like_any_other(tmp_path):
