@@ -98,6 +98,7 @@ def test_a_member_that_was_killed_goes_on_at_the_last_byte(tmp_path, member, rec
                 until(lambda kill=kill: store.progress([lock])[0] >= lock.size * kill // (KILLS + 1), pause=0.002)
             kept.append(store.progress([lock])[0])
         assert kept == sorted(kept)
+        until(lambda: not line.connections)
         before = line.carried
         with member.alive():
             until(lambda: [image.state for image in node_images(leader.ledger)] == [NodeImageState.HERE], why=member.log.read_text)

@@ -8,10 +8,13 @@ PIECE = 1 << 16
 
 
 class Line:
-    """`port` is its own end, `carried` the bytes that the server has sent over it. Raises OSError where it may not listen."""
+    """`port` is its own end, `carried` the bytes that the server has sent over it. Raises OSError where it may not listen.
+
+    It still reads for a client that was killed, until it hears of that: whoever counts waits for `connections` to be none first.
+    """
 
     def __init__(self, server_port, address="127.0.0.1", port=0):
-        self.carried = 0
+        self.carried, self.connections = 0, 0
         self._server_port, self._at = server_port, (address, port)
         self._ready, self._refused = threading.Event(), None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -48,7 +51,7 @@ class Line:
         self._loop, self._ended, self._open, self._life = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._open.set()
         try:
-            server = await asyncio.start_server(self._relay, *self._at)
+            server = await asyncio.start_server(self._connect, *self._at)
         except OSError as error:
             self._refused = error
             return
@@ -58,6 +61,13 @@ class Line:
             self._ready.set()
         await self._ended.wait()
         server.close()
+
+    async def _connect(self, reader, writer):
+        self.connections += 1
+        try:
+            await self._relay(reader, writer)
+        finally:
+            self.connections -= 1
 
     async def _relay(self, reader, writer):
         with contextlib.closing(writer), contextlib.suppress(OSError, asyncio.CancelledError):
