@@ -15,7 +15,8 @@ from kelvin_provision.desk import layout
 from kelvin_provision.desk.docker_layers import engine_of, saved_layers
 from kelvin_provision.desk.gathering import DOCKER, REGISTRY, Images, gathered
 from kelvin_provision.desk.layers import ChangedLayer, Workshop, changed
-from kelvin_provision.errors import Interrupted
+from kelvin_provision.desk.published import HINTS
+from kelvin_provision.errors import ImageNotFound, Interrupted, hinted
 from kelvin_provision.events import Note
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.durable import CHUNK, private_folder
@@ -97,6 +98,7 @@ class DeltaResult:
         }
 
 
+@hinted({**HINTS, ImageNotFound: "check --from and --to"})
 def delta(ctx: Context, request: DeltaRequest) -> DeltaResult:
     """Make the deltas; with neither `push` nor `output` only to see how large they are.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from kelvin_provision.context import Context
+from kelvin_provision.errors import BudgetTooSmall, DownloadWaits, ProvisionError, RegistryBusy, RegistryUnreachable, hinted
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.staging import space
 from kelvin_provision.staging.download import fetch
@@ -13,7 +15,16 @@ from kelvin_provision.staging.limits.limits import limits_of
 from kelvin_provision.staging.transfer import Transfer
 from kelvin_provision.store.space import SpaceRequest, admit, filesystem_of, shortages
 
+HINTS: Mapping[type[ProvisionError], Hint | str] = {
+    RegistryUnreachable: "check the network, then try again: what was downloaded is kept",
+    RegistryBusy: "try again in a few minutes: what was downloaded is kept",
+    DownloadWaits: command("config show", instruction="try again when the limits allow a download; they are in"),
+    BudgetTooSmall: "raise download.budget, or add a mirror that supports range requests, then try again",
+}
+"""For who waits for a download that no agent continues."""
 
+
+@hinted(HINTS)
 def bring_published(ctx: Context, locks: Sequence[ImageLock]) -> None:
     """Download what is not here as it was published. Raises as `fetch`, and NoSpace with the numbers."""
     limits = limits_of(ctx.settings.download, ctx.ledger)

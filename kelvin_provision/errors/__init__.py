@@ -18,6 +18,7 @@ from kelvin_provision.errors.api import (
 )
 from kelvin_provision.errors.base import (
     ProvisionError,
+    hinted,
     leaves,
 )
 from kelvin_provision.errors.box import (
@@ -263,5 +264,6 @@ __all__ = [
     "WaitTimeout",
     "WorkloadHeld",
     "WorkloadUnknown",
+    "hinted",
     "leaves",
 ]

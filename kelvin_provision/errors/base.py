@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -29,6 +30,20 @@ class ProvisionError(Exception):
         super().__init__(message)
         self.hint = Hint.of(hint or self.hint_default)
         self.evidence = tuple(evidence)
+
+
+@contextmanager
+def hinted(hints: Mapping[type[ProvisionError], Hint | str]) -> Iterator[None]:
+    """In the block, or the function, an error of these classes that says only the usual thing says what fits here.
+
+    Where an error arises, it is not known whether an agent tries again, a command continues, or has to be typed again.
+    """
+    try:
+        yield
+    except ProvisionError as error:
+        if type(error) in hints and error.hint == Hint.of(error.hint_default):
+            error.hint = Hint.of(hints[type(error)])
+        raise
 
 
 def leaves(cls: type[ProvisionError] = ProvisionError) -> Iterator[type[ProvisionError]]:

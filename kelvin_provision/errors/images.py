@@ -12,7 +12,7 @@ class DigestMismatch(ProvisionError):
     """Content does not match its digest; it was quarantined, not used."""
 
     code, exit_code = "digest-mismatch", os.EX_DATAERR
-    hint_default = "deploy again; if it happens again, the registry or a proxy alters what it serves"
+    hint_default = "try again; if it happens again, the registry or a proxy alters what it serves"
 
 
 class ManifestInvalid(ProvisionError):
@@ -67,7 +67,7 @@ class RegistryUnreachable(ProvisionError):
     """Whether bytes came, and too few for an answer that ends."""
     confirmed_size: int | None = None
     """The size of a blob that differs from its descriptor, where the host says it to GET and to HEAD."""
-    hint_default = "check the network; the download continues at the byte where it stopped"
+    hint_default = "check the network, then try again"
 
 
 class RegistryBusy(ProvisionError):
@@ -77,7 +77,7 @@ class RegistryBusy(ProvisionError):
     stalled = True
     retry_after = 0.0
     """Seconds that the registry asks us to wait, or 0."""
-    hint_default = "nothing to do: the agent tries again"
+    hint_default = "try again in a few minutes"
 
 
 class RegistryRefused(ProvisionError):

@@ -8,7 +8,7 @@ from typing import Any
 
 from kelvin_provision import timestamps
 from kelvin_provision.context import Context
-from kelvin_provision.errors import SignatureInvalid, UsageRefused
+from kelvin_provision.errors import RegistryUnreachable, RequestRefused, SignatureInvalid, UsageRefused, hinted
 from kelvin_provision.events import Note
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.fleet import copying, drafting
@@ -87,6 +87,13 @@ class PublishResult:
         }
 
 
+_HINTS = {
+    RegistryUnreachable: "check the network, then try again: what the registry has is not sent again",
+    RequestRefused: "correct the findings, then publish again; nothing was pushed",
+}
+
+
+@hinted(_HINTS)
 def plan(ctx: Context, request: PublishRequest) -> Plan:
     """What `publish` would change; nothing is pushed. No private key is needed where this desk trusts the public one.
 
@@ -113,6 +120,7 @@ def plan(ctx: Context, request: PublishRequest) -> Plan:
     return Plan(publication, newest, changed, entries, not drafting.is_same(before, publication))
 
 
+@hinted(_HINTS)
 def publish(ctx: Context, request: PublishRequest) -> PublishResult:
     """Requests and images first, then the signed document, then the tag: boxes see all of it, or what was before.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import FileUnreadable, ImageNotFound, ProvisionError
+from kelvin_provision.errors import FileUnreadable, ImageNotFound, ProvisionError, hinted
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.fleet.reports import Received, received
@@ -112,6 +112,7 @@ class FleetStatus:
         }
 
 
+@hinted({ImageNotFound: "check the name of the repository: it is follow.report of the boxes"})
 def fleet_status(ctx: Context, repository: Reference, keys: Path | None = None) -> FleetStatus:
     """`keys` is a folder with the public key of each box, as BOX.pub.
 

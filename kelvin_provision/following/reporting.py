@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kelvin_provision import __version__, timestamps
 from kelvin_provision.context import Context
-from kelvin_provision.errors import SettingMissing
+from kelvin_provision.errors import RegistryBusy, RegistryUnreachable, SettingMissing, hinted
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.following.boxkey import box_key
 from kelvin_provision.following.overview import mark_looked
@@ -37,6 +37,13 @@ class Reported:
     report: Report
 
 
+_HINTS = {
+    RegistryUnreachable: "check the network; the agent sends it again by itself",
+    RegistryBusy: "nothing to do: the agent sends it again",
+}
+
+
+@hinted(_HINTS)
 def send_report(ctx: Context) -> Reported:
     """Push the report of now, in place of the one before. Raises SettingMissing where none is wanted, and what a push raises."""
     repository = ctx.settings.follow.report

@@ -8,7 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from kelvin_provision.context import Context
-from kelvin_provision.errors import ImageNotFound, ProvisionError, PublicationOlder, UsageRefused
+from kelvin_provision.errors import (
+    ImageNotFound,
+    ProvisionError,
+    PublicationOlder,
+    RegistryBusy,
+    RegistryUnreachable,
+    RequestRefused,
+    UsageRefused,
+    hinted,
+)
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.following import withdrawing
 from kelvin_provision.following.fetching import fetch
@@ -88,11 +97,19 @@ def _forget_others(ctx: Context) -> None:
             following.forget(db, kept)
 
 
+_HINTS = {
+    ImageNotFound: "publish it at the desk, or correct follow.publications",
+    RegistryUnreachable: "check the network; the agent asks again by itself",
+    RegistryBusy: "nothing to do: the agent asks again",
+    RequestRefused: "have it corrected and published again at the desk; nothing was stored",
+}
+
+
 def take(ctx: Context, reference: str) -> Taken:
     """One publication. What is wrong with it is recorded, and returned."""
     ctx = replace(ctx, actor=ACTOR + reference)
     try:
-        with ctx.sanitizer.errors():
+        with ctx.sanitizer.errors(), hinted(_HINTS):
             return _take(ctx, reference)
     except ProvisionError as error:
         record_trouble(ctx, reference, error)
@@ -103,7 +120,7 @@ def _take(ctx: Context, reference: str) -> Taken:
     refuse_member(ctx)
     lease.refuse_elsewhere(ctx.settings.state_dir, lambda: ctx.cluster)
     parsed = Reference.parse(reference)
-    digest = _digest(ctx, parsed)
+    digest = ctx.source.digest(parsed)
     mark_looked(ctx.settings.state_dir, reference)
     offered = believed(ctx, fetch(ctx.source, parsed, digest))
     with ctx.ledger.reading() as db:
@@ -111,14 +128,6 @@ def _take(ctx: Context, reference: str) -> Taken:
     result = _stored(ctx, reference, offered, plan(ctx, reference, offered))
     pruned = withdrawing.prune(ctx, reference) if ctx.settings.follow.prune else ()
     return replace(result, pruned=pruned)
-
-
-def _digest(ctx: Context, reference: Reference) -> str:
-    """What the tag stands for. Raises ImageNotFound, of which the usual hint is about requests."""
-    try:
-        return ctx.source.digest(reference)
-    except ImageNotFound as error:
-        raise ImageNotFound(str(error), hint="publish it at the desk, or correct follow.publications") from error
 
 
 def _refuse_older(db: sqlite3.Connection, reference: str, offered: Believed) -> None:

@@ -63,7 +63,10 @@ REASONS: dict[str, Reason] = {
     "delta-invalid": Reason("A delta that was made by another program, for another image, or changed on its way."),
     "delta-missing": Reason("download.deltas is `only`, and there is no delta from a version that this box has, or none that can be used."),
     "denied": Reason("The version violates a PodSecurity level, a quota, a policy or the rule of a webhook."),
-    "digest-mismatch": Reason("A proxy, a broken registry or a failing disk alters the content."),
+    "digest-mismatch": Reason(
+        "A proxy, a broken registry or a failing disk alters the content.",
+        "Deploy again, or run the same command again; if it happens again, the registry or a proxy alters what it serves.",
+    ),
     "download-waits": Reason("It is outside download.window, or today's download.budget is used up."),
     "expected-other": Reason("The digest of --expect is of another file, or the file was changed on its way."),
     "field-conflict": Reason("kubectl, Helm or an operator has set the same fields of one of our objects."),
@@ -131,13 +134,19 @@ REASONS: dict[str, Reason] = {
     "publication-invalid": Reason("The tag is that of an image or of something else, or the publisher's program is newer than this one."),
     "publication-older": Reason("The tag was set back at the registry, a mirror has an old copy, or someone replays an old publication."),
     "reference-invalid": Reason("Upper-case letters in the repository, a scheme in front, or a truncated digest."),
-    "registry-busy": Reason("Too many requests, or a registry that is starting or overloaded."),
+    "registry-busy": Reason(
+        "Too many requests, or a registry that is starting or overloaded.",
+        "Nothing, where the agent downloads or follows: it tries again. Run a command again in a few minutes.",
+    ),
     "registry-denied": Reason("No login on this box, an expired one, or one without access to this repository."),
     "registry-refused": Reason(
         "A response that violates the protocol: a proxy in the way, a wrong path, or an old registry.",
         command("config show", instruction="curl -v https://HOST/v2/ shows who answers there; then"),
     ),
-    "registry-unreachable": Reason("No network, no DNS entry, a firewall, an untrusted certificate, or a registry that is down."),
+    "registry-unreachable": Reason(
+        "No network, no DNS entry, a firewall, an untrusted certificate, or a registry that is down.",
+        "Check the network. A download of the agent continues at the byte where it stopped; run a command again.",
+    ),
     "rehearsal-ended": Reason("An apply, a rollback, a stop or another change began while the rehearsal ran; it has precedence."),
     "rehearsal-failed": Reason(
         "A container exited or did not become ready without network and data, or the version cannot be cut off from what is real.",

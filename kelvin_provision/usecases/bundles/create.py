@@ -17,7 +17,8 @@ from kelvin_provision.bundles.writing.writer import Job, Written, write
 from kelvin_provision.context import Context
 from kelvin_provision.desk.box_deltas import NONE, BoxDeltas, deltas_for
 from kelvin_provision.desk.gathering import REGISTRY, Images, gathered
-from kelvin_provision.errors import DigestMismatch, UsageRefused
+from kelvin_provision.desk.published import HINTS
+from kelvin_provision.errors import DigestMismatch, RequestRefused, UsageRefused, hinted
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files import mounts
@@ -116,6 +117,7 @@ class CreateResult:
         }
 
 
+@hinted({**HINTS, RequestRefused: "correct the findings, then make the bundle again; nothing was written"})
 def create(ctx: Context, request: CreateRequest) -> CreateResult:
     """Everything is checked before the first byte is downloaded or written: requests, key, place, and the space for the exact size.
 

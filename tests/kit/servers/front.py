@@ -39,6 +39,8 @@ class Front:
     """If-Match is compared with the manifest that is there, as Zot and others do."""
     listed: bool = False
     """PUT of a manifest answers with OCI-Subject, as a registry with a list of referrers."""
+    away: bool = False
+    """No request is answered."""
     overtaken: Callable[[], object] | None = None
     """Called once, before the next PUT of a tag's manifest."""
     page: int | None = None
@@ -72,7 +74,9 @@ def _handler_for(front: Front):
         def _any(self):
             length = int(self.headers.get("Content-Length", 0))
             front.asked.append((self.command, self.path, length))
-            if front.token and self.command not in {"GET", "HEAD"} and self.headers.get("Authorization") != f"Bearer {front.token}":
+            if front.away:
+                self.close_connection = True
+            elif front.token and self.command not in {"GET", "HEAD"} and self.headers.get("Authorization") != f"Bearer {front.token}":
                 self._say(
                     401, {"WWW-Authenticate": f'Bearer realm="{front.realm}",service="t",scope="repository:x:pull,push"'}, close=length > 0
                 )
