@@ -3,7 +3,8 @@
 import pytest
 
 from kelvin_provision.cli.frame.command_table import ENTRIES, commands
-from kelvin_provision.cli.frame.words import CHANGING, WORDS, meant
+from kelvin_provision.cli.frame.suggestions.nearest import meant
+from kelvin_provision.cli.frame.suggestions.words import CHANGING, WORDS
 from tests.kit.cli import run
 
 READING = {

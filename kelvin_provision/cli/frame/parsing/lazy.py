@@ -84,7 +84,7 @@ class LazyGroup(TyperGroup):
             return args[0], loaded(f"{ctx.command_path} {args[0]}", entry), args[1:]
         if isinstance(entry, Group):
             return args[0], self.get_command(ctx, args[0]), args[1:]
-        from kelvin_provision.cli.frame.words import meant
+        from kelvin_provision.cli.frame.suggestions.nearest import meant
 
         group = ctx.command_path.partition(" ")[2]
         raise UsageRefused(f"{ctx.command_path} has no command {args[0]}", hint=meant(group, args[0], args[1:], self.entries))

@@ -1,0 +1,1 @@
+"""What is suggested for an unknown command. Imported for nothing else."""
