@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kelvin_provision.cluster.protocol import WaitPolicy
+from kelvin_provision.cluster.health import WaitPolicy
 from kelvin_provision.ledger.model.operations import OnFailure
 from kelvin_provision.settings.model import Settings
 

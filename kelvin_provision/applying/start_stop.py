@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kelvin_provision.applying.waves import Waiting, put_in_waves
-from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy, causes, not_up
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy, causes, not_up
+from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Interrupted, ProvisionError, StartFailed
 from kelvin_provision.events import Finished, Started

@@ -14,7 +14,8 @@ from kelvin_provision.applying.plan import Prepared
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.applying.undo import Cause, known_objects, undo
 from kelvin_provision.applying.waves import Waiting, put_in_waves
-from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, WaitPolicy, causes, not_up
+from kelvin_provision.cluster.health import Health, WaitPolicy, causes, not_up
+from kelvin_provision.cluster.protocol import UNSCALED, Cluster
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ApplyFailed, ApplyLeft, ClusterRefused, Interrupted, ProvisionError, StateDamaged, UndoFailed
 from kelvin_provision.events import Note, Started

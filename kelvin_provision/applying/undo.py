@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ClusterRefused, Interrupted, ProvisionError, RemovalUnfinished, UndoFailed, WorkloadUnknown
 from kelvin_provision.events import Finished, Started

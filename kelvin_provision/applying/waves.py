@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kelvin_provision.cluster.protocol import Cluster, Health, Phase, WaitPolicy
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
+from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.events import Event, Finished, Progress
 from kelvin_provision.spec.workload import Object
 

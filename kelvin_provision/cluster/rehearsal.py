@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from kelvin_provision.cluster.protocol import WaitPolicy
+from kelvin_provision.cluster.health import WaitPolicy
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.status import RehearsalOutcome
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from kelvin_provision.cluster.health import Health, WaitPolicy
 from kelvin_provision.cluster.lease import Lease
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.plan import Drift, Plan
-from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Health, Lookup, Scale, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Cluster, Lookup, Scale
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ProvisionError

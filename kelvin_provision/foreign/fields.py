@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from kelvin_provision.cluster.health import Health
 from kelvin_provision.cluster.plan import Drift, Finding, Plan
-from kelvin_provision.cluster.protocol import Health
 from kelvin_provision.cluster.rehearsal import Rehearsed
 from kelvin_provision.cluster.survey import ClusterState, Condition, Survey
 from kelvin_provision.status import Hold, Observation

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.cli.render.progress import Lines
+from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.plan import Drift, Finding
-from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.cluster.survey import Condition, Survey
 from kelvin_provision.errors import (
     ClusterRefused,

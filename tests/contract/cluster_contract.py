@@ -14,9 +14,10 @@ from typing import Protocol
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.labels import MARK
 from kelvin_provision.cluster.plan import Op
-from kelvin_provision.cluster.protocol import Cluster, Phase, WaitPolicy
+from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.cluster.rehearsal import RehearsalTerms
 from kelvin_provision.context import silent
 from kelvin_provision.errors import ProvisionError, SecretMissing

@@ -2,10 +2,10 @@
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.labels import OWNER
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec

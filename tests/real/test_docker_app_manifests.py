@@ -3,8 +3,8 @@
 import pytest
 
 from kelvin_provision.cluster.docker.render.image_volumes import volume_name
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.plan import Op
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.docker import DockerRuntime

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.cluster.docker.cluster import DockerCluster
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.plan import Op
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.errors import ClusterUnreachable, ImageNotFound, RegistryUnreachable
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind

@@ -6,7 +6,7 @@ import docker
 import pytest
 
 from kelvin_provision.cluster.docker.cluster import DockerCluster
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.spec.workload import Port, System
 from kelvin_provision.status import Observed

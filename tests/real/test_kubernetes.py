@@ -9,12 +9,12 @@ import pytest
 
 from kelvin_provision import timestamps
 from kelvin_provision.cli.frame.hints import line as shell_line
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
 from kelvin_provision.cluster.kubernetes.judge.failures import IMAGE_REASONS, is_ready
 from kelvin_provision.cluster.labels import OWNER, STOPPED
 from kelvin_provision.cluster.plan import Op
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
 from kelvin_provision.refs import Descriptor, Platform, Reference

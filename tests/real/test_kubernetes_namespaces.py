@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.labels import HOME, OWNER
 from kelvin_provision.cluster.plan import Op
-from kelvin_provision.cluster.protocol import Phase
 from kelvin_provision.context import silent
 from kelvin_provision.status import Observed
 from tests.kit.kubernetes_bench import PATIENCE, bench, never, no_secrets, shared_bench

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.status import Observed
 from tests.kit.kubernetes_bench import PATIENCE, bench, never, no_secrets, shared_bench

@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from kelvin_provision.applying.waves import Waiting, put_in_waves
+from kelvin_provision.cluster.health import Phase
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.protocol import Phase
 from kelvin_provision.context import silent
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from tests.kit.kubernetes_bench import PATIENCE, bench, never, no_secrets, shared_bench

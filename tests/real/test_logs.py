@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger

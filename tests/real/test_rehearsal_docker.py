@@ -7,7 +7,7 @@ import docker
 import pytest
 
 from kelvin_provision.cluster.docker.cluster import DockerCluster
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms
 from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind

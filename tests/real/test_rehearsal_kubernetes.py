@@ -9,9 +9,9 @@ import urllib.request
 
 import pytest
 
+from kelvin_provision.cluster.health import WaitPolicy
 from kelvin_provision.cluster.kubernetes.rehearsal.isolation import NOT_ENFORCED
 from kelvin_provision.cluster.labels import OWNER, REHEARSAL
-from kelvin_provision.cluster.protocol import WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms
 from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind

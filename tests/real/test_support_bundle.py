@@ -6,8 +6,8 @@ import tarfile
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.cluster import Kubernetes
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.context import silent
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.spec.enums import Method

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.applying.observe import observe
+from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.plan import Finding
-from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import (
     ClusterRefused,
     ClusterUnreachable,

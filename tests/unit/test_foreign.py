@@ -11,12 +11,13 @@ import pytest
 
 import kelvin_provision
 from kelvin_provision import connections, events, refs, status
-from kelvin_provision.cluster import lease, nodes, plan, rehearsal, survey
+from kelvin_provision.cluster import health, lease, nodes, plan, rehearsal, survey
 from kelvin_provision.cluster import protocol as cluster_protocol
+from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.logs import lines as log_lines
 from kelvin_provision.cluster.logs.lines import MAX_LINE, LogLine, parse
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan
-from kelvin_provision.cluster.protocol import Cluster, Health, Phase
+from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.deltas import artifact
 from kelvin_provision.errors import ClusterRefused, RegistryUnreachable
 from kelvin_provision.events import Finished, Note, Started
@@ -324,6 +325,7 @@ def namespace():
         nodes,
         plan,
         cluster_protocol,
+        health,
         survey,
         lease,
         rehearsal,

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.plan import Finding
-from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import (
     ApplyFailed,
     ClusterRefused,

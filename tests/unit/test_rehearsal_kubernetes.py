@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.rehearsal import cleaning, isolation, network, run
 from kelvin_provision.cluster.kubernetes.rehearsal.judge import PodTrial
@@ -17,7 +18,6 @@ from kelvin_provision.cluster.kubernetes.rehearsal.policies import deny_all, ope
 from kelvin_provision.cluster.kubernetes.render.objects import Context
 from kelvin_provision.cluster.kubernetes.render.revision import render
 from kelvin_provision.cluster.labels import OWNER, REHEARSAL, REHEARSAL_HOME
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.cluster.rehearsal import RehearsalTerms
 from kelvin_provision.context import silent
 from kelvin_provision.spec.images import images_of

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.plan import Finding
-from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.errors import ApplyFailed, NothingToRollBack
 from kelvin_provision.ledger import history
 from kelvin_provision.ledger.reading.left import left_revisions, left_workloads

@@ -9,8 +9,8 @@ from kelvin_provision.applying import recovery, transaction
 from kelvin_provision.applying.plan import Prepared
 from kelvin_provision.applying.policy import ApplyPolicy
 from kelvin_provision.cli.frame.hints import line as shell_line
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 from kelvin_provision.cluster.plan import Plan
-from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.errors import (
     ApplyFailed,
     ClusterRefused,

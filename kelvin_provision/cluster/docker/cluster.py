@@ -22,12 +22,13 @@ from kelvin_provision.cluster.docker.render.revision import BoxInfo, render
 from kelvin_provision.cluster.docker.replacement import Replacement
 from kelvin_provision.cluster.docker.rollout import Rollout
 from kelvin_provision.cluster.docker.waiting import Waiter
+from kelvin_provision.cluster.health import Health, WaitPolicy
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.logs.sources import LogOptions
 from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.plan import Drift, Plan, describe
-from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.docker_engine.connection import CLUSTER_ERRORS, connect

@@ -15,8 +15,9 @@ from kelvin_provision.cluster.docker.render import rehearsal as render
 from kelvin_provision.cluster.docker.render.files import files_archive
 from kelvin_provision.cluster.docker.render.revision import for_image_store
 from kelvin_provision.cluster.docker.survey import survey
+from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.labels import REHEARSAL
-from kelvin_provision.cluster.protocol import Health, Lookup, Phase
+from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed, ended, failed, not_possible, shortage
 from kelvin_provision.docker_engine.engine import Engine
 from kelvin_provision.errors import ClusterRefused, ProvisionError

@@ -10,7 +10,7 @@ from kelvin_provision.cluster.docker import probes
 from kelvin_provision.cluster.docker.containers import LiveContainer, container_object, find_matching
 from kelvin_provision.cluster.docker.judge.verification import Verification
 from kelvin_provision.cluster.docker.rollout import Rollout
-from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 from kelvin_provision.docker_engine.engine import Engine
 from kelvin_provision.errors import ClusterRefused
 from kelvin_provision.events import Finished, Progress, Started

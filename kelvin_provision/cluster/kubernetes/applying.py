@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from kelvin_provision.cluster.health import Phase
 from kelvin_provision.cluster.kubernetes import inventory, scaling, server_side_apply
 from kelvin_provision.cluster.kubernetes.api import webhooks
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected, WebhookFailed
@@ -18,7 +19,7 @@ from kelvin_provision.cluster.kubernetes.render.objects import defined_kinds, na
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.labels import OWNER
 from kelvin_provision.cluster.plan import describe
-from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Phase, Scale
+from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.spec.workload import Object
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kelvin_provision import timestamps
+from kelvin_provision.cluster.health import Health, WaitPolicy
 from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, scaling, survey
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
@@ -30,7 +31,7 @@ from kelvin_provision.cluster.labels import HOLD_FILE
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.plan import Drift, Plan
-from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Scale, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused, RemovalUnfinished

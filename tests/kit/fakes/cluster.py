@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.render.placing import mark_of
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.cluster.lease import Lease, taken
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, Plan, describe
-from kelvin_provision.cluster.protocol import UNSCALED, Health, Lookup, Phase, Scale, WaitPolicy
+from kelvin_provision.cluster.protocol import UNSCALED, Lookup, Scale
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed, ended
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, Survey
 from kelvin_provision.errors import ClusterUnreachable

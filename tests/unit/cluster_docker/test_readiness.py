@@ -6,7 +6,7 @@ from kelvin_provision.cluster.docker.judge.observation import observe
 from kelvin_provision.cluster.docker.judge.readiness import ProbeState, evidence, judge
 from kelvin_provision.cluster.docker.judge.verification import Verification
 from kelvin_provision.cluster.docker.probes import ProbeResult
-from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 from kelvin_provision.status import Observed
 from tests.kit.clock import Clock
 from tests.kit.live_containers import live_container

@@ -2,9 +2,9 @@
 
 import pytest
 
+from kelvin_provision.cluster.health import WaitPolicy
 from kelvin_provision.cluster.kubernetes.judge.failures import controller_failures, current_pods, exit_count, last_exit, pod_failures
 from kelvin_provision.cluster.labels import SPEC_HASH
-from kelvin_provision.cluster.protocol import WaitPolicy
 
 
 def pod(*statuses, conditions=(), name="m-1", **metadata):

@@ -2,11 +2,11 @@
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.judge.capacity import pod_requests
 from kelvin_provision.cluster.kubernetes.judge.drift import drift
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 
 POLICY = WaitPolicy(settle=0.0)
 STARTING = {

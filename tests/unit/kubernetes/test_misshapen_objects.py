@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kelvin_provision.applying.target import Target
+from kelvin_provision.cluster.health import WaitPolicy
 from kelvin_provision.cluster.kubernetes import scaling
 from kelvin_provision.cluster.kubernetes.api.store import Store
 from kelvin_provision.cluster.kubernetes.inventory import prunable
@@ -19,7 +20,6 @@ from kelvin_provision.cluster.kubernetes.render.revision import render
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
 from kelvin_provision.cluster.kubernetes.render.waves import waves
 from kelvin_provision.cluster.plan import Change, Op, Plan, describe
-from kelvin_provision.cluster.protocol import WaitPolicy
 from kelvin_provision.errors import RequestRefused
 from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.preview.changes import workload_changes

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.judge.interruptions import interruptions
 from kelvin_provision.cluster.kubernetes.judge.observation import observe
@@ -10,7 +11,6 @@ from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout
 from kelvin_provision.cluster.kubernetes.planning import Planner
 from kelvin_provision.cluster.kubernetes.watching.waiting import WaitCallbacks, wait
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.events import Finished, Started
 from kelvin_provision.status import Observed
 from tests.kit.fakes.kubernetes_api import ObjectApi, ScriptedApi

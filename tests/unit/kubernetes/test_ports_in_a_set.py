@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.applying import release
@@ -12,7 +13,6 @@ from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout
 from kelvin_provision.cluster.kubernetes.planning import Planner
 from kelvin_provision.cluster.labels import HOME, OWNER, SPEC_HASH
 from kelvin_provision.cluster.plan import Change, Op
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.errors import ApplyFailed
 from tests.kit.box import Box
 from tests.kit.fakes.kubernetes_api import ObjectApi

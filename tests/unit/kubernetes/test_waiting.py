@@ -2,11 +2,11 @@
 
 import pytest
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout, watched_kinds
 from kelvin_provision.cluster.kubernetes.watching.waiting import WaitCallbacks, wait
 from kelvin_provision.cluster.labels import OWNER, SPEC_HASH
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.events import Finished, Started
 from tests.kit.fakes.kubernetes_api import ScriptedApi
 

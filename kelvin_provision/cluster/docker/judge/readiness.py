@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kelvin_provision.cluster.docker.containers import LiveContainer
 from kelvin_provision.cluster.docker.judge import image_health
-from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 
 
 @dataclass(frozen=True)

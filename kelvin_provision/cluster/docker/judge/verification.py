@@ -12,7 +12,7 @@ from kelvin_provision.cluster.docker.containers import LiveContainer
 from kelvin_provision.cluster.docker.judge import image_health
 from kelvin_provision.cluster.docker.judge.readiness import ProbeState, judge
 from kelvin_provision.cluster.docker.probes import ProbeResult
-from kelvin_provision.cluster.protocol import Health, WaitPolicy
+from kelvin_provision.cluster.health import Health, WaitPolicy
 from kelvin_provision.spec.workload import Object
 
 RunProbe = Callable[[dict[str, Any], LiveContainer], ProbeResult]

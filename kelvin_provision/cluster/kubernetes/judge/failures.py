@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kelvin_provision.cluster.health import WaitPolicy
 from kelvin_provision.cluster.kubernetes.judge.readiness import condition, reason_and_message
 from kelvin_provision.cluster.kubernetes.render.objects import template_hash
-from kelvin_provision.cluster.protocol import WaitPolicy
 from kelvin_provision.spec.workload import Object
 
 IMAGE_REASONS = frozenset(

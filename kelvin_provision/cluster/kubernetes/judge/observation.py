@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.judge.failures import (
     STARTING_REASONS,
     Failure,
@@ -20,7 +21,6 @@ from kelvin_provision.cluster.kubernetes.judge.readiness import condition, healt
 from kelvin_provision.cluster.kubernetes.render.objects import owner, revision_of
 from kelvin_provision.cluster.labels import STOPPED
 from kelvin_provision.cluster.plan import describe
-from kelvin_provision.cluster.protocol import Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object
 from kelvin_provision.status import Hold, Observation, Observed
 

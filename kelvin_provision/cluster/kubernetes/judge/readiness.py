@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.labels import MANAGER
 from kelvin_provision.cluster.plan import describe
-from kelvin_provision.cluster.protocol import Health, Phase
 from kelvin_provision.spec.workload import Object
 
 READY = Health(Phase.READY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.store import Store
 from kelvin_provision.cluster.kubernetes.judge.failures import (
     SCHEDULING,
@@ -19,7 +20,6 @@ from kelvin_provision.cluster.kubernetes.judge.outdated import left_to_do
 from kelvin_provision.cluster.kubernetes.judge.readiness import JUDGES, READY, health
 from kelvin_provision.cluster.kubernetes.render.objects import CLUSTER_SCOPED, namespace_of, owner, template_hash, template_of
 from kelvin_provision.cluster.plan import describe
-from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object
 
 JOB_FAILURES = frozenset({"BackoffLimitExceeded", "DeadlineExceeded", "PodFailurePolicy", "FailedIndexes", "MaxFailedIndexesExceeded"})

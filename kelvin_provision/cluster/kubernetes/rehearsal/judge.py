@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.judge.failures import SCHEDULING, container_statuses, is_ready, last_exit, pod_failures
 from kelvin_provision.cluster.kubernetes.judge.readiness import reason_and_message
 from kelvin_provision.cluster.kubernetes.rehearsal.pods import HELD_IMAGE
-from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.spec.workload import Object
 
 

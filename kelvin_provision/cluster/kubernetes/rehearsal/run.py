@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.evidence import container_log, pod_evidence
@@ -17,7 +18,7 @@ from kelvin_provision.cluster.kubernetes.rehearsal.objects import Places, Rehear
 from kelvin_provision.cluster.kubernetes.rehearsal.pods import held_back, release
 from kelvin_provision.cluster.kubernetes.render.objects import namespace_of
 from kelvin_provision.cluster.kubernetes.render.secrets import fill_secrets
-from kelvin_provision.cluster.protocol import Health, Lookup, Phase
+from kelvin_provision.cluster.protocol import Lookup
 from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed, ended, failed, not_possible, shortage
 from kelvin_provision.errors import ClusterDenied
 from kelvin_provision.events import Finished, Progress, Started

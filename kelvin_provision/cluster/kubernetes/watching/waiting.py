@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS
 from kelvin_provision.cluster.kubernetes.api.reflector import RetryDelays, Selection, reflecting
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
@@ -15,7 +16,6 @@ from kelvin_provision.cluster.kubernetes.inventory import selector
 from kelvin_provision.cluster.kubernetes.judge.rollout import Rollout, watched_kinds
 from kelvin_provision.cluster.kubernetes.render.objects import template_hash
 from kelvin_provision.cluster.labels import OWNER
-from kelvin_provision.cluster.protocol import Health, Phase, WaitPolicy
 from kelvin_provision.events import Finished, Progress, Started
 from kelvin_provision.spec.workload import Object
 
