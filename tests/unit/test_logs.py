@@ -9,7 +9,7 @@ import pytest
 from kelvin_provision import timestamps
 from kelvin_provision.cluster.docker.logs import run_boundary
 from kelvin_provision.cluster.kubernetes.api.errors import Rejected
-from kelvin_provision.cluster.kubernetes.logs import logs as kubernetes_logs
+from kelvin_provision.cluster.kubernetes.reading.logs import logs as kubernetes_logs
 from kelvin_provision.cluster.logs import lines
 from kelvin_provision.cluster.logs.follow import FollowPolicy, follow
 from kelvin_provision.cluster.logs.lines import LogLine

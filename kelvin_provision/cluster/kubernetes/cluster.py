@@ -13,21 +13,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kelvin_provision import timestamps
 from kelvin_provision.cluster.health import Health, WaitPolicy
 from kelvin_provision.cluster.kubernetes import applying, identity, inventory, planning, scaling, survey
-from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.kubernetes.applying import rejections_of
 from kelvin_provision.cluster.kubernetes.deletion import removal, stopping, stuck_pods
-from kelvin_provision.cluster.kubernetes.judge import diff, observation, ports
-from kelvin_provision.cluster.kubernetes.judge.drift import drift
-from kelvin_provision.cluster.kubernetes.judge.failures import is_ready
-from kelvin_provision.cluster.kubernetes.judge.holds import hold_folders
+from kelvin_provision.cluster.kubernetes.judge import ports
+from kelvin_provision.cluster.kubernetes.reading import observing
 from kelvin_provision.cluster.kubernetes.render import placing, waves
 from kelvin_provision.cluster.kubernetes.render import revision as revisions
 from kelvin_provision.cluster.kubernetes.render.objects import Context
-from kelvin_provision.cluster.labels import HOLD_FILE
 from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.nodes import ClusterNode, Place
 from kelvin_provision.cluster.plan import Drift, Plan
@@ -36,11 +31,10 @@ from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused, RemovalUnfinished
 from kelvin_provision.events import Progress
-from kelvin_provision.files.notes import read_note
 from kelvin_provision.files.procfs import listening_ports
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Hold, Observation, RehearsalOutcome
+from kelvin_provision.status import Observation, RehearsalOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,8 +46,6 @@ REMOVAL_TIMEOUT = 60.0
 
 CUSTOMS_TIMEOUT = 15.0
 """Seconds that `revert` waits for custom resources before it puts their earlier controller back."""
-
-OBSERVED_KINDS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"))
 
 
 class Kubernetes:
@@ -282,38 +274,19 @@ class Kubernetes:
 
     def drift(self, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
         """See protocol.Cluster.drift."""
-        drifts: list[Drift] = []
         with rejections_of("drift"):
-            for workload, objects in applied.items():
-                for item in objects:
-                    live = inventory.live(self._api, self._namespace, item)
-                    if diff.owned_by(live, workload, item):
-                        item_now = scaling.with_replicas(item, scaling.autoscaled(self._api, self._namespace, item, live))
-                        drifts += drift(workload, item_now, live)
-        return tuple(drifts)
+            return observing.drifts(self._api, self._namespace, applied)
 
     def evidence(self, workload: str) -> tuple[str, ...]:
         """See protocol.Cluster.evidence."""
-        from kelvin_provision.cluster.kubernetes import evidence
+        from kelvin_provision.cluster.kubernetes.reading import evidence
 
         return evidence.evidence(self._api, self._namespace, workload)
 
     def observe(self) -> Mapping[str, Observation]:
-        """See protocol.Cluster.observe. Events are listed only if a pod is not ready."""
-        time = timestamps.rfc3339_now()
+        """See protocol.Cluster.observe."""
         with rejections_of("observation"):
-            home = self._namespace
-            objects = self._api.list_objects("v1", "ConfigMap", home, inventory.selector(home, home), metadata=True)
-            places = inventory.all_namespaces(objects, home)
-            for kind in OBSERVED_KINDS:
-                objects += inventory.of_workload(self._api, home, "", kind, at=places)
-            pods = inventory.of_workload(self._api, home, "", ("v1", "Pod"), at=places)
-            events: list[Object] = []
-            if not all(map(is_ready, pods)):
-                events = [event for place in places for event in self._api.list_objects("v1", "Event", place, fields=WARNINGS)]
-        notes = {workload: (folder, read_note(Path(folder) / HOLD_FILE)) for workload, folder in hold_folders([*objects, *pods])}
-        file_holds = {workload: Hold(note[0], f"{folder}/{HOLD_FILE}", note[1]) for workload, (folder, note) in notes.items() if note}
-        return observation.observations(objects, pods, events, time, file_holds)
+            return observing.observe(self._api, self._namespace)
 
     def logs(
         self,
@@ -326,7 +299,7 @@ class Kubernetes:
         stop: Callable[[], bool],
     ) -> Iterator[LogLine]:
         """See protocol.Cluster.logs."""
-        from kelvin_provision.cluster.kubernetes import logs
+        from kelvin_provision.cluster.kubernetes.reading import logs
         from kelvin_provision.cluster.logs.sources import LogOptions
 
         with rejections_of(workload):

@@ -1,6 +1,6 @@
 from kelvin_provision.cluster.health import WaitPolicy
-from kelvin_provision.cluster.kubernetes.evidence import node_evidence, pod_evidence
 from kelvin_provision.cluster.kubernetes.judge.failures import pod_failures
+from kelvin_provision.cluster.kubernetes.reading.evidence import node_evidence, pod_evidence
 
 POD = {"metadata": {"name": "w-1", "uid": "u"}, "status": {}}
 

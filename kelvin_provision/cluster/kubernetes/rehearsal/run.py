@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from kelvin_provision.cluster.health import Health, Phase
 from kelvin_provision.cluster.kubernetes.api.errors import WARNINGS, Rejected
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
-from kelvin_provision.cluster.kubernetes.evidence import container_log, pod_evidence
 from kelvin_provision.cluster.kubernetes.judge.capacity import resource_demands
 from kelvin_provision.cluster.kubernetes.judge.failures import container_statuses
+from kelvin_provision.cluster.kubernetes.reading.evidence import container_log, pod_evidence
 from kelvin_provision.cluster.kubernetes.rehearsal import cleaning, isolation, network, policies
 from kelvin_provision.cluster.kubernetes.rehearsal.judge import PodTrial
 from kelvin_provision.cluster.kubernetes.rehearsal.objects import Places, RehearsalSet, rehearsal_set

@@ -1,0 +1,1 @@
+"""What is read of workloads that are on the cluster."""
