@@ -6,28 +6,27 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kelvin_provision.agent import scheduler, turn
+from kelvin_provision.agent import scheduler, threads, turn
 from kelvin_provision.agent.activity import Activity
-from kelvin_provision.agent.answering import Answer, Answering, socket_path
 from kelvin_provision.agent.faults import Faults
-from kelvin_provision.agent.jobs import FollowingJobs, Jobs
 from kelvin_provision.agent.lifecycle import logfile
 from kelvin_provision.agent.lifecycle.handover import replace_outdated
 from kelvin_provision.agent.lifecycle.identity import identity
 from kelvin_provision.agent.lifecycle.place import Place
 from kelvin_provision.agent.lifecycle.process import lock_path, log_path, now_path
-from kelvin_provision.agent.reconciler import Reconciler
+from kelvin_provision.agent.questions.answering import Answer, Answering, socket_path
+from kelvin_provision.agent.questions.jobs import Jobs
 from kelvin_provision.agent.sealing import Sealing
 from kelvin_provision.agent.turn import Memory
 from kelvin_provision.agent.watchdog import Watchdog, tell_systemd
-from kelvin_provision.context import Context, separate
+from kelvin_provision.context import Context
 from kelvin_provision.errors import CannotWrite, Locked, ProvisionError, StateDamaged, StateTooNew
 from kelvin_provision.events import Note, Resting
-from kelvin_provision.files.durable import in_words, private_folder
+from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive
 from kelvin_provision.hints import command
 from kelvin_provision.ledger import orders
@@ -41,6 +40,16 @@ ACTOR = "agent"
 """The agent as an actor in the history."""
 Hopeless = tuple[type[ProvisionError], ...]
 """Errors that do not go away by waiting: `agent run --until-idle` exits with them."""
+
+
+@dataclass(frozen=True)
+class _Until:
+    """When the agent ends by itself. `lingers`: a box without workloads is asked questions, too, such as what is on a stick."""
+
+    over: Callable[[], bool]
+    hopeless: Hopeless
+    idle: bool
+    lingers: bool
 
 
 def run(
@@ -63,48 +72,35 @@ def run(
             return not scheduler.left_to_do(ctx, tuple(ctx.ledger.readable_unapplied().workloads.values()))
         return until_empty and not asked and not ctx.settings.follow.publications and ctx.ledger.is_empty()
 
-    hopeless = (StateDamaged, StateTooNew) if until_idle else ()
-    live = partial(_live, ctx, over, hopeless, answer, jobs, lingers=until_empty, until_idle=until_idle)
+    until = _Until(over, (StateDamaged, StateTooNew) if until_idle else (), idle=until_idle, lingers=until_empty)
     with ExitStack() as waiting:
         if until_empty:
             replace_outdated(waiting, state_dir, lock, own, ctx.stop)
         with exclusive(lock, command="agent run", more=own):
             waiting.close()
-            live()
+            _live(ctx, until, answer, jobs)
     # A deploy after our last look saw us alive and started no agent. With the lock free, it would now.
-    while not ctx.stop() and not _surely(ctx, over, hopeless):
+    while not ctx.stop() and not _surely(ctx, until):
         try:
             with exclusive(lock, command="agent run", more=own):
-                live()
+                _live(ctx, until, answer, jobs)
         except Locked:
             return
 
 
-def _surely(ctx: Context, over: Callable[[], bool], hopeless: Hopeless) -> bool:
+def _surely(ctx: Context, until: _Until) -> bool:
     """Whether it is over; False if that cannot be read now."""
     try:
-        return over()
-    except hopeless:
+        return until.over()
+    except until.hopeless:
         raise
     except ProvisionError as error:
         ctx.progress(Note(str(error)))
         return False
 
 
-def _live(
-    ctx: Context,
-    over: Callable[[], bool],
-    hopeless: Hopeless,
-    answer: Answer | None,
-    jobs: Jobs | None,
-    *,
-    lingers: bool,
-    until_idle: bool,
-) -> None:
-    """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced.
-
-    `lingers`: a box without workloads is asked questions, too, such as what is on a stick.
-    """
+def _live(ctx: Context, until: _Until, answer: Answer | None, jobs: Jobs | None) -> None:
+    """Under the lock: threads, recovery, turns. Raises CannotWrite if the state directory was replaced."""
     state_dir = ctx.settings.state_dir
     place = Place(lock_path(state_dir), ctx.ledger.path, interval=ctx.timings.agent_place)
     activity, watchdog, ended = Activity(now_path(state_dir), ctx.progress), Watchdog(), threading.Event()
@@ -118,26 +114,25 @@ def _live(
         return activity.status()
 
     working = replace(ctx, progress=watchdog.wrap_progress("work", activity), stop=watchdog.wrap_stop("work", stop))
-    reconciler = threading.Thread(target=_reconcile, args=(ctx, watchdog, ended), name="reconciler", daemon=True)
-    telling = partial(tell_systemd, watchdog, status, ended, interval=ctx.timings.systemd_status)
-    systemd = threading.Thread(target=telling, name="systemd", daemon=True)
     answering = Answering(ctx, answer, ended, jobs) if answer else None
-    questions = threading.Thread(target=_answer, args=(ctx, answering), name="questions", daemon=True) if answering else None
-    follower = threading.Thread(target=_follow, args=(ctx, jobs, ended), name="follower", daemon=True) if _follows(ctx, jobs) else None
     member = _membership(ctx)
-    nodes = threading.Thread(target=_lead, args=(ctx, ended), name="leader", daemon=True) if _leads(ctx, member) else None
+    reconciler = threads.daemon("reconciler", threads.reconcile, ctx, watchdog, ended)
+    systemd = threads.daemon("systemd", partial(tell_systemd, watchdog, status, ended, interval=ctx.timings.systemd_status))
+    questions = threads.daemon("questions", threads.answer, ctx, answering) if answering else None
+    follower = threads.daemon("follower", threads.follow, ctx, jobs, ended) if threads.follows(ctx, jobs) else None
+    nodes = threads.daemon("leader", threads.lead, ctx, ended) if threads.leads(ctx, member) else None
     # Ready before the recovery: an undo may take longer than systemd waits for a start.
     notify("READY=1", f"STATUS={activity.status()}")
     try:
         for thread in filter(None, (systemd, questions, follower, nodes, None if member else reconciler)):
             thread.start()
         if member:
-            _follow_leader(working, member, until_idle=until_idle)
+            _follow_leader(working, member, until_idle=until.idle)
         else:
             _recover(working)
             _review(working)
-            is_in_use = partial(answering.is_in_use, ctx.timings.agent_linger) if answering and lingers else bool
-            _work(working, over, hopeless, is_in_use)
+            is_in_use = partial(answering.is_in_use, ctx.timings.agent_linger) if answering and until.lingers else bool
+            _work(working, until, is_in_use)
     finally:
         notify("STOPPING=1")
         ended.set()
@@ -163,23 +158,13 @@ def _membership(ctx: Context) -> Membership | None:
     return membership(ctx.settings.state_dir)
 
 
-def _leads(ctx: Context, member: Membership | None) -> bool:
-    return bool(ctx.settings.nodes.listen) and member is None
-
-
-def _lead(ctx: Context, ended: threading.Event) -> None:
-    from kelvin_provision.nodes import roles  # not on a box of one node
-
-    roles.lead(ctx, ended)
-
-
 def _follow_leader(ctx: Context, member: Membership, *, until_idle: bool) -> None:
     from kelvin_provision.nodes import roles  # not on a box of one node
 
     roles.follow(ctx, member, until_idle=until_idle)
 
 
-def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, is_in_use: Callable[[], bool]) -> None:
+def _work(ctx: Context, until: _Until, is_in_use: Callable[[], bool]) -> None:
     """Until it is `over` after a turn, and as long as it is in use beyond that."""
     memory, sealing, seen, idle, ended, next_try = Memory.of(ctx), Sealing(), (-1, -1), False, False, 0.0
     while not ctx.stop():
@@ -197,10 +182,10 @@ def _work(ctx: Context, over: Callable[[], bool], hopeless: Hopeless, is_in_use:
                 next_try = time.monotonic() + pause
                 if not idle:
                     ctx.progress(Resting(pause))
-                ended = idle and over()
+                ended = idle and until.over()
             if ctx.stop() or (ended and not is_in_use()):
                 return
-        except hopeless:
+        except until.hopeless:
             raise
         except Exception as error:  # noqa: BLE001  (a full disk, or our bug: others are still looked after, and it may heal)
             idle, ended, seen, next_try = False, False, _ledger_version(ctx), time.monotonic() + ctx.timings.agent_retry
@@ -231,35 +216,6 @@ def _log_error(ctx: Context, error: Exception, faults: Faults) -> None:
     text, traceback = faults.record("turn", error)
     for line in (text, *traceback):
         ctx.progress(Note(line))
-
-
-def _reconcile(ctx: Context, watchdog: Watchdog, ended: threading.Event) -> None:
-    name = "reconciler"
-    try:
-        with separate(ctx, progress=watchdog.wrap_progress(name, ctx.progress), stop=watchdog.wrap_stop(name, ended.is_set)) as own:
-            Reconciler(own).run()
-    finally:
-        watchdog.remove(name)
-
-
-def _follows(ctx: Context, jobs: Jobs | None) -> bool:
-    follow = ctx.settings.follow
-    return bool(jobs and "follow" in jobs.names and (follow.publications or follow.report))
-
-
-def _follow(ctx: Context, jobs: Jobs, ended: threading.Event) -> None:
-    from kelvin_provision.following.follower import Follower  # not on a box that follows nothing
-
-    with separate(ctx, progress=ctx.progress, stop=ended.is_set) as own:
-        Follower(own, FollowingJobs(jobs)).run(ended)
-
-
-def _answer(ctx: Context, answering: Answering) -> None:
-    """Without a socket the agent does all its other work."""
-    try:
-        answering.run()
-    except OSError as error:
-        ctx.progress(Note(f"other processes cannot ask this agent: {in_words(error)}"))
 
 
 def _review(ctx: Context) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,27 +10,22 @@ from kelvin_provision.agent import scheduler
 from kelvin_provision.agent.damage import DamageLog
 from kelvin_provision.agent.faults import LONGEST_BOX_PAUSE, Faults, Pauses
 from kelvin_provision.agent.preemption import Preemption
-from kelvin_provision.agent.queue import Group, batch_of, complete_groups, held_by_group, pending
+from kelvin_provision.agent.queue import batch_of, complete_groups, held_by_group, pending
 from kelvin_provision.agent.staging import restage_unsigned, stage_revision
+from kelvin_provision.agent.tasks import Task, apply_group, nothing, staged_of
 from kelvin_provision.applying.selection import appliable
 from kelvin_provision.context import Context
-from kelvin_provision.errors import LeadElsewhere, Locked, ProvisionError, TransferStopped
+from kelvin_provision.errors import LeadElsewhere, ProvisionError, TransferStopped
 from kelvin_provision.events import Event, Note, Status
 from kelvin_provision.leading import lease
 from kelvin_provision.ledger import orders
-from kelvin_provision.ledger.model.orders import Order
 from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.staging_state import Received, Waiting
 from kelvin_provision.nodes.where import spreading
 from kelvin_provision.rehearsing.lock import tidy_after_crash
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.staging.limits.limits import TransferLimits, limits_of
-from kelvin_provision.status import Verb
-from kelvin_provision.usecases.apply import ApplyRequest, apply
-from kelvin_provision.usecases.operation import OrderTicket
 from kelvin_provision.wait_reason import WaitKind, WaitReason
-
-Work = Callable[[Context], None]
 
 _TRIED_EVERY_TURN = frozenset({WaitKind.NO_SPACE, WaitKind.RUNTIME_UNREACHABLE, WaitKind.MEDIUM})
 """Problems of the box that are over as soon as a person fixes them. They only pause before another download is interrupted for them."""
@@ -62,32 +57,6 @@ def take(ctx: Context, memory: Memory) -> bool:
     or one group's apply ends neither the turn nor the agent.
     """
     return _Turn(ctx, memory).run()
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One piece of work, and what a bug in it is recorded with: staged revisions, an order. `key` is what rests after a bug."""
-
-    key: str
-    label: str
-    work: Work
-    revisions: tuple[Revision, ...] = ()
-    order: Order | None = None
-
-    @classmethod
-    def about(cls, verb: str, revisions: Sequence[Revision], work: Work) -> _Task:
-        key = f"{verb} {' '.join(f'{revision.workload}/{revision.number}' for revision in revisions)}"
-        return cls(key, f"{verb} {', '.join(revision.workload for revision in revisions)}", work, tuple(revisions))
-
-    @classmethod
-    def of_order(cls, ctx: Context, order: Order) -> _Task:
-        """Its workloads may be gone by now: that is for the use-case to say."""
-        staged = _staged(ctx.ledger.existing(order.names).values()) if order.verb is Verb.APPLY else []
-        return cls(f"order {order.id}", scheduler.label(order), partial(_carry_out, order), tuple(staged), order)
-
-
-def _staged(workloads: Iterable[Workload]) -> list[Revision]:
-    return [workload.staged for workload in workloads if workload.staged]
 
 
 class _Turn:
@@ -167,14 +136,14 @@ class _Turn:
                 return
             self._note(task.key, waits)
 
-        task = _Task.about("staging", [revision], work)
+        task = Task.about("staging", [revision], work)
         if revision.waiting is None or revision.waiting.kind in _TRIED_EVERY_TURN or not self._memory.troubles.backs_off(task.key):
             self._contain(task)
 
     def others_wait(self, name: str) -> bool:
         """Whether another workload could be staged meanwhile."""
         revisions = [workload.staged for workload in pending(self._workloads()) if workload.staged and workload.name != name]
-        keys = [_Task.about("staging", [revision], _nothing).key for revision in revisions if not appliable(revision)]
+        keys = [Task.about("staging", [revision], nothing).key for revision in revisions if not appliable(revision)]
         return any(not self._memory.troubles.backs_off(key) and not self._memory.faults.backs_off(key) for key in keys)
 
     def staging_turn(self) -> float:
@@ -192,12 +161,12 @@ class _Turn:
                 self._tried.add(key)
                 self._contain(task)
 
-    def _admissible(self) -> dict[str, _Task]:
+    def _admissible(self) -> dict[str, Task]:
         """What could be done now, by key: orders whose time has come, and whole groups. Only reads."""
         ctx = self._ctx
-        due = {f"order {order.id}": _Task.of_order(ctx, order) for order in scheduler.due(ctx)}
+        due = {f"order {order.id}": Task.of_order(ctx, order) for order in scheduler.due(ctx)}
         groups = scheduler.admissible(ctx, complete_groups(self._workloads()))
-        return due | {batch_of(group): _Task.about("applying", _staged(group), partial(_apply_group, group)) for group in groups}
+        return due | {batch_of(group): Task.about("applying", staged_of(group), partial(apply_group, group)) for group in groups}
 
     def has_untried(self) -> bool:
         """Whether there is something to apply that this turn has not tried."""
@@ -209,7 +178,7 @@ class _Turn:
     def stop(self) -> bool:
         return self._ctx.stop()
 
-    def _contain(self, task: _Task) -> None:
+    def _contain(self, task: Task) -> None:
         """Do it, unless a bug in it rests. A new bug is logged with its traceback, and `list` has the sentence."""
         ctx, faults = self._ctx, self._memory.faults
         if faults.backs_off(task.key):
@@ -234,10 +203,6 @@ class _Turn:
             ctx.progress(Status(""))
 
 
-def _nothing(ctx: Context) -> None:
-    """Work that only has a key."""
-
-
 def _record_held_by_group(ctx: Context, workloads: Sequence[Workload]) -> None:
     """Record what a ready member of a group waits for, for `list`."""
     held = held_by_group(workloads)
@@ -246,24 +211,3 @@ def _record_held_by_group(ctx: Context, workloads: Sequence[Workload]) -> None:
             mate = held[workload.name]
             cause = (mate.staged.cause if mate.staged else None) or ""
             ctx.ledger.advance(workload.staged, Waiting(WaitReason(WaitKind.GROUP, cause, workloads=(mate.name,))))
-
-
-def _carry_out(order: Order, ctx: Context) -> None:
-    scheduler.carry_out(ctx, order)
-
-
-def _apply_group(group: Group, ctx: Context) -> None:
-    names = ", ".join(workload.name for workload in group)
-    expected = {workload.name: workload.staged for workload in group}
-
-    def still_staged() -> bool:
-        """A member may have been applied or replaced while we waited for the lock."""
-        return {name: workload.staged for name, workload in ctx.ledger.existing(expected).items()} == expected
-
-    request = ApplyRequest(tuple(expected))
-    try:
-        apply(ctx, request, OrderTicket(f"agent: apply {names}", ctx.timings.lock_wait_agent, still_staged))
-    except Locked as error:
-        ctx.progress(Note(f"applying {names} waits: {error}"))
-    except ProvisionError as error:
-        ctx.progress(Note(f"applying {names}: {error}"))

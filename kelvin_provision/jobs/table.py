@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from kelvin_provision.agent.jobs import Jobs
 from kelvin_provision.agent.lifecycle.launcher import same_box
+from kelvin_provision.agent.questions.jobs import Jobs
 from kelvin_provision.files.processes import own_process
 from kelvin_provision.jobs import box, bundles
 from kelvin_provision.jobs.place import Job

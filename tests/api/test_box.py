@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.agent.asking import LARGEST, from_line
-from kelvin_provision.agent.jobs import Jobs
+from kelvin_provision.agent.questions.asking import LARGEST, from_line
+from kelvin_provision.agent.questions.jobs import Jobs
 from kelvin_provision.api.work import asking
 from kelvin_provision.bundles.inventories.reading import decode
 from kelvin_provision.errors import AgentSilent, OurBug

@@ -13,9 +13,9 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision import questions
-from kelvin_provision.agent import answering
-from kelvin_provision.agent.answering import socket_path
-from kelvin_provision.agent.asking import ask
+from kelvin_provision.agent.questions import answering
+from kelvin_provision.agent.questions.answering import socket_path
+from kelvin_provision.agent.questions.asking import ask
 from kelvin_provision.errors import AgentSilent, ClusterUnreachable
 from tests.kit.agent_thread import agent, answers, serving_beside_agent
 from tests.kit.api import serving

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.access.levels import Level
-from kelvin_provision.agent.jobs import Jobs
+from kelvin_provision.agent.questions.jobs import Jobs
 from kelvin_provision.errors import OurBug, SettingsInvalid
 from kelvin_provision.following.taking import take_all
 from kelvin_provision.jobs import table as job_table

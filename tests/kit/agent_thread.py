@@ -3,7 +3,7 @@
 import contextlib
 
 from kelvin_provision import questions
-from kelvin_provision.agent.answering import short_path, socket_path
+from kelvin_provision.agent.questions.answering import short_path, socket_path
 from kelvin_provision.files.sockets import connect_unix
 from tests.kit.api import serving
 from tests.kit.meanwhile import working

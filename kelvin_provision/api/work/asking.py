@@ -7,8 +7,18 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from kelvin_provision.agent.answering import TIME, short_path, socket_path
-from kelvin_provision.agent.asking import LARGEST, PATIENCE, PAUSE, document_of, from_line, to_line, too_late, too_long, unanswered
+from kelvin_provision.agent.questions.answering import TIME, short_path, socket_path
+from kelvin_provision.agent.questions.asking import (
+    LARGEST,
+    PATIENCE,
+    PAUSE,
+    document_of,
+    from_line,
+    to_line,
+    too_late,
+    too_long,
+    unanswered,
+)
 from kelvin_provision.api.work.box import Box
 from kelvin_provision.context import Context
 from kelvin_provision.errors import AgentSilent, OurBug

@@ -25,7 +25,7 @@ def wiring(arguments: Arguments, settings: Settings) -> Wiring:
 
     def choose(own: Settings, remembered: Callable[[], str | None]) -> ClusterChoice:
         """Neither kubeconfig nor engine is visible here. Raises what the agent raises, AgentSilent without one."""
-        from kelvin_provision.agent.asking import ask
+        from kelvin_provision.agent.questions.asking import ask
 
         if own.cluster.type != "auto":
             return parts.choose_cluster(own, remembered)

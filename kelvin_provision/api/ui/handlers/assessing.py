@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from kelvin_provision.agent.answering import TIME
+from kelvin_provision.agent.questions.answering import TIME
 from kelvin_provision.api.messages.parameters import refuse_unknown
 from kelvin_provision.api.services import Call
 from kelvin_provision.api.ui.rendering import page

@@ -40,11 +40,11 @@ def observe(api: Api, home: str) -> Mapping[str, Observation]:
 
 def drifts(api: Api, home: str, applied: Mapping[str, Sequence[Object]]) -> tuple[Drift, ...]:
     """See protocol.Cluster.drift. Replicas that an autoscaler has set are none."""
-    found: list[Drift] = []
+    result: list[Drift] = []
     for workload, objects in applied.items():
         for item in objects:
             live = inventory.live(api, home, item)
             if diff.owned_by(live, workload, item):
                 item_now = scaling.with_replicas(item, scaling.autoscaled(api, home, item, live))
-                found += drift(workload, item_now, live)
-    return tuple(found)
+                result += drift(workload, item_now, live)
+    return tuple(result)

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kelvin_provision.agent.jobs import Jobs
+from kelvin_provision.agent.questions.jobs import Jobs
 from kelvin_provision.context import Context, separate, silent
 from kelvin_provision.errors import Locked, UsageRefused
 from kelvin_provision.errors.documents import to_document

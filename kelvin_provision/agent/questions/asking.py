@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kelvin_provision import refusals  # noqa: F401  (its errors may be in an answer)
-from kelvin_provision.agent.answering import TIME, short_path, socket_path
+from kelvin_provision.agent.questions.answering import TIME, short_path, socket_path
 from kelvin_provision.errors import AgentSilent, ClusterUnreachable, OurBug
 from kelvin_provision.errors.documents import from_document
 from kelvin_provision.hints import command

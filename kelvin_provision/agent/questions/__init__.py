@@ -1,0 +1,1 @@
+"""Questions of other processes to the agent."""
