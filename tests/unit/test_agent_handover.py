@@ -136,13 +136,13 @@ def test_what_is_deployed_after_the_last_look_of_an_idle_agent_is_worked_on(box,
 def test_an_agent_that_another_took_over_from_in_that_moment_ends_without_a_word(box, monkeypatch):
     others = threading.Event()
 
-    def live(ctx, over, hopeless, answer, jobs, *, lingers):
+    def live(ctx, until, answer, jobs):
         box.deploy("a")
         monkeypatch.setattr(loop, "_surely", taken)
 
     held = exclusive(process.lock_path(box.settings.state_dir), command="agent run")
 
-    def taken(ctx, over, hopeless):
+    def taken(ctx, until):
         held.__enter__()
         others.set()
         return False
