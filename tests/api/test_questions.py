@@ -103,7 +103,7 @@ def test_a_box_without_descriptors_is_answered_again_later(box):
     thread = threading.Thread(target=answered.run)
     thread.start()
     try:
-        until(lambda: answers(box))
+        until(lambda: answers(box.settings.state_dir))
         with socket.socket(socket.AF_UNIX) as asking, answering.short_path(socket_path(box.settings.state_dir)) as path:
             with no_descriptor_left() as free:
                 asking.connect(path)

@@ -10,9 +10,9 @@ from tests.kit.meanwhile import working
 from tests.kit.waiting import until
 
 
-def answers(box):
-    """Whether the agent of this box takes connections."""
-    with contextlib.suppress(OSError), short_path(socket_path(box.settings.state_dir)) as path:
+def answers(state_dir):
+    """Whether the agent of this state directory takes connections; its socket may be that of one before it."""
+    with contextlib.suppress(OSError), short_path(socket_path(state_dir)) as path:
         connect_unix(path)
         return True
     return False
@@ -21,8 +21,8 @@ def answers(box):
 @contextlib.contextmanager
 def agent(box, answer=questions.answer, jobs=None):
     """It carries orders out and answers questions."""
-    with working(lambda stop: box.work(stop=stop, answer=answer, jobs=jobs), 20):
-        until(lambda: answers(box))
+    with working(lambda stop: box.work(stop=stop, answer=answer, jobs=jobs)):
+        until(lambda: answers(box.settings.state_dir))
         yield
 
 

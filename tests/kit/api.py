@@ -20,6 +20,7 @@ from kelvin_provision.serving.addresses import listening
 from kelvin_provision.usecases.api_certificate import authority_pem
 from tests.kit.certificates import give_certificate
 from tests.kit.confirmation import CONFIRMED
+from tests.kit.waiting import PATIENCE
 
 PASSWORD = "Secret123"
 CHEAP = Cost(n=2, r=1, p=1)
@@ -61,9 +62,9 @@ class Client:
     def connection(self):
         place = "127.0.0.1", self.port
         return (
-            http.client.HTTPSConnection(*place, timeout=20, context=self.tls)
+            http.client.HTTPSConnection(*place, timeout=PATIENCE, context=self.tls)
             if self.tls
-            else http.client.HTTPConnection(*place, timeout=20)
+            else http.client.HTTPConnection(*place, timeout=PATIENCE)
         )
 
     def ask(self, method, path, *, token=None, body=None, headers=(), host=None, connection=None):
@@ -133,7 +134,7 @@ def serving(box, *, secure=False, trusts=None, **limits):
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(PATIENCE)
         pem = trusts.read_text() if trusts else authority_pem(box.settings).decode() if secure else None
         client = Client(listeners[0].socket.getsockname()[1], pem)
         client.services, client.server, client.credentials = state["services"], state["server"], state["credentials"]
@@ -141,7 +142,7 @@ def serving(box, *, secure=False, trusts=None, **limits):
     finally:
         if "server" in state:
             state["server"].stop()
-        thread.join(20)
+        thread.join(PATIENCE)
         for listener in listeners:
             listener.socket.close()
     assert not thread.is_alive()

@@ -13,6 +13,7 @@ from kelvin_provision.tls import files
 from kelvin_provision.tls.x509 import pem_of_der
 from tests.kit.api import Client, cheap_users
 from tests.kit.servers.process import dying_with_us
+from tests.kit.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,7 +73,7 @@ class ApiProcess:
         """The exit code."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
-        code = self.process.wait(20)
+        code = self.process.wait(PATIENCE)
         self.complaints = "" if self.process.stderr.closed else self.process.stderr.read()
         self.process.stderr.close()
         return code

@@ -4,6 +4,8 @@ import threading
 import time
 from contextlib import contextmanager
 
+from tests.kit.waiting import PATIENCE
+
 
 class Heard:
     """What a listener in a thread of its own was told."""
@@ -21,12 +23,12 @@ class Heard:
                 self.last = time.monotonic()
                 self.news.set()
 
-    def soon(self, seconds=20.0):
+    def soon(self, seconds=PATIENCE):
         told = self.news.wait(seconds)
         self.news.clear()
         return told
 
-    def quiet(self, seconds=1.5, limit=30.0):
+    def quiet(self, seconds=1.5, limit=PATIENCE):
         """Wait until nothing happens any more: other tests' workloads may still be on their way out."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and time.monotonic() - self.last < seconds:
@@ -35,7 +37,7 @@ class Heard:
 
     @property
     def ended(self):
-        self.thread.join(5)
+        self.thread.join(PATIENCE)
         return not self.thread.is_alive()
 
 

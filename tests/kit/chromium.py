@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.api import PASSWORD
+from tests.kit.waiting import PATIENCE
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is absent")
 axe = pytest.importorskip("axe_playwright_python", reason="axe-core is absent")
@@ -20,7 +21,8 @@ PHONE, LAPTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 SMALL = """[...document.querySelectorAll('a, button, input:not([type=hidden]), select, summary')]
     .filter(each => !each.closest('.skip') && each.getClientRects().length && each.getBoundingClientRect().height < 43.5)
     .map(each => each.outerHTML)"""
-sync_api.expect.set_options(timeout=20_000)  # a busy machine is slow; five seconds, the default, are one turn of a page without script
+# A busy machine is slow; five seconds, the default, are one turn of a page without script.
+sync_api.expect.set_options(timeout=1000 * PATIENCE)
 BOX = os.uname().nodename.lower()
 VIOLATIONS = "window.violations = []; addEventListener('securitypolicyviolation', (event) => violations.push(event.blockedURI + event.violatedDirective))"
 
@@ -43,7 +45,7 @@ class Person:
         self.context = chromium.new_context(viewport=view, java_script_enabled=script, base_url=self.url, ignore_https_errors=True)
         self.foreign, self.errors, self.script = [], [], script
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("request", lambda request: None if request.url.startswith((self.url, "data:")) else self.foreign.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._hear)

@@ -14,7 +14,7 @@ import pytest
 from tests.kit.real_box import ROOT
 from tests.kit.servers.kubernetes import KUBECONFIG
 from tests.kit.servers.process import dying_with_us
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 NODES = "KELVIN_PROVISION_TEST_NODES"
 """The command that has `join NAME` and `leave NAME` for the Kubernetes that KELVIN_PROVISION_TEST_KUBECONFIG names."""
@@ -129,7 +129,7 @@ class NodeBox:
         if self.process is not None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
+                self.process.wait(PATIENCE)
             self.kill_agent()
 
     def log(self) -> str:
@@ -144,6 +144,6 @@ class NodeBox:
         """In the runtime, under its pinned name."""
         return image in self.node.ctr("images", "ls", "-q").split()
 
-    def until(self, condition, seconds: float = 60.0):
+    def until(self, condition, seconds: float = PATIENCE):
         """With what the agent said, where it does not come true."""
         return until(condition, seconds=seconds, why=lambda: f"it did not happen within {seconds:g} s\n{self.node.name}: {self.log()}")

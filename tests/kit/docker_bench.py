@@ -17,6 +17,7 @@ from kelvin_provision.spec.rebuilt import plain_layer
 from tests.contract.cluster_contract import Picture
 from tests.kit.images import TALKING, make_image, tar_of, web_image
 from tests.kit.locks import blobs_in, lock_of
+from tests.kit.waiting import PATIENCE
 
 _NUMBERS = itertools.count(1)
 
@@ -127,7 +128,7 @@ class DockerBench:
 def docker_bench(dockerd, tmp_path_factory):
     if not Path("/bin/busybox").exists():
         pytest.skip("busybox-static is not installed")
-    with contextlib.closing(docker.APIClient(dockerd, timeout=30)) as client:
+    with contextlib.closing(docker.APIClient(dockerd, timeout=PATIENCE)) as client:
         bench = DockerBench(client, tmp_path_factory.mktemp("images"))
         try:
             yield bench

@@ -19,6 +19,7 @@ from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.jobs import table as job_table
 from kelvin_provision.settings.load import load
 from tests.kit import api_process
+from tests.kit.agent_thread import answers
 from tests.kit.box import FAST, Box
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.source import FakeSource
@@ -104,7 +105,7 @@ def beside(folder, *words):
 
 
 def _answers(state):
-    return process.alive(state) and (state / "agent.sock").exists()
+    return bool(process.alive(state)) and answers(state)
 
 
 def main(words):

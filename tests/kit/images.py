@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kelvin_provision.spec.media_types import COMPRESSIONS, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from tests.kit.waiting import PATIENCE
 
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -171,7 +172,7 @@ def oci_layout(folder: Path, images: dict[str, Image], name: str) -> Path:
 
 def _send(method: str, url: str, data: bytes | None = None, headers: dict[str, str] | None = None):
     request = urllib.request.Request(url, data=data, method=method, headers=headers or {})
-    return urllib.request.urlopen(request, timeout=30)
+    return urllib.request.urlopen(request, timeout=PATIENCE)
 
 
 def push_blob(host: str, repository: str, data: bytes, headers: dict[str, str] | None = None) -> None:

@@ -4,6 +4,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
+from tests.kit.waiting import PATIENCE, ended
+
 
 @contextlib.contextmanager
 def repeated(action: Callable[[], object], pause: float = 0.05) -> Iterator[None]:
@@ -20,18 +22,17 @@ def repeated(action: Callable[[], object], pause: float = 0.05) -> Iterator[None
         yield
     finally:
         over.set()
-        thread.join()
+        ended(thread, 2 * PATIENCE)  # what it does may take its time, too
 
 
 @contextlib.contextmanager
-def working(work: Callable[[Callable[[], bool]], object], seconds: float = 60.0) -> Iterator[None]:
+def working(work: Callable[[Callable[[], bool]], object], seconds: float = PATIENCE) -> Iterator[None]:
     """`work` in a thread, which is given whether the block has ended, and then has so many seconds."""
-    ended = threading.Event()
-    thread = threading.Thread(target=work, args=(ended.is_set,))
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(over.is_set,))
     thread.start()
     try:
         yield
     finally:
-        ended.set()
-        thread.join(seconds)
-        assert not thread.is_alive()
+        over.set()
+        ended(thread, seconds)

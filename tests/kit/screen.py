@@ -12,6 +12,8 @@ import termios
 import time
 import traceback
 
+from tests.kit.waiting import PATIENCE
+
 _SEQUENCE = re.compile(r"\x1b\[(\?)?([0-9;]*)([A-Za-z])")
 
 
@@ -143,7 +145,7 @@ class Terminal:
                     return False
         return True
 
-    def until(self, text, seconds=60):
+    def until(self, text, seconds=PATIENCE):
         """Until the screen shows it."""
         deadline = time.monotonic() + seconds
         while text not in self.screen.text:
@@ -161,7 +163,7 @@ class Terminal:
 
     def end(self):
         """The exit code, after everything that was written has been shown."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while self.show(0.05):
             assert time.monotonic() < deadline, self.screen.rows
         os.close(self._master)

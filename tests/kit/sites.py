@@ -19,6 +19,7 @@ from kelvin_provision.store import Store
 from tests.kit.box import Box
 from tests.kit.locks import AMD64
 from tests.kit.servers.reserved import free_port
+from tests.kit.waiting import PATIENCE
 
 LOOPBACK = NodesSettings(listen=("127.0.0.1:0",))
 
@@ -31,7 +32,7 @@ def box_at(path, **more):
 class Leader:
     """`locks` are what every member shall have; `keep` stores an image and adds its lock."""
 
-    def __init__(self, path, *, limits=None, nodes=LOOPBACK, starting=2.0, stalled=2.0, check=CHECK):
+    def __init__(self, path, *, limits=None, nodes=LOOPBACK, starting=2.0, stalled=PATIENCE, check=CHECK):
         self.box = Box(path, nodes=nodes)
         self.ctx = self.box.ctx
         self.locks = []
@@ -70,7 +71,7 @@ class Leader:
 class Member:
     """Joined, with a server of its own for its peers."""
 
-    def __init__(self, leader, path, name, *, starting=2.0, stalled=2.0):
+    def __init__(self, leader, path, name, *, starting=2.0, stalled=PATIENCE):
         self.name = name
         self.settings = Settings(state_dir=path, nodes=LOOPBACK)
         opened = listeners(self.settings)
@@ -113,7 +114,7 @@ class Member:
         self.links.close()
 
 
-def ask(port, context, method, path, *, body=None, headers=None, timeout=20):
+def ask(port, context, method, path, *, body=None, headers=None, timeout=PATIENCE):
     """One request as any program may make it: status and body."""
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=timeout)
     connection.connect = lambda: _connect(connection, context, timeout)

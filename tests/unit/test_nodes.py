@@ -33,7 +33,7 @@ from kelvin_provision.tls.x509 import pem_of_der
 from tests.kit.images import random_image
 from tests.kit.locks import AMD64, lock_of
 from tests.kit.sites import Leader, Member, ask
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, ended, until
 
 IMAGE = random_image([300_000, 100])
 LOCK = lock_of(IMAGE, "r.io/pump:1")
@@ -47,13 +47,20 @@ def site(tmp_path_factory):
     """A leader with an image, and two members."""
     folder = tmp_path_factory.mktemp("site")
     with ExitStack() as stack:
-        leader = Leader(folder / "leader", limits={"head": 1.0, "body": 1.0, "stuck": 1.0})
+        leader = Leader(folder / "leader")
         stack.callback(leader.close)
         leader.keep(IMAGE, LOCK)
         members = [Member(leader, folder / name, name) for name in ("node-b", "node-c")]
         for member in members:
             stack.callback(member.close)
         yield leader, *members
+
+
+@pytest.fixture
+def hasty(tmp_path):
+    """A leader that waits for nobody, which must not meet those who are only slow."""
+    with closing(Leader(tmp_path / "hasty", limits={"head": 3.0, "body": 1.0, "stuck": 1.0})) as leader:
+        yield leader
 
 
 @pytest.fixture
@@ -162,7 +169,7 @@ def test_a_member_is_told_what_it_shall_have_and_hears_of_changes(leader, member
     thread = threading.Thread(target=lambda: heard.append(member.links.leader.wanted_after(document.version, 30)))
     thread.start()
     leader.want(other)
-    thread.join(30)
+    ended(thread)
     assert heard[0].names == {LOCK.name, other.name}
     leader.locks.remove(other)
     leader.want()
@@ -308,7 +315,7 @@ def test_members_get_images_from_each_other_and_the_leader_sends_two(tmp_path):
     with ExitStack() as stack:
         leader = Leader(tmp_path / "leader")
         stack.callback(leader.close)
-        members = [Member(leader, tmp_path / f"m{number}", f"node-{number}", starting=20.0) for number in range(6)]
+        members = [Member(leader, tmp_path / f"m{number}", f"node-{number}", starting=PATIENCE) for number in range(6)]
         for member in members:
             stack.callback(member.close)
         leader.keep(image, lock)
@@ -317,7 +324,7 @@ def test_members_get_images_from_each_other_and_the_leader_sends_two(tmp_path):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            ended(thread)
         assert all(member.store.has(blob) for member in members for blob in lock.blobs())
         assert leader.blobs.sent <= 2.2 * lock.size
 
@@ -406,7 +413,7 @@ def test_a_peer_that_sends_next_to_nothing_is_passed_over_and_the_leader_is_not(
 
 def raw(leader, context, data):
     """What comes back, until the server closes."""
-    plain = socket.create_connection(("127.0.0.1", leader.port), 20)
+    plain = socket.create_connection(("127.0.0.1", leader.port), PATIENCE)
     with context.wrap_socket(plain, server_hostname=files.LEADER_HOST) as tls:
         with suppress(OSError):
             tls.sendall(data)
@@ -451,26 +458,25 @@ def test_what_keeps_a_leader_from_an_answer_is_said_to_who_asks(member, monkeypa
 
 
 @pytest.mark.parametrize("data", [b"", b"GET /", b"POST /nodes/v1/join HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf"])
-def test_a_slow_request_is_closed(leader, data):
-    assert raw(leader, joining_context(making.certificate_of(leader.authority)), data) == b""
+def test_a_slow_request_is_closed(hasty, data):
+    assert raw(hasty, joining_context(making.certificate_of(hasty.authority)), data) == b""
 
 
-def test_one_that_speaks_no_tls_or_does_not_read_is_cut_off(leader, member):
-    with socket.create_connection(("127.0.0.1", leader.port), 20) as plain:
+def test_one_that_speaks_no_tls_or_does_not_read_is_cut_off(hasty, tmp_path):
+    with socket.create_connection(("127.0.0.1", hasty.port), PATIENCE) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert plain.recv(100) == b""
     image = random_image([30_000_000])
     lock = lock_of(image, "r.io/large:1")
-    leader.keep(image, lock)
+    hasty.keep(image, lock)
+    join(tmp_path / "d", hasty.url, hasty.token(), Itself("node-d", AMD64, "", ""))
     plain = socket.socket()
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    plain.connect(("127.0.0.1", leader.port))
-    with member.context().wrap_socket(plain, server_hostname=files.LEADER_HOST) as tls:
+    plain.connect(("127.0.0.1", hasty.port))
+    with client_context(files.own_chain(tmp_path / "d"), leader=True).wrap_socket(plain, server_hostname=files.LEADER_HOST) as tls:
         tls.sendall(f"GET /v2/large/blobs/{lock.layers[0].digest} HTTP/1.1\r\n\r\n".encode())
-        until(lambda: leader.blobs.streams == 1)
-        until(lambda: leader.blobs.streams == 0)
-    leader.locks.remove(lock)
-    leader.want()
+        until(lambda: hasty.blobs.streams == 1)
+        until(lambda: hasty.blobs.streams == 0)
 
 
 class FullSocket(asyncio.Transport):
@@ -543,7 +549,7 @@ def test_one_client_has_its_share_of_streams_only(leader, member, site):
     until(lambda: statuses.count(503) == 2)
     assert ask(leader.port, site[2].context(), "GET", PATH)[0] == 200
     for thread in threads:
-        thread.join(30)
+        ended(thread)
     assert statuses.count(404) == 4
     leader.locks.remove(lock)
     leader.want()

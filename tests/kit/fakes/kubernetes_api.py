@@ -3,6 +3,8 @@
 import copy
 import threading
 
+from tests.kit.waiting import PATIENCE
+
 LATE = ("ADDED", {"metadata": {"name": "late"}})
 
 
@@ -29,7 +31,7 @@ class Lasting:
         self.closed = threading.Event()
 
     def __iter__(self):
-        self.closed.wait(10)
+        self.closed.wait(PATIENCE)
         return iter(())
 
     def close(self):

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.kit.waiting import PATIENCE
+
 SCRIPT = """
 set -e
 mount --make-rprivate /
@@ -26,4 +28,4 @@ def why_not() -> str:
 def confined(command, writable: Path, environment, cwd: Path) -> subprocess.CompletedProcess:
     """Run it to its end, in a mount namespace that goes with it."""
     words = ["unshare", "--mount", "sh", "-c", SCRIPT, str(writable), *command]
-    return subprocess.run(words, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=90)
+    return subprocess.run(words, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=4 * PATIENCE)

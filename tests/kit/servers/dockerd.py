@@ -19,6 +19,7 @@ import pytest
 from tests.kit.servers.newer import path_with
 from tests.kit.servers.process import dying_with_us, wait_for
 from tests.kit.servers.reserved import reserve
+from tests.kit.waiting import PATIENCE
 
 
 class Dockerd:
@@ -59,14 +60,14 @@ class Dockerd:
 
     def answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(5)
+            probe.settimeout(PATIENCE)
             probe.connect(str(self.folder / "docker.sock"))
             probe.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             return b" 200 " in probe.recv(4096)
 
     def empty(self) -> None:
         """Everything that makes processes, mounts or bridges goes while the engine can still take it away."""
-        with contextlib.closing(docker.APIClient(self.url, timeout=60)) as client:
+        with contextlib.closing(docker.APIClient(self.url, timeout=PATIENCE)) as client:
             for one in client.containers(all=True):
                 client.remove_container(one["Id"], force=True, v=True)
             for network in client.networks(filters={"type": "custom"}):
@@ -77,7 +78,7 @@ class Dockerd:
             self.empty()
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -85,7 +86,7 @@ class Dockerd:
 
     def cut_power(self) -> None:
         """Kill engine, containerd, shims and containers at once, by pid; forget what a reboot forgets."""
-        with contextlib.closing(docker.APIClient(self.url, timeout=30)) as client:
+        with contextlib.closing(docker.APIClient(self.url, timeout=PATIENCE)) as client:
             running = [client.inspect_container(one["Id"])["State"]["Pid"] for one in client.containers()]
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

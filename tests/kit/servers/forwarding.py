@@ -7,6 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler
 
 from tests.kit.servers.threaded import Server, serving
+from tests.kit.waiting import PATIENCE
 
 
 @contextlib.contextmanager
@@ -34,7 +35,7 @@ def forwarding(upstream: str, *, login: str = ""):
             if not self._may():
                 return
             path = "/" + self.path.split("/", 3)[3]
-            connection = http.client.HTTPConnection(upstream, timeout=30)
+            connection = http.client.HTTPConnection(upstream, timeout=PATIENCE)
             with contextlib.closing(connection):
                 connection.request("GET", path, headers={key: self.headers[key] for key in ("Accept", "Range") if key in self.headers})
                 answer = connection.getresponse()
@@ -48,7 +49,7 @@ def forwarding(upstream: str, *, login: str = ""):
             if not self._may():
                 return
             host, _, port = upstream.partition(":")
-            with socket.create_connection((host, int(port)), timeout=30) as other:
+            with socket.create_connection((host, int(port)), timeout=PATIENCE) as other:
                 self.send_response(200)
                 self.end_headers()
                 back = threading.Thread(target=pour, args=(other, self.connection))

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
 
 from tests.kit.servers.threaded import Server, serving
+from tests.kit.waiting import PATIENCE
 
 SLICE = 1 << 16
 
@@ -113,7 +114,7 @@ def _handler_for(front: Front):
             self._any()
 
         def _there(self) -> str:
-            with contextlib.closing(http.client.HTTPConnection(front.upstream, timeout=30)) as upstream:
+            with contextlib.closing(http.client.HTTPConnection(front.upstream, timeout=PATIENCE)) as upstream:
                 upstream.request("HEAD", self.path, headers={"Accept": "application/vnd.oci.image.manifest.v1+json"})
                 return upstream.getresponse().headers.get("Docker-Content-Digest", "")
 
@@ -123,7 +124,7 @@ def _handler_for(front: Front):
                 front.cuts -= 1
                 self.close_connection = True
                 return
-            with contextlib.closing(http.client.HTTPConnection(front.upstream, timeout=30)) as upstream:
+            with contextlib.closing(http.client.HTTPConnection(front.upstream, timeout=PATIENCE)) as upstream:
                 path = self.path.partition("?")[0] if front.no_mount and "mount=" in self.path else self.path
                 upstream.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
                 for key, value in self.headers.items():

@@ -8,8 +8,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.kit.waiting import PATIENCE
 
-def wait_for(answers, what: str, log: Path, seconds: float = 30.0, process: subprocess.Popen | None = None) -> None:
+
+def wait_for(answers, what: str, log: Path, seconds: float = PATIENCE, process: subprocess.Popen | None = None) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -27,7 +29,7 @@ def dying_with_us(command: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], log: Path, answers, *, env: dict[str, str] | None = None, grace: float = 10.0):
+def running(command: list[str], log: Path, answers, *, env: dict[str, str] | None = None, grace: float = PATIENCE):
     """The process in a session of its own, from the moment it answers; ended with its whole group."""
     with log.open("wb") as sink:
         process = subprocess.Popen(
@@ -52,7 +54,7 @@ def running(command: list[str], log: Path, answers, *, env: dict[str, str] | Non
 
 def connects(port: int):
     def answers() -> bool:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE):
             return True
 
     return answers

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 
 from tests.kit.servers.threaded import Server, serving
+from tests.kit.waiting import PATIENCE
 
 CHUNK = 1 << 16
 DRIP = 0.1
@@ -141,7 +142,7 @@ def _handler_for(proxy: Proxy):
 
         def do_HEAD(self):
             """Always as the registry has it: faults are for those who want bytes."""
-            with contextlib.closing(http.client.HTTPConnection(proxy.upstream, timeout=30)) as upstream:
+            with contextlib.closing(http.client.HTTPConnection(proxy.upstream, timeout=PATIENCE)) as upstream:
                 upstream.request("HEAD", self.path, headers=_changed(self.headers.items(), {}))
                 answer = upstream.getresponse()
                 self.send_response(answer.status)
@@ -174,7 +175,7 @@ def _handler_for(proxy: Proxy):
             self.wfile.write(body)
 
         def _relay(self, faults: Faults) -> None:
-            upstream = http.client.HTTPConnection(proxy.upstream, timeout=30)
+            upstream = http.client.HTTPConnection(proxy.upstream, timeout=PATIENCE)
             with contextlib.closing(upstream):
                 upstream.request("GET", self.path, headers=_changed(self.headers.items(), self._shorter(faults) | faults.ask))
                 answer = upstream.getresponse()
@@ -245,7 +246,7 @@ def _handler_for(proxy: Proxy):
         def _fall_silent(self) -> None:
             """Until the other side has had enough, or the proxy ends."""
             self.wfile.flush()
-            select.select([self.connection], [], [], 60)
+            select.select([self.connection], [], [], PATIENCE)
             self._hang_up(reset=False)
 
         def _hang_up(self, *, reset: bool) -> None:
@@ -264,7 +265,7 @@ def _handler_for(proxy: Proxy):
     return Handler
 
 
-def _wait_until_delivered(connection: socket.socket, seconds: float = 10.0) -> None:
+def _wait_until_delivered(connection: socket.socket, seconds: float = PATIENCE) -> None:
     """A reset drops what the other side's kernel has not acknowledged: without this, a slow reader loses what counts as sent."""
     deadline, unacknowledged = time.monotonic() + seconds, bytes(4)
     while int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, unacknowledged), sys.byteorder):

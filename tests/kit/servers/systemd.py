@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+from tests.kit.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[3]
 _GIVEN = os.environ.get("KELVIN_PROVISION_TEST_SYSTEMD")
 _SCRIPT = Path(_GIVEN) if _GIVEN else ROOT.parent / "shared" / "systemd" / "box.sh"
@@ -54,7 +56,11 @@ class SystemdBox:
         libraries = site.getsitepackages()[0]
         binds = f"{ROOT / 'kelvin_provision'}:{PROJECT}/kelvin_provision {libraries}:{LIBRARIES}"
         subprocess.run(
-            [_SCRIPT, "up", self.name], env={**ENVIRONMENT, "BIND": binds + self.binds}, check=True, capture_output=True, timeout=120
+            [_SCRIPT, "up", self.name],
+            env={**ENVIRONMENT, "BIND": binds + self.binds},
+            check=True,
+            capture_output=True,
+            timeout=4 * PATIENCE,
         )
         return self
 
@@ -62,7 +68,7 @@ class SystemdBox:
         self._box("down", self.name)
 
     def _box(self, *words: str, **more) -> subprocess.CompletedProcess:
-        return subprocess.run([_SCRIPT, *words], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120, **more)
+        return subprocess.run([_SCRIPT, *words], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=4 * PATIENCE, **more)
 
     def reboot(self) -> None:
         assert self._box("reboot", self.name).returncode == 0
@@ -105,7 +111,7 @@ class SystemdBox:
     def main_pid(self, unit: str) -> int:
         return int(self.out("systemctl", "show", "-p", "MainPID", "--value", unit))
 
-    def until(self, ready, seconds: float = 20.0):
+    def until(self, ready, seconds: float = PATIENCE):
         deadline = time.monotonic() + seconds
         while not (found := ready()):
             assert time.monotonic() < deadline, self.run("journalctl", "--no-pager", "-n", "40").stdout
