@@ -15,6 +15,7 @@ from kelvin_provision.errors import (
     RegistryBusy,
     RegistryUnreachable,
     RequestRefused,
+    SettingMissing,
     UsageRefused,
     hinted,
 )
@@ -25,7 +26,7 @@ from kelvin_provision.following.overview import mark_looked
 from kelvin_provision.following.planning import Plan, is_new, plan
 from kelvin_provision.following.reading import Believed, believed
 from kelvin_provision.following.trouble import record_trouble
-from kelvin_provision.hints import command
+from kelvin_provision.hints import Hint, command
 from kelvin_provision.leading import lease
 from kelvin_provision.ledger import requests
 from kelvin_provision.ledger.model.workloads import Revision
@@ -74,17 +75,23 @@ class Taken:
 def take_all(ctx: Context, references: Sequence[str] = ()) -> tuple[Taken, ...]:
     """These publications, or all that are followed. An error is that of its publication: it is recorded, and the others go on.
 
-    Raises UsageRefused for what is not followed; AgentSilent, and everything is stored then.
+    Raises SettingMissing where nothing is followed, UsageRefused for what is not; AgentSilent, and everything is stored then.
     """
     followed = ctx.settings.follow.publications
-    if others := [reference for reference in references if reference not in followed]:
-        hint = command("config show", "-o", "wide") if followed else command("config set", "follow.publications", "REFERENCE", sudo=True)
-        raise UsageRefused(f"this box does not follow {others[0]}", hint=hint)
     _forget_others(ctx)
+    if not followed:
+        raise SettingMissing("this box follows no publication: follow.publications is not set", hint=_how_to_follow(ctx))
+    if others := [reference for reference in references if reference not in followed]:
+        raise UsageRefused(f"this box does not follow {others[0]}", hint=command("config show", "-o", "wide"))
     results = tuple(take(ctx, reference) for reference in references or followed)
     if any(result.staged or result.pruned for result in results):
         wake(ctx)
     return results
+
+
+def _how_to_follow(ctx: Context) -> Hint:
+    first = "" if ctx.settings.trust.keys else "set trust.keys to the keys of its publisher, then"
+    return command("config set", "follow.publications", "REGISTRY/REPO:TAG", instruction=first, sudo=True)
 
 
 def _forget_others(ctx: Context) -> None:

@@ -1,6 +1,7 @@
 """follow list and now, and the same over the API: what is printed, and what is refused."""
 
 import json
+import os
 from contextlib import closing
 from dataclasses import replace
 
@@ -13,6 +14,8 @@ from kelvin_provision.following.taking import take_all
 from kelvin_provision.jobs import table as job_table
 from kelvin_provision.settings.model import FollowSettings
 from kelvin_provision.trust import computing
+from tests.kit import hints
+from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.api import serving
 from tests.kit.box import Box
 from tests.kit.browser import as_level, plain
@@ -84,11 +87,43 @@ def test_what_is_wrong_with_one_is_said_and_the_others_are_taken_in(box, site):
     assert (document["status"], document["error"]["code"]) == ("error", "signer-unknown")
 
 
-def test_a_publication_that_is_not_followed_is_refused_and_a_box_that_follows_none_says_so(box, site):
+def test_a_publication_that_is_not_followed_is_refused(box, site):
     result = box.run("--config", str(site), "follow", "now", "r.io/other:1").check(exit_code=2)
     assert "this box does not follow r.io/other:1" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("follow", "now"), ("follow", "now", SITE)])
+def test_a_box_that_follows_nothing_looks_once_the_settings_that_the_hint_names_are_set(box, site, tmp_path, monkeypatch, words):
     assert "follows no publication (follow.publications)" in box.run("follow", "list").check().stderr
-    assert box.run("follow", "now").check().stdout == ""
+    own = tmp_path / "own.yaml"
+    own.write_text("")
+    monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(own))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    publish(box, SITE, ANNA, 1, request("pump"))
+    found = hints.error(box, *words)
+    assert (found["code"], found["message"]) == ("setting-missing", "this box follows no publication: follow.publications is not set")
+    first = "set trust.keys to the keys of its publisher, then: "
+    assert found["hint"] == f"{first}sudo kelvin-provision config set follow.publications REGISTRY/REPO:TAG"
+    (key,) = trusting(tmp_path, ANNA).keys
+    box.run("config", "set", "trust.keys", str(key)).check(stderr=None)
+    assert not hints.error(box, *words)["hint"].startswith("set trust.keys")
+    hints.typed(box, found["hint"], **{"REGISTRY/REPO:TAG": SITE}).check(stderr=None)
+    assert "workload pump: staged" in box.run(*words).check().stdout
+
+
+def test_a_box_that_follows_nothing_says_so_over_the_api_and_on_its_page_too(box, tmp_path, monkeypatch):
+    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__TYPE", "docker")
+    own = tmp_path / "own.yaml"
+    own.write_text("{}")
+    with serving_beside_agent(box, jobs=job_table.of_box(box.settings.state_dir, own)) as api:
+        answer = api.post("/edge/v1/following", {}, Level.DEPLOY)
+        (error,) = answer.json["errors"]
+        assert (answer.status, error["name"]) == (409, "setting-missing")
+        assert error["description"] == "this box follows no publication: follow.publications is not set"
+        assert error["solution"].endswith("kelvin-provision config set follow.publications REGISTRY/REPO:TAG")
+        page = as_level(api, Level.DEPLOY).post("/ui/box/follow", {})
+        assert page.status == 409
+        assert "this box follows no publication: follow.publications is not set" in plain(page.body.decode())
 
 
 def test_a_job_of_the_agent_has_a_result_or_an_error(tmp_path):
