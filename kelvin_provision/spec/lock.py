@@ -92,6 +92,11 @@ class ImageLock:
         )
 
 
+def locks_from_json(document: list[dict[str, Any]]) -> tuple[ImageLock, ...]:
+    """The locks of a version, as `ImageLock.from_json` reads each."""
+    return tuple(ImageLock.from_json(item) for item in document)
+
+
 def every_variant(locks: Iterable[ImageLock]) -> Iterator[ImageLock]:
     """Each image, and after it those for the other platforms. What is asked of the result by name alone confuses them."""
     for lock in locks:

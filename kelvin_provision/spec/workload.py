@@ -12,6 +12,7 @@ from typing import Any, Self
 from kelvin_provision.fast_dataclass import checked, dataclass
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.enums import Method, ProbeKind, VolumeKind
+from kelvin_provision.spec.folded import foldable, reader, set_folded
 
 SCHEMA = 1
 Object = dict[str, Any]
@@ -131,6 +132,20 @@ class Spec:
         given["manifests"] = tuple(given["manifests"])
         given["images"] = tuple(str(Reference.parse(image)) for image in given.get("images", ()))
         return checked(cls, given)
+
+    def fold(self, kept: bytes) -> None:
+        """Keep the text that it was just made from in place of its large fields."""
+        set_folded(self, system=kept, configuration=kept, payload=kept, manifests=kept)
+
+
+_WHOLE = reader(Spec.from_json)
+foldable(
+    Spec,
+    system=lambda kept: _WHOLE(kept).system,
+    configuration=lambda kept: _WHOLE(kept).configuration,
+    payload=lambda kept: _WHOLE(kept).payload,
+    manifests=lambda kept: _WHOLE(kept).manifests,
+)
 
 
 def _system(document: dict[str, Any]) -> System:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.folded import foldable, reader, set_folded
+from kelvin_provision.spec.lock import ImageLock, locks_from_json
 from kelvin_provision.spec.workload import Object, Spec
 from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, RehearsalOutcome, Situation, Slot, Verb
 from kelvin_provision.wait_reason import WaitKind, WaitReason, describe
@@ -82,6 +83,13 @@ class Revision:
     def slot(self) -> Slot:
         """The part of it that status is derived from while it is staged."""
         return Slot(self.spec.method, self.download, self.failure, self.blocked, self.waiting)
+
+    def fold(self, *, locks: bytes | None, objects: bytes | None) -> None:
+        """Keep the texts that it was just made from in place of these fields, see `spec.folded`."""
+        set_folded(self, locks=locks, objects=objects)
+
+
+foldable(Revision, locks=reader(locks_from_json), objects=reader(tuple))
 
 
 @dataclass(frozen=True)

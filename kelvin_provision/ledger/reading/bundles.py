@@ -12,7 +12,7 @@ from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows.damage import Row, strings
 from kelvin_provision.ledger.sqlite.database import Database
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, locks_from_json
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class BundleReads(Database):
         with self.reading() as db:
             for row in db.execute("SELECT digest, images FROM bundles WHERE images IS NOT NULL"):
                 with suppress(StateDamaged) if sound_only else nullcontext():
-                    locks |= dict.fromkeys(Row(row, "bundles", "digest").json("images", rows.locks))
+                    locks |= dict.fromkeys(Row(row, "bundles", "digest").json("images", locks_from_json))
         return tuple(locks)
 
     def highest_serial(self, signers: Collection[str]) -> Serial | None:
@@ -145,6 +145,6 @@ def bundle_of(row: sqlite3.Row, media: Iterable[KnownMedium] = ()) -> ImportedBu
         imported=cells.time("imported"),
         actor=cells.text("actor"),
         media=tuple(media),
-        images=cells.json_or_none("images", rows.locks) or (),
+        images=cells.json_or_none("images", locks_from_json) or (),
         revoked=cells.flag("revoked"),
     )

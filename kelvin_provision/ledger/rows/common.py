@@ -14,7 +14,7 @@ from kelvin_provision.ledger.model.orders import Order, Outcome, Target
 from kelvin_provision.ledger.model.workloads import Revision, Signers
 from kelvin_provision.ledger.rows.damage import REPAIR, Row, is_time, objects, strings
 from kelvin_provision.spec.enums import Download
-from kelvin_provision.spec.lock import ImageLock
+from kelvin_provision.spec.lock import ImageLock, locks_from_json
 from kelvin_provision.spec.workload import Spec
 from kelvin_provision.status import Verb
 from kelvin_provision.wait_reason import WaitKind, WaitReason
@@ -44,14 +44,9 @@ def listed(names: Collection[str]) -> tuple[str]:
     return (json.dumps(list(names)),)
 
 
-def locks(document: Any) -> tuple[ImageLock, ...]:
-    """The stored locks of a revision."""
-    return tuple(ImageLock.from_json(item) for item in document)
-
-
 def locks_of(row: sqlite3.Row) -> tuple[ImageLock, ...]:
     """Of a row that has some. Raises StateDamaged."""
-    return Row(row, "revisions", "workload", "number").json("locks", locks)
+    return Row(row, "revisions", "workload", "number").json("locks", locks_from_json)
 
 
 def distinct_locks(db: sqlite3.Connection, query: str, values: Mapping[str, object], *, sound_only: bool) -> tuple[ImageLock, ...]:
@@ -82,15 +77,18 @@ def revision(row: sqlite3.Row, *, hint: Callable[[], Hint] = lambda: REPAIR) -> 
         created=cells.time("created"),
         spec=spec,
         download=cells.word("download", Download),
-        locks=cells.json_or_none("locks", locks),
+        locks=cells.json_or_none("locks", locks_from_json),
         objects=cells.json_or_none("objects", objects),
         failure=cells.text_or_none("error"),
         blocked=cells.flag("blocked"),
         waiting=cells.json_or_none("waiting", wait_reason),
         applied=cells.number_or_none("applied"),
         bundle=cells.text_or_none("bundle"),
-        signers=cells.json_or_none("signers", _signers) or Signers(),
+        signers=cells.json_or_none("signers", _signers) or _UNSIGNED,
     )
+
+
+_UNSIGNED = Signers()
 
 
 def _signers(document: Any) -> Signers:

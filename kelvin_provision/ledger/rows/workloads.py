@@ -16,7 +16,9 @@ from kelvin_provision.ledger.model.orders import Order
 from kelvin_provision.ledger.model.workloads import Rehearsal, Revision, Workload
 from kelvin_provision.ledger.rows.common import LISTED, listed, pending_orders, revision, standing, unfinished
 from kelvin_provision.ledger.rows.damage import Row, is_time, printable
+from kelvin_provision.ledger.rows.folding import Folding
 from kelvin_provision.ledger.rows.rehearsals import rehearsals
+from kelvin_provision.spec.folded import MANY
 from kelvin_provision.status import Hold, Observation, OperationKind
 
 _DEPLOY_AGAIN = command("workloads deploy", "-f", "FILE", instruction="keep a copy of the state directory, then deploy it again")
@@ -60,11 +62,14 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
     held = {row["workload"]: _hold(row) for row in hold_rows}
     rehearsed = rehearsals(db, names)
     result = Readable({}, {})
-    for row, revisions in _with_slots(db, db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values).fetchall()):  # noqa: S608
+    stored = db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values).fetchall()  # noqa: S608
+    folding = Folding() if len(stored) > MANY else None
+    for row, revisions in _with_slots(db, stored):
         name = row["name"]
         try:
             asked = Asked(kinds.get(name), held.get(name), tuple(orders.get(name, ())), at, rehearsed)
-            result.workloads[name] = _workload(row, revisions, asked)
+            workload = _workload(row, revisions, asked, folding)
+            result.workloads[workload.name] = workload
         except StateDamaged as error:
             result.damaged[printable(name)] = error
     return result
@@ -86,7 +91,7 @@ def changing(db: sqlite3.Connection) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_under_way(db), *orders)))
 
 
-def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked) -> Workload:
+def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked, folding: Folding | None) -> Workload:
     def start_again() -> Hint:
         return _start_again(printable(row["name"]))
 
@@ -99,13 +104,15 @@ def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked) -> Workload:
             return None
         if (name, number) not in revisions:
             cells.damaged(column)
-        return revision(revisions[name, number], hint=hint)
+        stored = revisions[name, number]
+        made = revision(stored, hint=hint)
+        return folding.revision(made, stored) if folding else made
 
     running, staged = slot("running", start_again), slot("staged", lambda: _DEPLOY_AGAIN)
     if running is None and staged is None:
         cells.damaged("running")
     cells.number("latest")
-    return Workload(
+    made = Workload(
         name=name,
         title=cells.text("title"),
         enabled=cells.flag("enabled"),
@@ -119,6 +126,7 @@ def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked) -> Workload:
         orders=asked.orders,
         rehearsal=asked.rehearsals.get((name, staged.number)) if staged else None,
     )
+    return folding.texts(made) if folding else made
 
 
 @dataclass(frozen=True)
