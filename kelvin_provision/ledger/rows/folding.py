@@ -15,7 +15,8 @@ class Folding:
     """For one reading of many rows."""
 
     def __init__(self) -> None:
-        self._seen: dict[str | bytes, str | bytes] = {}
+        self._texts: dict[str, str] = {}
+        self._folded: dict[bytes, bytes] = {}
 
     def revision(self, made: Revision, row: sqlite3.Row) -> Revision:
         """The same revision, which was just made from this row and can be read."""
@@ -29,7 +30,7 @@ class Folding:
         values = vars(value)
         for name, text in values.items():
             if type(text) is str:
-                values[name] = self._seen.setdefault(text, text)
+                values[name] = self._texts.setdefault(text, text)
         return value
 
     def _kept_or_none(self, text: str | None) -> bytes | None:
@@ -37,4 +38,4 @@ class Folding:
 
     def _kept(self, text: str) -> bytes:
         kept = fold(text)
-        return self._seen.setdefault(kept, kept)  # type: ignore[return-value]  (a key is its own value)
+        return self._folded.setdefault(kept, kept)
