@@ -7,10 +7,12 @@ import pytest
 from kelvin_provision.bundles import limits
 from kelvin_provision.trust.dsse import BUNDLE
 from tests.kit import bundles
+from tests.kit.bundle_box import stick
 from tests.kit.cli import run
 from tests.kit.images import random_image
 from tests.kit.signing import key_pair, signatures, trusting
 
+__all__ = ["stick"]
 REQUEST = json.dumps({"name": "pump", "app_version": "2.0.0"}).encode()
 
 
@@ -19,13 +21,6 @@ def desk(tmp_path, monkeypatch):
     """No state directory, no settings."""
     monkeypatch.setenv("KELVIN_PROVISION_STATE_DIR", str(tmp_path / "none"))
     monkeypatch.setenv("KELVIN_PROVISION_SITE_CONFIG", str(tmp_path / "none.yaml"))
-
-
-@pytest.fixture
-def stick(tmp_path):
-    folder = tmp_path / "stick"
-    folder.mkdir()
-    return folder
 
 
 def lines(text):

@@ -19,9 +19,10 @@ from kelvin_provision.usecases.bundles import create as usecase
 from kelvin_provision.usecases.bundles import placing
 from tests.kit import bundles, disks
 from tests.kit.box import Box
-from tests.kit.bundle_box import desk
+from tests.kit.bundle_box import desk, stick
 from tests.kit.images import index_of, oci_layout, random_image, sha256
 
+__all__ = ["stick"]
 IMAGE = "r.io/pump:1.0.0"
 
 
@@ -31,13 +32,6 @@ def box(tmp_path, monkeypatch):
     with closing(desk(tmp_path / "state", registry="r.io")) as box:
         box.source.images[IMAGE] = random_image([3_000, 500_000], level=0)
         yield box
-
-
-@pytest.fixture
-def stick(tmp_path):
-    folder = tmp_path / "stick"
-    folder.mkdir()
-    return folder
 
 
 def request(tmp_path, name="pump", version="1.0.0", **more):

@@ -7,13 +7,11 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.bundles.contents import decode
-from kelvin_provision.bundles.inventories.inventory import encode
 from kelvin_provision.bundles.model import AS_DELTA
 from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.deltas.artifact import DeltaLayer
 from kelvin_provision.desk.box_deltas import choose
 from kelvin_provision.errors import BundleUnsuitable
-from kelvin_provision.images.box_inventory import box_inventory
 from kelvin_provision.ledger.nodes import membership, tokens
 from kelvin_provision.ledger.nodes.model import Node, NodeToken
 from kelvin_provision.refs import Descriptor, Platform
@@ -21,7 +19,7 @@ from kelvin_provision.settings.model import ClusterSettings, NodesSettings
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.bundles.importing import ImportRequest
 from kelvin_provision.usecases.bundles.planning import plan as planned
-from tests.kit.bundle_box import desk, offline
+from tests.kit.bundle_box import cut_off, desk, inventory, offline
 from tests.kit.image_deltas import two_versions
 from tests.kit.images import random_image, sha256
 from tests.kit.locks import lock_of
@@ -43,29 +41,11 @@ def at_desk(tmp_path):
         yield box
 
 
-def box_with(path, name, version="1.0.0"):
-    """It has this version; then it is cut off."""
-    box = offline(path, registry="r.io", cluster=ClusterSettings(name=name))
-    down, box.source.down = box.source.down, None
-    box.source.images |= IMAGES
-    box.deploy("pump", version=version)
-    box.turn()
-    box.command_apply("pump")
-    box.source.images.clear()
-    box.source.down = down
-    return box
-
-
 @pytest.fixture
 def north(tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__NAME", "north")
-    with closing(box_with(tmp_path / "north", "north")) as box:
+    with closing(cut_off(tmp_path / "north", "north", IMAGES, "1.0.0")) as box:
         yield box
-
-
-def inventory(box, path):
-    path.write_bytes(encode(box_inventory(box.ctx).inventory.to_json()))
-    return path
 
 
 def created(box, tmp_path, *words, version="2.0.0"):

@@ -13,33 +13,20 @@ from kelvin_provision.bundles.verify import verify
 from kelvin_provision.context import silent
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.staging.signatures.arrived import keep
-from kelvin_provision.trust import computing
 from kelvin_provision.wait_reason import WaitKind
 from tests.kit import cosign
 from tests.kit.box import Box
-from tests.kit.bundle_box import desk, offline
+from tests.kit.bundle_box import desk, offline, stick
+from tests.kit.cosign import anna, ben
 from tests.kit.fakes.cluster import FakeCluster
 from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.images import OCI_MANIFEST, random_image
 from tests.kit.locks import lock_of
-from tests.kit.signing import computed_here
+from tests.kit.signing import in_this_process
 
+__all__ = ["anna", "ben", "in_this_process", "stick"]
+pytestmark = pytest.mark.usefixtures("in_this_process")
 IMAGE = "r.io/pump:1.0.0"
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    monkeypatch.setattr(computing, "computed", computed_here)
-
-
-@pytest.fixture(scope="module")
-def anna(tmp_path_factory):
-    return cosign.OpensslKey(tmp_path_factory.mktemp("anna"), "anna")
-
-
-@pytest.fixture(scope="module")
-def ben(tmp_path_factory):
-    return cosign.OpensslKey(tmp_path_factory.mktemp("ben"), "ben", "ed25519")
 
 
 @pytest.fixture
@@ -52,13 +39,6 @@ def at_desk(tmp_path, anna, ben, monkeypatch):
         old = cosign.documents((cosign.old((payload, ben.sign(payload))), [payload]))
         box.source.signed[image.digest] = cosign.signed(anna, image.digest) | old
         yield box
-
-
-@pytest.fixture
-def stick(tmp_path):
-    folder = tmp_path / "stick"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

@@ -8,21 +8,20 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.bundles.contents import decode
-from kelvin_provision.bundles.inventories.inventory import encode
 from kelvin_provision.bundles.inventories.reading import decode as inventory_of
 from kelvin_provision.bundles.model import IN_BOX
 from kelvin_provision.bundles.opening import find, read_head
 from kelvin_provision.errors import RuntimeUnreachable
-from kelvin_provision.images.box_inventory import box_inventory
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.settings.model import ClusterSettings
 from tests.kit.box import Box
-from tests.kit.bundle_box import desk, offline
+from tests.kit.bundle_box import cut_off, desk, inventory
 from tests.kit.images import make_image, oci_layout, random_image, tar_of
 
 BASE = tar_of({"data/base": os.urandom(200_000)})
 TOP = {version: tar_of({"data/top": os.urandom(5000)}) for version in ("1.0.0", "2.0.0", "3.0.0")}
 PUMP = {version: make_image([BASE, top]) for version, top in TOP.items()}
+IMAGES = {f"r.io/pump:{version}": image for version, image in PUMP.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -33,33 +32,15 @@ def registry(monkeypatch):
 @pytest.fixture
 def at_desk(tmp_path):
     with closing(desk(tmp_path / "desk", registry="r.io")) as box:
-        box.source.images |= {f"r.io/pump:{version}": image for version, image in PUMP.items()}
+        box.source.images |= IMAGES
         yield box
-
-
-def box_with(path, name, *versions, platform=None):
-    """It has these versions of the pump, the last one running; then it is cut off."""
-    box = offline(path, registry="r.io", cluster=ClusterSettings(name=name))
-    box.source.images |= {f"r.io/pump:{version}": image for version, image in PUMP.items()}
-    box.source.down = None
-    for version in versions:
-        box.deploy("pump", version=version)
-        box.turn()
-        box.command_apply("pump")
-    box.source.images.clear()
-    return box
 
 
 @pytest.fixture
 def north(tmp_path, monkeypatch):
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__NAME", "north")
-    with closing(box_with(tmp_path / "north", "north", "1.0.0")) as box:
+    with closing(cut_off(tmp_path / "north", "north", IMAGES, "1.0.0")) as box:
         yield box
-
-
-def inventory(box, path):
-    path.write_bytes(encode(box_inventory(box.ctx).inventory.to_json()))
-    return path
 
 
 def request(tmp_path, version="2.0.0"):
@@ -156,7 +137,7 @@ def test_of_several_boxes_only_what_all_have_is_left_out(north, at_desk, tmp_pat
     stick = tmp_path / "stick"
     stick.mkdir()
     files = [inventory(north, tmp_path / "north.json")]
-    with closing(box_with(tmp_path / "south", "south", "2.0.0", "3.0.0")) as south:
+    with closing(cut_off(tmp_path / "south", "south", IMAGES, "2.0.0", "3.0.0")) as south:
         files.append(inventory(south, tmp_path / "south.json"))
     create(at_desk, request(tmp_path), "--to", stick, "--for", files[1]).check()
     assert set(contents_of(stick).needs) == set(layers("2.0.0"))

@@ -2,8 +2,11 @@
 
 import pytest
 
+from kelvin_provision.bundles.inventories.inventory import encode
 from kelvin_provision.errors import ClusterMissing, RegistryUnreachable, RuntimeUnreachable
+from kelvin_provision.images.box_inventory import box_inventory
 from kelvin_provision.jobs import table as job_table
+from kelvin_provision.settings.model import ClusterSettings
 from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.box import Box
 
@@ -20,6 +23,34 @@ def desk(path, **settings):
     box = Box(path, **settings)
     box.runtime, box.cluster = RuntimeUnreachable("no runtime"), ClusterMissing("no cluster")
     return box
+
+
+def cut_off(path, name, images, *versions):
+    """A box that has these versions of the pump, the last one running, and reaches no registry any more."""
+    box = offline(path, registry="r.io", cluster=ClusterSettings(name=name))
+    down, box.source.down = box.source.down, None
+    box.source.images |= images
+    for version in versions:
+        box.deploy("pump", version=version)
+        box.turn()
+        box.command_apply("pump")
+    box.source.images.clear()
+    box.source.down = down
+    return box
+
+
+def inventory(box, path):
+    """Its inventory, as a file for a desk."""
+    path.write_bytes(encode(box_inventory(box.ctx).inventory.to_json()))
+    return path
+
+
+@pytest.fixture
+def stick(tmp_path):
+    """An empty medium."""
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

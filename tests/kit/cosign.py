@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import SignatureDocuments
 from kelvin_provision.settings.model import TrustSettings
@@ -180,3 +182,13 @@ def signed(key, digest):
 def trusting_images(*keys, require=("image",)):
     """Settings with these keys, which are asked for images."""
     return TrustSettings(tuple(key.public for key in keys), require)
+
+
+@pytest.fixture(scope="module")
+def anna(tmp_path_factory):
+    return OpensslKey(tmp_path_factory.mktemp("anna"), "anna")
+
+
+@pytest.fixture(scope="module")
+def ben(tmp_path_factory):
+    return OpensslKey(tmp_path_factory.mktemp("ben"), "ben", "ed25519")

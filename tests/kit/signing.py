@@ -4,8 +4,10 @@ import base64
 import json
 from pathlib import Path
 
+import pytest
+
 from kelvin_provision.settings.model import TrustSettings
-from kelvin_provision.trust import child
+from kelvin_provision.trust import child, computing
 from kelvin_provision.trust.dsse import REQUEST, Entry, document, pae
 from kelvin_provision.trust.public_keys import PublicKey, public_key_of_der
 from kelvin_provision.trust.signing import PrivateKey
@@ -44,3 +46,9 @@ def computed_here(_module, order, **_):
     head, _, message = order.partition(b"\n")
     document = json.loads(head)
     return json.dumps(child._TASKS[document["task"]](document, message)).encode()
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """The child's code without a process: for what is about documents and signatures."""
+    monkeypatch.setattr(computing, "computed", computed_here)

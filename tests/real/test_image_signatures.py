@@ -16,20 +16,12 @@ from kelvin_provision.usecases import deploy
 from kelvin_provision.wait_reason import WaitKind
 from tests.kit import cosign
 from tests.kit.box import Box
+from tests.kit.cosign import anna, ben
 from tests.kit.images import push, push_index, random_image, sha256
 from tests.kit.servers.proxy import Faults, Proxy
 
+__all__ = ["anna", "ben"]
 pytestmark = pytest.mark.registry
-
-
-@pytest.fixture(scope="module")
-def anna(tmp_path_factory):
-    return cosign.OpensslKey(tmp_path_factory.mktemp("anna"), "anna")
-
-
-@pytest.fixture(scope="module")
-def ben(tmp_path_factory):
-    return cosign.OpensslKey(tmp_path_factory.mktemp("ben"), "ben", "ed25519")
 
 
 @pytest.fixture

@@ -24,11 +24,12 @@ from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.bundles.importing import ImportRequest, carry_out, plan
 from kelvin_provision.usecases.bundles.media.arriving import ArrivalRequest, arrived
 from tests.kit import bundles, foreign_zips
-from tests.kit.bundle_box import offline
+from tests.kit.bundle_box import offline, stick
 from tests.kit.images import make_image, random_image
 from tests.kit.requests import stored_request as body
 from tests.kit.signing import key_pair, signatures, trusting
 
+__all__ = ["stick"]
 REGISTRY = "registry.example:5000"
 IMAGES = {name: {f"{REGISTRY}/{name}:1.0.0": random_image([40_000, 20_000])} for name in ("pump", "fan", "valve")}
 KEY, STRANGER = key_pair(), key_pair(name="mallory")
@@ -39,13 +40,6 @@ def box(tmp_path):
     with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
         box.settings = replace(box.settings, trust=trusting(tmp_path, KEY))
         yield box
-
-
-@pytest.fixture
-def stick(tmp_path):
-    folder = tmp_path / "stick"
-    folder.mkdir()
-    return folder
 
 
 def write(folder, name, *, key=KEY, file="", **more):

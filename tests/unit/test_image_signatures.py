@@ -19,7 +19,6 @@ from kelvin_provision.rehearsing.rehearse import RehearseRequest, rehearse
 from kelvin_provision.spec.enums import Download, Method
 from kelvin_provision.staging.signatures.arrived import keep
 from kelvin_provision.status import RehearsalOutcome
-from kelvin_provision.trust import computing
 from kelvin_provision.trust.cosign.manifests import MOST_BYTES
 from kelvin_provision.trust.documents.model import Role
 from kelvin_provision.trust.public_keys import public_key_of_pem
@@ -27,26 +26,14 @@ from kelvin_provision.usecases.bundles.trust.importing import ImportTrustRequest
 from kelvin_provision.wait_reason import WaitKind
 from tests.kit import cosign
 from tests.kit.box import Box
-from tests.kit.signing import computed_here, key_pair, trusting
+from tests.kit.cosign import anna, ben
+from tests.kit.signing import in_this_process, key_pair, trusting
 from tests.kit.trusting import signed, trust_document, written
 
+__all__ = ["anna", "ben", "in_this_process"]
+pytestmark = pytest.mark.usefixtures("in_this_process")
 IMAGE = "r.io/a:1.0.0"
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    monkeypatch.setattr(computing, "computed", computed_here)
-
-
-@pytest.fixture(scope="module")
-def anna(tmp_path_factory):
-    return cosign.OpensslKey(tmp_path_factory.mktemp("anna"), "anna")
-
-
-@pytest.fixture(scope="module")
-def ben(tmp_path_factory):
-    return cosign.OpensslKey(tmp_path_factory.mktemp("ben"), "ben", "ed25519")
 
 
 @pytest.fixture

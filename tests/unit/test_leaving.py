@@ -8,17 +8,12 @@ import pytest
 
 from kelvin_provision.media.leaving import leave
 from kelvin_provision.media.mounts import Mounts
+from tests.kit.bundle_box import stick
 
+__all__ = ["stick"]
 FILES = {"a.json": b"{}", "b.json": b"[]"}
 SYSTEM = Path("/proc")
 """On another filesystem than any medium."""
-
-
-@pytest.fixture
-def stick(tmp_path):
-    folder = tmp_path / "stick"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

@@ -35,9 +35,8 @@ from tests.kit.box import Box
 from tests.kit.bundle_box import offline
 from tests.kit.images import random_image
 from tests.kit.requests import stored_request as body
-from tests.kit.signing import key_pair, signatures, trusting
+from tests.kit.signing import in_this_process, key_pair, signatures, trusting
 from tests.kit.trusting import signed, trust_document
-from tests.unit.trust.conftest import in_this_process
 
 __all__ = ["in_this_process"]
 pytestmark = pytest.mark.usefixtures("in_this_process")

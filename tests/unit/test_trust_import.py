@@ -26,7 +26,6 @@ from kelvin_provision.errors import (
 )
 from kelvin_provision.ledger.history import history
 from kelvin_provision.ledger.sqlite import schema
-from kelvin_provision.trust import computing
 from kelvin_provision.trust.documents import kept
 from kelvin_provision.trust.documents.model import MOST, Role, SignedDocument
 from kelvin_provision.trust.dsse import BUNDLE, REQUEST, Entry, document
@@ -37,18 +36,15 @@ from tests.kit.bundle_box import offline
 from tests.kit.crash import dying_at, killed
 from tests.kit.images import random_image
 from tests.kit.requests import stored_request as body
-from tests.kit.signing import computed_here, key_pair, signature, signatures, trusting
+from tests.kit.signing import in_this_process, key_pair, signature, signatures, trusting
 from tests.kit.trusting import signed, trust_document, written
 
+__all__ = ["in_this_process"]
+pytestmark = pytest.mark.usefixtures("in_this_process")
 REGISTRY = "registry.example:5000"
 IMAGES = {f"{REGISTRY}/pump:1.0.0": random_image([4000])}
 ANNA, BERT, CARL, DORA = (key_pair(name=name) for name in ("anna", "bert", "carl", "dora"))
 PAIRS = (ANNA, BERT, CARL, DORA)
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    monkeypatch.setattr(computing, "computed", computed_here)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import pytest
 
-from kelvin_provision.trust import computing
-from tests.kit.signing import computed_here, key_pair, trusting
+from tests.kit.signing import in_this_process, key_pair, trusting
+
+__all__ = ["in_this_process"]
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +21,3 @@ def bert():
 def site(tmp_path, anna, bert):
     """Settings that trust both."""
     return trusting(tmp_path, anna, bert)
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """The child's code without a process: for what is about the documents."""
-    monkeypatch.setattr(computing, "computed", computed_here)

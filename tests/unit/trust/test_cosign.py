@@ -12,16 +12,13 @@ from kelvin_provision.trust.cosign.claims import of_bundle as of_bundle_bytes
 from kelvin_provision.trust.cosign.judging import Signed, judged
 from kelvin_provision.trust.public_keys import InvalidKey, public_key_of_pem
 from tests.kit import cosign
+from tests.kit.cosign import anna
 from tests.kit.images import sha256
 
+__all__ = ["anna"]
 pytestmark = pytest.mark.usefixtures("in_this_process")
 MANIFEST, INDEX, OTHER = b'{"layers": "ours"}', b'{"manifests": "ours"}', b'{"layers": "of another image"}'
 OURS = {sha256(INDEX): INDEX, sha256(MANIFEST): MANIFEST}
-
-
-@pytest.fixture(scope="module")
-def anna(tmp_path_factory):
-    return cosign.OpensslKey(tmp_path_factory.mktemp("anna"), "anna")
 
 
 @pytest.fixture(scope="module")
