@@ -15,8 +15,9 @@ from kelvin_provision.bundles.opening import find, open_bundle, read_head
 from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.trust.requests import RequestFile
-from kelvin_provision.usecases.bundles import create as usecase
-from kelvin_provision.usecases.bundles import placing
+from kelvin_provision.usecases.bundles.creating import placing
+from kelvin_provision.usecases.bundles.creating.create import create as create_bundle
+from kelvin_provision.usecases.bundles.creating.request import CreateRequest
 from tests.kit import bundles, disks
 from tests.kit.box import Box
 from tests.kit.bundle_box import desk, stick
@@ -173,7 +174,7 @@ def test_garbage_collection_of_another_process_takes_nothing_of_it(box, stick, t
         collections.append(box.store.collect_garbage([]))
 
     file = RequestFile("pump.json", Path(request(tmp_path)).read_bytes())
-    usecase.create(replace(box.ctx, progress=collect), usecase.CreateRequest((file,), stick))
+    create_bundle(replace(box.ctx, progress=collect), CreateRequest((file,), stick))
     assert len(collections) > 3
     assert box.run("bundle", "verify", str(stick)).exit_code == 0
 

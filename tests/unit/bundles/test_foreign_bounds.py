@@ -18,7 +18,7 @@ from kelvin_provision.bundles.zips.unpacked import Unpacked
 from kelvin_provision.errors import BundleInvalid, SignatureMissing
 from kelvin_provision.files.dense import is_dense
 from kelvin_provision.trust.believed import Trust
-from kelvin_provision.usecases.bundles.leaving_out import known_of
+from kelvin_provision.usecases.bundles.creating.leaving_out import known_of
 from tests.kit import foreign_zips as zips
 from tests.kit.bundle_box import offline
 from tests.kit.images import make_image

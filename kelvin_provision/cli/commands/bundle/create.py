@@ -17,7 +17,7 @@ from kelvin_provision.hints import command as to_type
 
 if TYPE_CHECKING:
     from kelvin_provision.refs import Platform
-    from kelvin_provision.usecases.bundles.create import CreateResult
+    from kelvin_provision.usecases.bundles.creating.request import CreateResult
 
 _TO = Option("-o", "--to", metavar="PLACE", help="A folder of the medium, or a file NAME.kpb in one.")
 _PLATFORM = Option("--platform", metavar="PLATFORM", help="Images for this platform, such as linux/arm64; may be repeated.")
@@ -71,11 +71,12 @@ def command(
     from kelvin_provision.cli.frame.box import operating
     from kelvin_provision.trust.documents.loose import in_order, read
     from kelvin_provision.trust.requests import RequestFile
-    from kelvin_provision.usecases.bundles import create as usecase
+    from kelvin_provision.usecases.bundles.creating.create import create
+    from kelvin_provision.usecases.bundles.creating.request import CreateRequest
 
     if to is None:
         raise UsageRefused("missing option --to", hint=to_type("bundle create", "-f", "FILE", "--to", "PLACE"))
-    request = usecase.CreateRequest(
+    request = CreateRequest(
         files=tuple(RequestFile(*content(path), signatures(path, None)) for path in file or ()),
         place=to,
         platforms=tuple(map(_platform, platform or ())),
@@ -95,7 +96,7 @@ def command(
         signer=signer(sign, sign_with, passphrase_file) if sign or sign_with or passphrase_file else None,
     )
     with operating(session) as ctx:
-        result = usecase.create(ctx, request)
+        result = create(ctx, request)
     return Report("bundle create", _items(result), warnings=result.warnings, more={"bundle": result.to_json()}, names=(result.digest,))
 
 
