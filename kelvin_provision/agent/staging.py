@@ -46,25 +46,7 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
         # Once, not at every retry of a box that is offline for weeks, which would fill the log.
         ctx.progress(Note(f"staging {revision.workload}: {revision.spec.app_name} {revision.spec.app_version}"))
     try:
-        tools = StagingTools(
-            ctx.ledger,
-            ctx.store,
-            _InterruptibleSource(ctx.source, stop),
-            ctx.runtime,
-            ctx.progress,
-            stop,
-            limits=limits,
-            media=ctx.media,
-            headroom=ctx.settings.download.keep_free,
-            backoff=ctx.timings.staging,
-            deltas=delta_mode(ctx),
-            deltas_from_media=not members(ctx),
-            trust=ctx.trust,
-            outcome=lambda complete: _outcome(complete, ctx),
-            refuse_revoked=lambda known, locks: _refuse_revoked(known, locks, ctx),
-            placed=lambda known, locks: _place(known, locks, ctx),
-            others=lambda known, own: other_platforms(ctx, known, own),
-        )
+        tools = _tools(ctx, limits, stop)
         with system_errors():
             if still := _still_lacking(revision, ctx):
                 ctx.ledger.advance(revision, Waiting(still))
@@ -89,6 +71,28 @@ def stage_revision(revision: Revision, limits: TransferLimits, stop: Callable[[]
     if state != revision.cause:
         ctx.progress(Note(f"staging {revision.workload}: {state}{f' ({summary})' if summary else ''}"))
     return current.waiting if current else None
+
+
+def _tools(ctx: Context, limits: TransferLimits, stop: Callable[[], bool]) -> StagingTools:
+    return StagingTools(
+        ctx.ledger,
+        ctx.store,
+        _InterruptibleSource(ctx.source, stop),
+        ctx.runtime,
+        ctx.progress,
+        stop,
+        limits=limits,
+        media=ctx.media,
+        headroom=ctx.settings.download.keep_free,
+        backoff=ctx.timings.staging,
+        deltas=delta_mode(ctx),
+        deltas_from_media=not members(ctx),
+        trust=ctx.trust,
+        outcome=lambda complete: _outcome(complete, ctx),
+        refuse_revoked=lambda known, locks: _refuse_revoked(known, locks, ctx),
+        placed=lambda known, locks: _place(known, locks, ctx),
+        others=lambda known, own: other_platforms(ctx, known, own),
+    )
 
 
 def _record_deltas(revision: Revision, ctx: Context) -> str:
