@@ -19,6 +19,7 @@ from kelvin_provision.ledger.model.orders import Order
 from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import operations as operation_rows
 from kelvin_provision.ledger.rows import orders as order_rows
+from kelvin_provision.ledger.rows import retention
 from kelvin_provision.ledger.rows.damage import Row, printable
 from kelvin_provision.ledger.staging_state import ApplyFailed, TakenBack
 from kelvin_provision.status import OperationKind
@@ -177,7 +178,7 @@ def end(
             if operation.wait:
                 # It is up now; an older observation would show otherwise for a moment.
                 db.execute("UPDATE workloads SET observation = NULL WHERE name = ?", (step.workload,))
-            _forget(db, step.workload, keep)
+            retention.forget_of(db, step.workload, keep)
 
 
 def _blame(ledger: Ledger, db: sqlite3.Connection, step: Step, cause: str, *, blocked: bool) -> None:
@@ -239,15 +240,3 @@ def _write(db: sqlite3.Connection, operation: Operation, entries: Sequence[Entry
     for entry in entries:
         append(db, entry)
     order_rows.end_with(db, operation, entries, now=ledger.clock())
-
-
-def _forget(db: sqlite3.Connection, name: str, keep: int) -> None:
-    """Delete revisions that are neither in a slot nor among the `keep` others that ran last."""
-    db.execute(
-        "DELETE FROM revisions WHERE workload = :name"
-        " AND NOT EXISTS (SELECT 1 FROM workloads WHERE name = :name AND number IN (running, staged))"
-        " AND number NOT IN (SELECT kept.number FROM revisions AS kept JOIN workloads ON workloads.name = kept.workload"
-        " WHERE kept.workload = :name AND kept.applied IS NOT NULL AND kept.number IS NOT running AND kept.number IS NOT staged"
-        " ORDER BY kept.applied DESC LIMIT :keep)",
-        {"name": name, "keep": keep},
-    )

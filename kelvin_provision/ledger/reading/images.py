@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from kelvin_provision.errors import StateDamaged
 from kelvin_provision.ledger.reading.bundles import BundleReads
@@ -11,7 +12,9 @@ from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import retention
 from kelvin_provision.ledger.rows.damage import Row
 from kelvin_provision.spec.lock import ImageLock, every_variant
-from kelvin_provision.spec.signatures import ImageVerdict
+
+if TYPE_CHECKING:
+    from kelvin_provision.spec.signatures import ImageVerdict
 
 
 def image_key(lock: ImageLock) -> tuple[str, str]:
@@ -99,6 +102,8 @@ class ImageReads(BundleReads):
 
     def verdict(self, lock: ImageLock) -> ImageVerdict | None:
         """Who signed the image; None where that was not looked at, or cannot be read: then it is looked at again."""
+        from kelvin_provision.spec.signatures import ImageVerdict  # a list shows no signers
+
         with self.reading() as db:
             row = db.execute("SELECT * FROM signatures WHERE manifest = ? AND source = ?", image_key(lock)).fetchone()
         with suppress(StateDamaged):

@@ -22,3 +22,9 @@ def beyond(db: sqlite3.Connection, keep: int) -> tuple[tuple[str, int], ...]:
 def forget(db: sqlite3.Connection, keep: int) -> None:
     """Delete them."""
     db.execute(f"DELETE FROM revisions WHERE rowid IN ({BEYOND})", {"keep": keep})  # noqa: S608  (a constant)
+
+
+def forget_of(db: sqlite3.Connection, workload: str, keep: int) -> None:
+    """Delete those of one workload."""
+    query = f"DELETE FROM revisions WHERE rowid IN ({BEYOND} AND old.workload = :workload)"  # noqa: S608  (a constant)
+    db.execute(query, {"keep": keep, "workload": workload})
