@@ -61,7 +61,10 @@ class Site:
 
     def join(self, name):
         token = self.lead.json("node", "token")["token"]
-        self.boxes[name].run("node", "join", f"https://{self.nodes['lead'].address}:{PORT}", "--token", token)
+        written = self.boxes[name].folder / "token"
+        written.touch(mode=0o600)
+        written.write_text(f"{token}\n")
+        self.boxes[name].run("node", "join", f"https://{self.nodes['lead'].address}:{PORT}", "--token-file", str(written))
         self.boxes[name].start_agent()
 
     def push(self, app, version, made):

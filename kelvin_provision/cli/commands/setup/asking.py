@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.edge import Cancelled
+from kelvin_provision.cli.frame.values.files import secret_in
 from kelvin_provision.cli.render import layout
-from kelvin_provision.errors import AnswersMissing, FileUnreadable, PasswordRefused, ProvisionError, UsageRefused
+from kelvin_provision.errors import AnswersMissing, PasswordRefused, ProvisionError, UsageRefused
 from kelvin_provision.fast_dataclass import dataclass
-from kelvin_provision.files.durable import read_regular
-from kelvin_provision.hints import system
 from kelvin_provision.setup import questions
 from kelvin_provision.setup.answers import Answers, NewUser
 from kelvin_provision.setup.questions import Question
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
 
 FIRST = "admin"
 """The name of the first user, unless another one is typed."""
-_LARGEST = 4096
 _USER = "--user NAME with --password-file FILE, or --no-user: the first user of the API"
-_OTHERS = 0o077
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def _password(options: UserOptions, *, ask: bool) -> str:
     if options.later:
         return ""
     if options.file is not None:
-        return password_in(options.file)
+        return secret_in(options.file, "password", PasswordRefused)
     if options.stdin or ask:
         from kelvin_provision.access.passwords import refuse_weak
         from kelvin_provision.cli.commands.api.user.password import ask as ask_password
@@ -118,21 +115,6 @@ def _password(options: UserOptions, *, ask: bool) -> str:
     raise AnswersMissing(
         "the password is missing, and there is no terminal to ask on", hint="add --password-file FILE, or --password-stdin"
     )
-
-
-def password_in(file: Path) -> str:
-    """The first line of a file that its owner alone can read. Raises FileUnreadable, PasswordRefused."""
-    try:
-        data, status = read_regular(file, _LARGEST, links=True)
-        password = data.decode().partition("\n")[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not text"
-        raise FileUnreadable(f"{file}: {reason}") from error
-    if status.st_mode & _OTHERS:
-        raise PasswordRefused(f"{file}: other users can read this password", hint=system("chmod", "600", str(file)))
-    if not password:
-        raise PasswordRefused(f"the first line of {file} is empty", hint="write the password there")
-    return password
 
 
 def _say(text: str) -> None:

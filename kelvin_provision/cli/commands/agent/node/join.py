@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
+from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.declared import Argument, Option
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Item, Report
+from kelvin_provision.errors import UsageRefused
 
 _LEADER = Argument(metavar="LEADER", help="Its address: https://HOST:PORT.")
-_TOKEN = Option("--token", metavar="TOKEN", help="What `node token` printed there; - reads it from standard input.")
+_TOKEN = Option("--token", metavar="-", help="Read what `node token` printed there from standard input; at a terminal it is asked for.")
+_FILE = Option("--token-file", metavar="FILE", help="The token is the first line of this file, with mode 0600.")
 _NAME = Option("--name", metavar="NAME", help="Another name than that of the host.")
 _NODE = Option("--cluster-node", metavar="NODE", help="The name of this node in the cluster, if it is not that of the host.")
 _LONGEST = 1024
@@ -21,6 +25,7 @@ def command(
     leader: Annotated[str, _LEADER],
     *,
     token: Annotated[str | None, _TOKEN] = None,
+    token_file: Annotated[Path | None, _FILE] = None,
     name: Annotated[str, _NAME] = "",
     cluster_node: Annotated[str, _NODE] = "",
 ) -> Report:
@@ -32,8 +37,28 @@ def command(
     from kelvin_provision.cli.frame.box import context_of
     from kelvin_provision.nodes.managing import JoinWish, join_leader
 
-    given = sys.stdin.readline(_LONGEST) if token == "-" else token  # noqa: S105  (no secret)
+    given = _given(token, token_file)
     with context_of(session) as ctx:
         member = join_leader(ctx, JoinWish(leader, given, name, cluster_node))
     warning = "the agent of this node keeps the images: kelvin-provision agent install, or agent restart where it is installed"
     return Report("node join", (Item("node", member.name, f"member of {member.leader}"),), warnings=(warning,))
+
+
+def _given(token: str | None, file: Path | None) -> str | None:
+    """Never from an argument: that stands in the list of processes, that of sudo as well, and in histories. Raises UsageRefused."""
+    if token is not None and file is not None:
+        raise UsageRefused("--token and --token-file contradict each other")
+    if file is not None:
+        from kelvin_provision.cli.frame.values.files import secret_in
+
+        return secret_in(file, "token", UsageRefused)
+    if token is None:
+        return None
+    if token != "-":  # noqa: S105  (no secret)
+        hint = "give it on standard input (--token -), or in a file (--token-file FILE)"
+        raise UsageRefused("a token in the command line can be read by all users of this box", hint=hint)
+    if terminal.is_terminal(sys.stdin):
+        from getpass import getpass
+
+        return getpass("Token: ")
+    return sys.stdin.readline(_LONGEST)

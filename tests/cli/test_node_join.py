@@ -1,0 +1,53 @@
+"""The token of `node join`: from standard input, a terminal or a file, and never from the command line."""
+
+import getpass
+import os
+
+import pytest
+
+from tests.kit.box import Box
+from tests.kit.servers.reserved import free_port
+
+TOKEN = f"kn1.{'a' * 64}.{'b' * 64}"
+NO_TOKEN = "that is not a token of a leader"
+
+
+@pytest.fixture
+def box(tmp_path):
+    found = Box(tmp_path / "state")
+    yield found
+    found.close()
+
+
+def join(box, *words, stdin="", code, **more):
+    """What is said where nothing listens: a token that was read and is one leads to an attempt."""
+    ended = box.ended("node", "join", f"https://127.0.0.1:{free_port()}", *words, stdin=stdin, code=code, **more)
+    assert TOKEN not in ended.stdout + ended.stderr
+    return ended.stderr
+
+
+def test_a_token_in_the_command_line_is_refused(box):
+    said = join(box, "--token", TOKEN, code=2)
+    assert "can be read by all users of this box" in said
+    assert "(--token -), or in a file (--token-file FILE)" in said
+
+
+def test_it_comes_from_standard_input(box):
+    assert "cannot be reached" in join(box, "--token", "-", stdin=f"{TOKEN}\n", code=os.EX_UNAVAILABLE)
+    assert NO_TOKEN in join(box, "--token", "-", stdin="kn1.x\n", code=2)
+
+
+def test_at_a_terminal_it_is_asked_for_without_an_echo(box, monkeypatch):
+    monkeypatch.setattr(getpass, "getpass", lambda _: TOKEN)
+    assert "cannot be reached" in join(box, "--token", "-", terminal=True, code=os.EX_UNAVAILABLE)
+
+
+def test_it_comes_from_a_file_that_only_its_owner_can_read(box, tmp_path):
+    file = tmp_path / "token"
+    assert "no such file" in join(box, "--token-file", str(file), code=os.EX_NOINPUT)
+    file.write_text(f"{TOKEN}\n")
+    file.chmod(0o644)
+    assert f"{file}: other users can read this token" in join(box, "--token-file", str(file), code=2)
+    file.chmod(0o600)
+    assert "cannot be reached" in join(box, "--token-file", str(file), code=os.EX_UNAVAILABLE)
+    assert "contradict" in join(box, "--token", "-", "--token-file", str(file), stdin=TOKEN, code=2)
