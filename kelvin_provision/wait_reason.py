@@ -125,12 +125,12 @@ def _local(until: str) -> str:
 
 def _with_local_times(text: str) -> str:
     """Times of today are shown without their date. The stored text has UTC, so that it stays the same."""
-    return ", ".join(" ".join(map(_clock_time, part.split(" "))) for part in text.split(", "))
+    import re
+
+    return re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?!\w)", lambda match: _clock_time(match[0]), text)
 
 
 def _clock_time(text: str) -> str:
-    if len(text) != 20 or not text.endswith("Z"):
-        return text
     from datetime import datetime
 
     try:

@@ -143,5 +143,5 @@ def _progress(revision: Revision, store: Store) -> str:
     words = revision.download.value
     if revision.locks:
         done, total = store.progress(revision.locks)
-        words += f", {format_bytes(done)} of {format_bytes(total)}"
+        words += f", {format_bytes(done)} of {format_bytes(total)}" if done < total else ""
     return f"{words}{f': {revision.cause}' if revision.cause else ''}"

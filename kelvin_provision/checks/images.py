@@ -77,7 +77,7 @@ def complete(staged: Sequence[Staged]) -> Iterator[CheckFinding]:
     for revision in staged:
         if revision.download is Download.READY or revision.method is Method.STANDARD:
             continue
-        where = f" ({format_bytes(revision.done)} of {format_bytes(revision.total)})" if revision.total else ""
+        where = f" ({format_bytes(revision.done)} of {format_bytes(revision.total)})" if revision.done < revision.total else ""
         cause = f": {revision.error}" if revision.error else ""
         then = STATUS if revision.error else command("workloads wait", "--for", "ready", names=(revision.workload,))
         yield error(f"version {revision.version} is {revision.download.value}, not ready{where}{cause}", then, revision.workload)

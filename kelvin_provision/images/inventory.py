@@ -32,8 +32,9 @@ class Use:
 
 @dataclass(frozen=True)
 class Image:
-    """`stored` are bytes in the store; `loaded` and `pinned` are None if the runtime does not answer.
+    """`stored` are bytes in the store, a layer that a delta made with its size as published.
 
+    `loaded` and `pinned` are None if the runtime does not answer.
     `rebuilt`: the layers that the store has without compression, by the digest of the compressed one.
     """
 
@@ -69,7 +70,7 @@ def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime])
     """If the runtime does not answer, its error is in `runtime_error`."""
     used_by = uses(ledger)
     locks = sorted(ledger.known_images(sound_only=True), key=lambda lock: (str(lock.reference), lock.name))
-    stored = {lock.name: store.progress([lock])[0] for lock in locks}
+    stored = {lock.name: _stored(store, lock) for lock in locks}
     rebuilt = {lock.name: store.plain_layers(lock) for lock in locks}
     try:
         runtime = connect()
@@ -90,6 +91,12 @@ def take_inventory(ledger: Ledger, store: Store, connect: Callable[[], Runtime])
         for lock in locks
     )
     return Inventory(images, orphans(locks, owned), info)
+
+
+def _stored(store: Store, lock: ImageLock) -> int:
+    """Bytes of the image that are here. Of a layer that a delta made, the store counts the delta; here it is whole."""
+    here, total = store.progress([lock])
+    return sum(blob.size for blob in lock.blobs_of_all()) if here == total else here
 
 
 def orphans(locks: Sequence[ImageLock], owned: frozenset[str]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def make_token(ctx: Context) -> TokenMade:
         raise NodeRoleWrong("Docker Engine is a single node: only a k3s or Kubernetes cluster has more", hint=command("doctor"))
     listen = ctx.settings.nodes.listen
     if not listen:
-        hint = command("config set", "nodes.listen", "0.0.0.0:30500", instruction="then restart the agent", sudo=True)
+        hint = command("config set", "nodes.listen", "0.0.0.0:30500", note="then restart the agent", sudo=True)
         raise SettingMissing("this node does not listen for others: nodes.listen is not set", hint=hint)
     authority = making.lead(ctx.settings.state_dir, ctx.now)
     identity.ensure(ctx.settings.state_dir)

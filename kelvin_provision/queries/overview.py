@@ -15,6 +15,7 @@ from kelvin_provision.queries import pages
 from kelvin_provision.queries.items import WorkloadItem, damaged_item, item_of
 from kelvin_provision.queries.listing import Cursor, Page, Query, page
 from kelvin_provision.spec.enums import Download, State
+from kelvin_provision.wait_reason import WaitKind
 
 if TYPE_CHECKING:
     from kelvin_provision.context import Context
@@ -144,10 +145,18 @@ def _images(ctx: Context, workloads: Iterable[Workload]) -> dict[str, tuple[Imag
 
 
 def percents(ctx: Context, workloads: Iterable[Workload]) -> dict[str, int]:
-    """Percentages of the downloads of staged versions, by name. At most 99: verification follows the last byte."""
-    locks = {workload.name: workload.staged.locks for workload in workloads if workload.staged and is_downloading(workload)}
+    """Percentages of the downloads of staged versions, by name. At most 99: verification follows the last byte.
+
+    None where this box has everything and other nodes are waited for: 99% for a day would say that the end is near.
+    """
+    locks = {workload.name: workload.staged.locks for workload in workloads if workload.staged and _has_progress(workload)}
     sums = {name: ctx.store.progress(images) for name, images in locks.items() if images}
     return {name: min(100 * done // total, 99) for name, (done, total) in sums.items() if total}
+
+
+def _has_progress(workload: Workload) -> bool:
+    waiting = workload.staged.waiting if workload.staged else None
+    return is_downloading(workload) and not (waiting and waiting.kind is WaitKind.NODES)
 
 
 def is_downloading(workload: Workload) -> bool:

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from kelvin_provision.check_result import CheckResult, CheckStatus
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.main import main
-from kelvin_provision.cli.render import layout
+from kelvin_provision.cli.render import checks, layout
 from kelvin_provision.cli.render.progress import choose
 from kelvin_provision.errors import ApplyFailed
 from kelvin_provision.events import Advanced, Finished, Retrying, Started
+from kelvin_provision.hints import command
 from kelvin_provision.ledger.staging_state import Downloading, Waiting
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.wait_reason import WaitKind, WaitReason
@@ -178,7 +180,25 @@ def test_a_word_that_does_not_fit_beside_its_label_has_a_line_of_its_own_and_dat
 
 
 def test_a_command_is_never_broken():
-    command = "kelvin-provision workloads undeploy -n pump --staged"
-    for text in (f"the staged version is refused ({command}), and the other one runs", f"then: {command}; or wait"):
+    typed = "kelvin-provision workloads undeploy -n pump --staged"
+    for text in (f"the staged version is refused ({typed}), and the other one runs", f"then: {typed}; or wait"):
         for columns in WIDTHS:
-            assert any(command in row for row in layout.wrapped(text, columns).split("\n"))
+            assert any(typed in row for row in layout.wrapped(text, columns).split("\n"))
+
+
+def test_what_stands_before_a_line_counts_for_its_width():
+    text = " ".join(["word"] * 15)
+    for begin in (0, 7, 9):
+        first, *rest = layout.wrapped(text, 80, begin=begin).split("\n")
+        assert max(begin + len(first), *map(len, rest), 0) <= 80
+    typed = "kelvin-provision agent install"
+    assert layout.wrapped(typed, 40, begin=23) == f"\n  {typed}"
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_command_below_a_check_is_whole(columns):
+    look = checks.Look(width=columns)
+    hint = command("agent install", instruction="look again, once that is repaired")
+    lines = checks.render([CheckResult("following", "Following", "why", CheckStatus.WARNING, "it waits", hint)], look).splitlines()
+    assert any("kelvin-provision agent install" in line for line in lines)
+    assert max(map(len, lines)) <= columns

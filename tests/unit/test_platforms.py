@@ -119,7 +119,7 @@ def test_each_node_needs_the_image_whatever_its_platform():
         ("x", "all", True, "1/2, b: no image for linux/arm64"),
         ("x", "available", True, "1/2, b: no image for linux/arm64"),
         ("x", 2, True, "1/2, b: no image for linux/arm64"),
-        ("", "all", False, "0/2, a is downloading, b: no image for linux/arm64"),
+        ("", "all", False, "0/2, a is downloading; b: no image for linux/arm64"),
     ],
 )
 def test_a_node_without_a_variant_is_named_and_not_waited_for(has, policy, ready, detail):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from kelvin_provision.errors import RegistryUnreachable
+from kelvin_provision.images.inventory import take_inventory
 from kelvin_provision.ledger import traffic
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.spec.deltas import DeltaMode
@@ -54,6 +55,8 @@ def test_only_the_delta_is_downloaded_and_the_image_is_the_original(box, delta):
     here, total = box.store.progress([LOCK])
     assert (here, total) == (total, LOCK.size - LAYER.size + len(delta.bytes))
     assert not box.store.path(delta.layer.blob).exists()
+    (image,) = (each for each in take_inventory(box.ledger, box.store, lambda: box.runtime).images if each.lock == LOCK)
+    assert image.stored == image.size, "all of it is here, whatever was downloaded for it"
 
 
 def test_a_box_without_another_version_asks_for_none(tmp_path, delta):

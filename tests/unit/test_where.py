@@ -19,6 +19,7 @@ from kelvin_provision.nodes.where.needs import needs
 from kelvin_provision.nodes.where.placement import Placed
 from kelvin_provision.nodes.where.standing import NOWHERE, NodeView, judge
 from kelvin_provision.queries.items import item_of
+from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.refs import Platform
 from kelvin_provision.settings.model import NodesSettings, StagingSettings
 from kelvin_provision.spec.deltas import DeltaMode
@@ -69,9 +70,9 @@ LATE = NodeView("c", frozenset("x"))
         ({}, "all", True, None),
         ({"b": AWAY}, "all", False, f"2/3, b away since {SINCE}"),
         ({"b": AWAY}, "available", True, f"2/3, b away since {SINCE}"),
-        ({"b": AWAY, "c": LATE}, "available", False, f"1/3, b away since {SINCE}, c is downloading"),
-        ({"b": AWAY, "c": FULL}, 1, True, f"1/3, b away since {SINCE}, c: no space left"),
-        ({"b": AWAY, "c": FULL}, 2, False, f"1/3, b away since {SINCE}, c: no space left"),
+        ({"b": AWAY, "c": LATE}, "available", False, f"1/3, b away since {SINCE}; c is downloading"),
+        ({"b": AWAY, "c": FULL}, 1, True, f"1/3, b away since {SINCE}; c: no space left"),
+        ({"b": AWAY, "c": FULL}, 2, False, f"1/3, b away since {SINCE}; c: no space left"),
         ({"b": AWAY._replace(draining=True)}, "all", True, None),
         ({"b": AWAY._replace(images=HAS)}, "all", True, None),
         ({}, 9, True, None),
@@ -79,7 +80,7 @@ LATE = NodeView("c", frozenset("x"))
             {name: NodeView(name, away=SINCE) for name in "abc"},
             "available",
             False,
-            "0/3, " + ", ".join(f"{n} away since {SINCE}" for n in "abc"),
+            "0/3, " + "; ".join(f"{n} away since {SINCE}" for n in "abc"),
         ),
     ],
 )
@@ -95,10 +96,10 @@ def test_what_may_run_nowhere_is_not_ready_and_says_so():
 
 
 def test_the_reason_is_told_in_local_time_and_stays_the_same_in_the_ledger():
-    reason = WaitReason(WaitKind.NODES, "1/3, node-b away since 2026-01-02T14:02:00Z, c: no space, d")
+    reason = WaitReason(WaitKind.NODES, "1/3, node-b away since 2026-01-02T14:02:00Z; c: no space, 310 MiB free; d")
     text = describe(reason)
     assert text.startswith("ready 1/3, node-b away since 2026-01-0")
-    assert text.endswith(", c: no space, d")
+    assert text.endswith("; c: no space, 310 MiB free; d")
     assert "T14" not in text
     assert describe_with_name("pump", reason) == f"pump: {text}"
     assert not reason.is_retry
@@ -152,7 +153,7 @@ def test_a_version_is_ready_when_each_node_that_may_run_it_has_said_so(leader):
     (image,) = leader.images("pump")
     assert places.images_of(leader.ledger, "node-b") == {image}
     assert not appliable(leader.staged("pump"))
-    assert item_of(leader.ledger.workload("pump")).staged.status.warnings == ("ready 1/3, node-b is downloading, node-c is downloading",)
+    assert item_of(leader.ledger.workload("pump")).staged.status.warnings == ("ready 1/3, node-b is downloading; node-c is downloading",)
     leader.report("node-b", image)
     leader.turn()
     assert leader.staged("pump").cause == "ready 2/3, node-c is downloading"
@@ -174,6 +175,8 @@ def test_a_node_that_is_away_is_waited_for_or_named(leader):
     leader.turn()
     assert not appliable(leader.staged("pump"))
     assert "node-b away since" in leader.staged("pump").cause
+    assert overview(leader.ctx, OverviewRequest()).percents == {}, "99% would say that the end is near"
+    assert "is not ready (downloading): ready 1/2, node-b away" in leader.run("workloads", "apply", "pump").check(exit_code=75).stderr
     leader.settings = replace(leader.settings, staging=StagingSettings(nodes="available"))
     leader._connections = None
     leader.turn()

@@ -61,7 +61,6 @@ def environment() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
-        trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )

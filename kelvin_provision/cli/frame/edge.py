@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kelvin_provision.cli.frame import hints, terminal
-from kelvin_provision.cli.frame.command_table import PROGRAM
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour, plain, quoted, shown, write
 from kelvin_provision.cli.render import layout
@@ -70,7 +69,7 @@ def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) 
     lines = [f"{head} {layout.wrapped(shown(str(error), session), width, begin=len('error: '))}"]
     lines += [layout.wrapped(f"  {quoted(line, session)}", width) for line in (evidence if session.whole else grouped(evidence))]
     if error.hint:
-        lines.append(f" hint: {plain(hints.line(error.hint))}")  # not wrapped: it is copied
+        lines.append(f" hint: {layout.wrapped(plain(hints.line(error.hint)), width, begin=len(' hint: '))}")
     _aside("\n".join(lines))
 
 
@@ -129,7 +128,7 @@ def _told(session: Session, report: Report, code: int) -> int:
         aside = "" if report.items else "Nothing to do."
     code = _printed(session, answer, code)
     if aside and not session.quiet:
-        _aside(plain(aside) if PROGRAM in aside else layout.wrapped(plain(aside), layout.width_of(sys.stderr)))
+        _aside(layout.wrapped(plain(aside), layout.width_of(sys.stderr)))
     return code
 
 

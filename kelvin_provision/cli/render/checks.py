@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self, TextIO
 
 from kelvin_provision import timestamps
@@ -13,10 +13,12 @@ from kelvin_provision.check_result import CheckResult, CheckStatus, counts
 from kelvin_provision.cli.frame import hints, terminal
 from kelvin_provision.cli.frame.session import Output, Session
 from kelvin_provision.cli.frame.terminal import Colour
+from kelvin_provision.cli.render import layout
 from kelvin_provision.hints import Hint
 from kelvin_provision.naming import listed
 
 _NARROWEST = 16
+_WHY, _NEXT = " why: ", "next: "
 _SYMBOLS = {CheckStatus.OK: "✓", CheckStatus.WARNING: "!", CheckStatus.ERROR: "✗", CheckStatus.SKIPPED: "-"}
 _COLOURS = {CheckStatus.OK: Colour.GREEN, CheckStatus.WARNING: Colour.YELLOW, CheckStatus.ERROR: Colour.RED}
 
@@ -74,21 +76,37 @@ def _lines(line: CheckResult, marks: int, ids: int, look: Look, *, why: bool) ->
     yield f"{mark} {line.id.ljust(ids)}  {first}"
     yield from (" " * indent + text for text in rest)
     if line.status in {CheckStatus.WARNING, CheckStatus.ERROR} or look.whole:
-        # A command is not broken: it is copied.
-        then = look if not Hint.of(line.hint).action else replace(look, width=None)
-        for word, text, style in ((" why: ", line.why if why else "", look), ("next: ", hints.line(line.hint), then)):
-            for at, part in enumerate(_broken(text, indent + len(word), style) if text else ()):
-                yield " " * indent + (word if at == 0 else " " * len(word)) + part
+        for at, part in enumerate(_broken(line.why, indent + len(_WHY), look) if line.why and why else ()):
+            yield " " * indent + (_WHY if at == 0 else " " * len(_WHY)) + part
+        if line.hint:
+            yield from _next(line.hint, indent, look)
+
+
+def _next(hint: Hint, indent: int, look: Look) -> Iterator[str]:
+    """A command is not broken, as it is copied: where it does not fit beside its label, it begins further to the left."""
+    text = _plain(hints.line(hint), look)
+    if not hint.action:
+        first, *rest = _broken(text, indent + len(_NEXT), look)
+        yield " " * indent + _NEXT + first
+        yield from (" " * (indent + len(_NEXT)) + part for part in rest)
+        return
+    first, *rest = layout.wrapped(text, look.width, begin=indent + len(_NEXT)).split("\n")
+    yield f"{' ' * indent}{_NEXT}{first}".rstrip()
+    yield from rest
 
 
 def _broken(text: str, indent: int, look: Look) -> list[str]:
     """Wrapped with an indent."""
-    plain = timestamps.with_local_times(terminal.plain(" ".join(text.split())))
-    plain = plain if look.whole else terminal.with_short_digests(plain)
+    plain = _plain(text, look)
     if look.width is None:
         return [plain]
     room = max(look.width - indent, _NARROWEST)
     return textwrap.wrap(plain, room, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _plain(text: str, look: Look) -> str:
+    plain = timestamps.with_local_times(terminal.plain(" ".join(text.split())))
+    return plain if look.whole else terminal.with_short_digests(plain)
 
 
 def summary(lines: Sequence[CheckResult]) -> str:

@@ -33,7 +33,7 @@ def width_of(stream: TextIO) -> int | None:
 
 def wrapped(text: str, width: int | None, *, begin: int = 0) -> str:
     """Each line of `text` broken between words. `begin`: columns of the first line that something else takes, in colour perhaps."""
-    if width is None or all(terminal.cells(line) <= width for line in text.splitlines()):
+    if width is None:
         return text
     return "\n".join(part for number, line in enumerate(text.split("\n")) for part in _broken(line, width, begin if number == 0 else 0))
 

@@ -59,7 +59,9 @@ class Standing(NamedTuple):
         """None where nothing is missing."""
         if self.here == self.total and self.ready:
             return None
-        return WaitReason(WaitKind.NODES, ", ".join([f"{self.here}/{self.total}", *self.missing]) if self.total else NOWHERE)
+        if not self.total:
+            return WaitReason(WaitKind.NODES, NOWHERE)
+        return WaitReason(WaitKind.NODES, ", ".join(filter(None, (f"{self.here}/{self.total}", "; ".join(self.missing)))))
 
 
 def judge(

@@ -42,7 +42,7 @@ _ROLES = {
 }
 _STAGES = {
     Stage.RUNNING: ("ok", deferred("runs")),
-    Stage.STAGED: ("wait", deferred("staged")),
+    Stage.STAGED: ("idle", deferred("staged")),
     Stage.FAILED: ("bad", deferred("failed")),
     Stage.OTHER: ("idle", deferred("another version")),
     Stage.REMOVED: ("idle", deferred("removed")),

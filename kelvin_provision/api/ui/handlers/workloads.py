@@ -18,7 +18,10 @@ from kelvin_provision.api.ui.strings.texts import Texts, deferred, texts_of
 from kelvin_provision.api.ui.words import card
 from kelvin_provision.applying import gate
 from kelvin_provision.context import Context
+from kelvin_provision.following.overview import notes
+from kelvin_provision.following.overview import overview as following
 from kelvin_provision.hints import command
+from kelvin_provision.nodes.overview import NodeItem, nodes
 from kelvin_provision.queries.listing import Cursor, Query
 from kelvin_provision.queries.overview import Overview, OverviewRequest, overview
 from kelvin_provision.spec.enums import State
@@ -42,12 +45,17 @@ _LITTLE_SPACE = 0.05
 
 @dataclass(frozen=True)
 class _Box:
-    """`ready` are names of what can be activated; `closed` says when the window opens."""
+    """`ready` are names of what can be activated; `closed` says when the window opens.
+
+    `notes` are those of publications; `nodes` are away, or lack images that they could not get.
+    """
 
     seen: Overview
     ready: tuple[str, ...]
     closed: str
     full_disk: bool
+    notes: tuple[str, ...] = ()
+    nodes: tuple[NodeItem, ...] = ()
 
 
 async def listed(call: Call) -> Response:
@@ -79,7 +87,9 @@ def _read(ctx: Context, request: OverviewRequest) -> _Box:
         seen = replace(both, page=replace(seen.page, items=both.page.items))
     closed = gate.closed(ctx.settings.apply.window, ctx.now, ())
     disk = shutil.disk_usage(ctx.settings.state_dir)
-    return _Box(seen, ready_names(ctx), str(closed or ""), disk.free < _LITTLE_SPACE * disk.total)
+    full_disk = disk.free < _LITTLE_SPACE * disk.total
+    lacking = tuple(item for item in nodes(ctx).nodes if item.node.away or item.failed)
+    return _Box(seen, ready_names(ctx), str(closed or ""), full_disk, tuple(notes(following(ctx))), lacking)
 
 
 def _warnings(_: Texts, box: _Box) -> list[str]:

@@ -8,7 +8,7 @@ from kelvin_provision.cli.frame.declared import Argument
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 
-_PUBLICATIONS = Argument(metavar="[PUBLICATION]...", help="Only these of follow.publications.")
+_PUBLICATIONS = Argument(metavar="[PUBLICATION...]", help="Only these of follow.publications.")
 
 
 def command(session: Session, publication: Annotated[list[str] | None, _PUBLICATIONS] = None) -> Report:

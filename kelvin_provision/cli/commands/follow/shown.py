@@ -9,24 +9,25 @@ from kelvin_provision.cli.render.report import Item, Table
 from kelvin_provision.following.overview import PublicationOverview, Stage, WorkloadOverview
 from kelvin_provision.following.taking import Taken
 
-_COLUMNS = ("PUBLICATION", "SERIAL", "WORKLOAD", "STATE", "RUNS", "STAGED", "SIGNED BY", "LOOKED")
+_COLUMNS = ("workload", "state", "running", "staged", "serial", "publication", "signed by", "looked")
 
 
 def table(publications: Sequence[PublicationOverview]) -> Table:
-    """A row for each workload; what is wrong with a publication stands below its first row."""
+    """A row for each workload; what is wrong with a publication stands below its first row, and its name where it is too long."""
     rows: list[tuple[str, ...]] = []
     below: dict[int, list[str]] = {}
     for publication in publications:
         if trouble := publication.followed.trouble:
-            below[len(rows)] = [f"since {timestamps.local(trouble.since, 'minutes')}: {trouble.text}"]
+            below[len(rows)] = [f"not taken in since {timestamps.local(trouble.since, 'minutes')}: {trouble.text}"]
         rows += [_row(publication, workload) for workload in publication.workloads or (None,)]
     return Table(
         _COLUMNS,
         rows,
-        wide=frozenset({"SIGNED BY", "LOOKED"}),
+        wide=frozenset({"signed by", "looked"}),
         empty="This box follows no publication (follow.publications).",
-        gives=("RUNS", "STAGED"),
-        folds=frozenset({"PUBLICATION"}),
+        gives=("publication",),
+        heading="publication",
+        folds=frozenset({"publication"}),
         below=below,
     )
 
@@ -35,7 +36,7 @@ def _row(publication: PublicationOverview, workload: WorkloadOverview | None) ->
     each = publication.followed
     looked = timestamps.local(publication.looked, "minutes") if publication.looked else "never"
     own = (workload.followed.workload, workload.stage.value, workload.running or "-", workload.staged or "-") if workload else ("-",) * 4
-    return (each.reference, str(each.serial or "-"), *own, ", ".join(each.signers) or "-", looked)
+    return (*own, str(each.serial or "-"), each.reference, ", ".join(each.signers) or "-", looked)
 
 
 def items_of(result: Taken) -> tuple[Item, ...]:

@@ -18,7 +18,7 @@ LARGEST = 4096
 _SIGN_WITH = Option(
     "--sign-with",
     metavar="COMMAND",
-    help="A command that signs: it gets what is signed on standard input and answers with the signature. --key is its public key then.",
+    help="A command that signs: it gets what is signed on standard input and answers with the signature. The key is the public one then.",
 )
 
 Key = Annotated[Path | None, Option("--key", metavar="KEY", help="The private key; with --sign-with, the public one.")]

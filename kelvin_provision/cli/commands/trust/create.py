@@ -18,7 +18,9 @@ _AFTER = Option(
 
 
 def _keys(what: str) -> Option:
-    return Option(f"--{what}-key", metavar="PUB", help=f"A {what} key, in place of those before; may be repeated.")
+    return Option(
+        f"--{what}-key", metavar="PUB", help=f"{'An' if what == 'image' else 'A'} {what} key, in place of those before; may be repeated."
+    )
 
 
 def _threshold(what: str) -> Option:

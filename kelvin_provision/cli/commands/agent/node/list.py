@@ -23,8 +23,10 @@ def command(session: Session) -> Report:
 
     with context_of(session) as ctx:
         known = nodes(ctx)
-    head = ("name", "state", "images", "platform", "node of the cluster", "problems")
-    table = Table(head, [_row(item) for item in known.nodes], empty=_empty(known))
+    head = ("name", "state", "images", "platform", "node of the cluster")
+    below = {number: problems for number, item in enumerate(known.nodes) if (problems := _problems(item))}
+    wide = frozenset({"platform", "node of the cluster"})
+    table = Table(head, [_row(item) for item in known.nodes], wide=wide, empty=_empty(known), below=below)
     document = {"schema": SCHEMA, **known.to_json()}
     return Report("node list", table=table, document=document, names=tuple(item.node.name for item in known.nodes))
 
@@ -37,6 +39,9 @@ def _empty(known: NodesAnswer) -> str:
 
 def _row(item: NodeItem) -> tuple[str, ...]:
     node = item.node
-    state = f"away since {timestamps.local(node.away)}" if node.away else item.state
-    problems = "; ".join(filter(None, [*node.problems, item.why]))
-    return node.name, state, f"{item.complete}/{item.images}", str(node.platform), node.cluster_node, problems
+    state = f"away since {timestamps.local(node.away, 'minutes')}" if node.away else item.state
+    return node.name, state, f"{item.complete}/{item.images}", str(node.platform), node.cluster_node
+
+
+def _problems(item: NodeItem) -> tuple[str, ...]:
+    return tuple(filter(None, (*item.node.problems, item.why)))
