@@ -73,7 +73,7 @@ def leader(state: MemberState) -> Iterator[CheckFinding]:
 
 
 LEAD = Check("lead", "Lead", "Only the box that has the cluster's lease may change it.", lead, ("lead",))
-LEADER = Check("leader", "Leader", "It says which images this node has to have, and has them.", leader, ("leader",))
+LEADER = Check("leader", "Leader", "It tells this node which images to keep, and provides them.", leader, ("leader",))
 IDS = frozenset({LEAD.id, LEADER.id})
 
 

@@ -100,7 +100,10 @@ def test_a_member_says_that_its_leader_is_gone_and_that_it_keeps_its_images(box)
 
 
 def test_without_an_agent_a_member_says_so(box):
-    assert f"Leader:  {LEADER}" in box.ended("agent", "status").stdout
+    status = box.ended("agent", "status").stdout
+    assert f"Leader:  {LEADER}" in status
+    assert "not running; start it: kelvin-provision agent start" in status
+    assert box.ended("workloads", "list").stderr == f"This node is a member of {LEADER}, which has the workloads.\n"
     told = results(box)
     assert "the agent does not run" in texts(told["leader"])
     assert "without supervision" in texts(told["agent"])

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from kelvin_provision.usecases.api_certificate import ApiCertificate
 
 MOST_ORDERS = 10
+_START = "start it: kelvin-provision agent start"
+"""On a member, which deploys nothing."""
 
 
 def agent_text(status: AgentStatus, *, whole: bool = False) -> str:
     """`whole`: every name, in place of the first ones and their number."""
     work = status.work
     lines = [
-        ("Agent", _process(status.process, "`workloads deploy` starts one")),
+        ("Agent", _process(status.process, _START if status.member else "`workloads deploy` starts one")),
         ("Service", "installed" if status.service else "not installed: it does not survive a reboot (kelvin-provision agent install)"),
         ("Work", f"{work['doing']}, since {local(work['since'])}" if work else "nothing"),
         *(("", _task(task)) for task in (work or {}).get("tasks", ())),

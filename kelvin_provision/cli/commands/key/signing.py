@@ -29,7 +29,9 @@ SignWith = Annotated[str | None, _SIGN_WITH]
 def signer(key: Path | None, sign_with: str | None, passphrase_file: Path | None) -> PrivateKey | SignCommand:
     """Raises UsageRefused, KeyInvalid."""
     if key is None:
-        raise UsageRefused("nothing to sign with", hint="give the file of the key")
+        raise UsageRefused(
+            "nothing to sign with", hint="name the file of the key: --key KEY, or --sign KEY for `bundle create` and `publish`"
+        )
     from kelvin_provision.trust.key_files import private_key, public_key
     from kelvin_provision.trust.signing import SignCommand
 

@@ -95,9 +95,11 @@ def listed(session: Session, request: OverviewRequest) -> Report:
     page = result.page
     table = rendered.table(result, _footer(session, len(page.items), page.next_page) if request.size or request.cursor else "")
     if result.unused:
-        from kelvin_provision.cli.render.first_steps import with_first_steps
+        from kelvin_provision.cli.render.first_steps import of_member, with_first_steps
+        from kelvin_provision.nodes.keys.files import membership
 
-        table = with_first_steps(table, ctx.settings.registry)
+        member = membership(ctx.settings.state_dir)
+        table = of_member(table, member.leader) if member else with_first_steps(table, ctx.settings.registry)
     names = tuple(item.name for item in page.items)
     return Report(
         "workloads list", document=result.to_json(), table=table, warnings=(*rendered.warnings(result), *arrived, *followed), names=names
