@@ -12,9 +12,10 @@ from bench.measure import Row, paired, program, run
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model.operations import Phase, Step
+from kelvin_provision.observation import Observation, Observed
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Observation, Observed, OperationKind
+from kelvin_provision.status import OperationKind
 
 ROUNDS = 15
 

@@ -13,8 +13,8 @@ from kelvin_provision.errors import OutsideWindow, ProvisionError, WorkloadHeld
 from kelvin_provision.hints import command
 from kelvin_provision.ledger.model.workloads import Workload
 from kelvin_provision.naming import MOST_NAMES, counted
+from kelvin_provision.observation import Hold
 from kelvin_provision.settings.window import Window
-from kelvin_provision.status import Hold
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 

@@ -10,7 +10,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.context import Context
 from kelvin_provision.errors import ProvisionError
 from kelvin_provision.ledger.ledger import Ledger
-from kelvin_provision.status import Observation, Observed
+from kelvin_provision.observation import Observation, Observed
 
 CONFIRM_AFTER = timedelta(seconds=55)
 """An unchanged observation is written again after this time: less than the minute between two rounds of the agent."""

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed
     from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
     from kelvin_provision.events import Progress
+    from kelvin_provision.observation import Observation
     from kelvin_provision.spec.lock import ImageLock
     from kelvin_provision.spec.workload import Object, Spec
-    from kelvin_provision.status import Observation
 
 
 Lookup = Callable[[str], str]

@@ -19,10 +19,10 @@ from kelvin_provision.foreign.known import of_value
 from kelvin_provision.foreign.log_lines import LogLines
 from kelvin_provision.foreign.sanitizer import Sanitizer, Secrets
 from kelvin_provision.masking.documents import secrets_in
+from kelvin_provision.observation import Observation
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import references_in
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Observation
 
 Objects = Mapping[str, Sequence[Object]]
 

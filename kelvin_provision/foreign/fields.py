@@ -10,7 +10,7 @@ from kelvin_provision.cluster.health import Health
 from kelvin_provision.cluster.plan import Drift, Finding, Plan
 from kelvin_provision.cluster.rehearsal import Rehearsed
 from kelvin_provision.cluster.survey import ClusterState, Condition, Survey
-from kelvin_provision.status import Hold, Observation
+from kelvin_provision.observation import Hold, Observation
 
 T = TypeVar("T")
 

@@ -16,10 +16,10 @@ from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import listing, retention
 from kelvin_provision.ledger.rows import workloads as workload_rows
 from kelvin_provision.ledger.sqlite.database import utc_now
+from kelvin_provision.observation import Observation
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.lock import ImageLock, every_variant
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Observation
 
 if TYPE_CHECKING:
     from kelvin_provision.ledger.rows.workloads import Known

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.errors import Interrupted, LogMissing
 from kelvin_provision.hints import command
-from kelvin_provision.status import Observed
+from kelvin_provision.observation import Observed
 
 if TYPE_CHECKING:
     from kelvin_provision.cluster.logs.lines import LogLine

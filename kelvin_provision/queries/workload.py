@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kelvin_provision.ledger.model.operations import Entry
     from kelvin_provision.ledger.model.orders import Order
     from kelvin_provision.ledger.model.workloads import Rehearsal, Workload
-    from kelvin_provision.status import Hold
+    from kelvin_provision.observation import Hold
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kelvin_provision.context import Context
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.ledger import holds
-from kelvin_provision.status import Hold
+from kelvin_provision.observation import Hold
 
 
 @dataclass(frozen=True)

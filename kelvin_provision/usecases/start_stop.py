@@ -16,7 +16,8 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger import journal, orders, requests
 from kelvin_provision.ledger.model.operations import Phase, Step
 from kelvin_provision.ledger.model.workloads import Workload
-from kelvin_provision.status import Observed, OperationKind, Verb
+from kelvin_provision.observation import Observed
+from kelvin_provision.status import OperationKind, Verb
 from kelvin_provision.usecases.operation import OrderTicket, Running, command_line, look, operation, refusal_recorded
 
 

@@ -13,8 +13,8 @@ from kelvin_provision.checks.host import Clock
 from kelvin_provision.cluster.plan import Finding
 from kelvin_provision.cluster.survey import Condition, ResourceDemand, Survey
 from kelvin_provision.errors import RegistryDenied, RuntimeUnreachable
+from kelvin_provision.observation import Hold
 from kelvin_provision.runtimes.protocol import ImageStorage, RuntimeInfo
-from kelvin_provision.status import Hold
 from kelvin_provision.store import BlobState
 from kelvin_provision.tls import files
 from tests.kit.api import cheap_users

@@ -13,9 +13,9 @@ from kelvin_provision.agent import preemption, scheduler, turn
 from kelvin_provision.agent.reconcile import observe_running
 from kelvin_provision.events import Note
 from kelvin_provision.ledger import history, orders
+from kelvin_provision.observation import Hold
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.status import Hold
 from kelvin_provision.timestamps import local
 from tests.kit.box import Box
 

@@ -23,11 +23,12 @@ from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model.operations import Phase, Step
 from kelvin_provision.ledger.staging_state import ApplyFailed, StagingFailed, Tried
+from kelvin_provision.observation import Observation, Observed
 from kelvin_provision.queries.changes import Place, compare
 from kelvin_provision.queries.items import StagedItem, WorkloadItem, position
 from kelvin_provision.spec.enums import Download, Method, State
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Observation, Observed, OperationKind, Status, Trouble
+from kelvin_provision.status import OperationKind, Status, Trouble
 from kelvin_provision.timestamps import parse
 from tests.kit.cli import run
 from tests.kit.ledgers import migrated

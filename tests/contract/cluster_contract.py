@@ -21,10 +21,11 @@ from kelvin_provision.cluster.protocol import Cluster
 from kelvin_provision.cluster.rehearsal import RehearsalTerms
 from kelvin_provision.context import silent
 from kelvin_provision.errors import ProvisionError, SecretMissing
+from kelvin_provision.observation import Observed
 from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec, System, Variable, Volume
-from kelvin_provision.status import Observed, RehearsalOutcome
+from kelvin_provision.status import RehearsalOutcome
 from tests.kit.changes_listener import listening
 from tests.kit.images import TALK
 from tests.kit.waiting import until

@@ -9,10 +9,11 @@ from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.model.operations import Entry, Phase, Step
 from kelvin_provision.ledger.requests import accept
 from kelvin_provision.ledger.staging_state import Ready
+from kelvin_provision.observation import Observation, Observed
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.status import Observation, Observed, OperationKind
+from kelvin_provision.status import OperationKind
 from tests.kit.images import random_image
 from tests.kit.ledgers import migrated
 from tests.kit.locks import lock_of

@@ -6,9 +6,9 @@ from kelvin_provision.cluster.docker.render.image_volumes import volume_name
 from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.context import silent
+from kelvin_provision.observation import Observed
 from kelvin_provision.refs import Platform
 from kelvin_provision.runtimes.docker import DockerRuntime
-from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import Picture, never, no_secrets, spec
 from tests.kit.docker_bench import bench, docker_bench
 from tests.kit.images import busybox, make_image, push, tar_of

@@ -11,9 +11,9 @@ from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.context import silent
 from kelvin_provision.errors import ClusterUnreachable, ImageNotFound, RegistryUnreachable
+from kelvin_provision.observation import Observed
 from kelvin_provision.spec.enums import ProbeKind, VolumeKind
 from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable, Volume
-from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import Picture, never, no_secrets, spec
 from tests.kit.docker_bench import bench, docker_bench
 from tests.kit.images import make_image, push, tar_of, web_image

@@ -8,8 +8,8 @@ import pytest
 from kelvin_provision.cluster.docker.cluster import DockerCluster
 from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.context import silent
+from kelvin_provision.observation import Observed
 from kelvin_provision.spec.workload import Port, System
-from kelvin_provision.status import Observed
 from tests.contract.cluster_contract import never, no_secrets, spec
 from tests.kit.docker_bench import DockerBench, bench, docker_bench
 from tests.kit.servers.dockerd import own_dockerd, why_not

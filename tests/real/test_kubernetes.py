@@ -17,11 +17,11 @@ from kelvin_provision.cluster.labels import OWNER, STOPPED
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.context import silent
 from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, SettingsInvalid
+from kelvin_provision.observation import Observed
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Method, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, ProbeKind, Resources, Spec, System, Variable, Volume
-from kelvin_provision.status import Observed
 from tests.kit.images import make_image, tar_of, web_image
 from tests.kit.kubernetes_bench import PATIENCE, KubernetesBench, bench, never, no_secrets, shared_bench
 from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig, load, unload

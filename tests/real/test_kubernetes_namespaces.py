@@ -11,7 +11,7 @@ from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from kelvin_provision.cluster.labels import HOME, OWNER
 from kelvin_provision.cluster.plan import Op
 from kelvin_provision.context import silent
-from kelvin_provision.status import Observed
+from kelvin_provision.observation import Observed
 from tests.kit.kubernetes_bench import PATIENCE, bench, never, no_secrets, shared_bench
 from tests.kit.real_box import NAMESPACE, Box, kubernetes_settings, push_versions, remove_namespaces
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig

@@ -4,7 +4,7 @@ import pytest
 
 from kelvin_provision.cluster.health import Phase, WaitPolicy
 from kelvin_provision.context import silent
-from kelvin_provision.status import Observed
+from kelvin_provision.observation import Observed
 from tests.kit.kubernetes_bench import PATIENCE, bench, never, no_secrets, shared_bench
 from tests.kit.waiting import until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import kelvin_provision
-from kelvin_provision import connections, events, refs, status
+from kelvin_provision import connections, events, observation, refs, status
 from kelvin_provision.cluster import health, lease, nodes, plan, rehearsal, survey
 from kelvin_provision.cluster import protocol as cluster_protocol
 from kelvin_provision.cluster.health import Health, Phase
@@ -32,6 +32,7 @@ from kelvin_provision.foreign.sanitizer import LONGEST_LINE, LONGEST_MESSAGE, Fo
 from kelvin_provision.foreign.source import SanitizedSource
 from kelvin_provision.hooks import protocol as hooks_protocol
 from kelvin_provision.hooks.protocol import Hooks
+from kelvin_provision.observation import Hold, Observation, Observed
 from kelvin_provision.registry import protocol as source_protocol
 from kelvin_provision.registry.protocol import Destination, Media, Source
 from kelvin_provision.runtimes import protocol as runtime_protocol
@@ -39,7 +40,6 @@ from kelvin_provision.runtimes.protocol import Runtime
 from kelvin_provision.spec import lock, workload
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.spec.workload import Spec, System, Variable
-from kelvin_provision.status import Hold, Observation, Observed
 from kelvin_provision.usecases import deploy
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 from tests.kit.box import Box
@@ -335,6 +335,7 @@ def namespace():
         artifact,
         hooks_protocol,
         events,
+        observation,
         refs,
         status,
         lock,

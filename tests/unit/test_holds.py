@@ -10,7 +10,7 @@ from kelvin_provision.cluster.docker.render.files import HOLD_ARCHIVE_BYTES, hol
 from kelvin_provision.cluster.kubernetes.judge.holds import annotated_hold, hold_folders
 from kelvin_provision.cluster.kubernetes.judge.observation import observations
 from kelvin_provision.files.notes import read_note
-from kelvin_provision.status import Hold
+from kelvin_provision.observation import Hold
 
 HOLD = "kelvin-provision/hold"
 

@@ -16,11 +16,12 @@ from kelvin_provision.ledger.model.orders import Target
 from kelvin_provision.ledger.reading.left import left_workloads
 from kelvin_provision.ledger.sqlite import schema
 from kelvin_provision.ledger.sqlite.connection import WAL_LIMIT
+from kelvin_provision.observation import Observation, Observed
 from kelvin_provision.refs import Descriptor, Platform, Reference
 from kelvin_provision.spec.enums import Download, ProbeKind, VolumeKind
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Port, Probe, Resources, System, Variable, Volume
-from kelvin_provision.status import Observation, Observed, OperationKind, Verb
+from kelvin_provision.status import OperationKind, Verb
 from tests.kit.ledgers import migrated
 from tests.kit.specs import spec
 from tests.kit.staging import reach

@@ -16,12 +16,13 @@ from kelvin_provision.ledger.orders import OrderRequest
 from kelvin_provision.ledger.rows import listing as rows
 from kelvin_provision.ledger.rows.inspection import damage as damage_of
 from kelvin_provision.ledger.staging_state import ApplyFailed, Downloading, Ready, StagingFailed, TakenBack, Waiting
+from kelvin_provision.observation import Observation, Observed
 from kelvin_provision.queries import pages
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.listing import Cursor, Direction, Query, SortKey, page
 from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.spec.enums import Method, State
-from kelvin_provision.status import Observation, Observed, OperationKind, Verb
+from kelvin_provision.status import OperationKind, Verb
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 from tests.kit.box import Box
 from tests.kit.ledgers import migrated

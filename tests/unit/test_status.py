@@ -4,20 +4,9 @@ import itertools
 
 import pytest
 
+from kelvin_provision.observation import Hold, Observation, Observed
 from kelvin_provision.spec.enums import Download, Method, State
-from kelvin_provision.status import (
-    Hold,
-    Observation,
-    Observed,
-    OperationKind,
-    PendingOrder,
-    Situation,
-    Slot,
-    Trouble,
-    Verb,
-    derive,
-    of_staged,
-)
+from kelvin_provision.status import OperationKind, PendingOrder, Situation, Slot, Trouble, Verb, derive, of_staged
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 SLOTS = [None] + [

@@ -9,10 +9,11 @@ from kelvin_provision.errors import Interrupted, NothingStaged, ProvisionError, 
 from kelvin_provision.events import Advanced, Finished, Note, Started
 from kelvin_provision.ledger import journal
 from kelvin_provision.ledger.model.operations import Phase, Step
+from kelvin_provision.observation import Observation, Observed
 from kelvin_provision.queries.reachability import Judgement, Verdict, judge
 from kelvin_provision.queries.wait import WaitRequest, wait
 from kelvin_provision.spec.enums import Download, Method, State
-from kelvin_provision.status import Observation, Observed, OperationKind
+from kelvin_provision.status import OperationKind
 from tests.kit.box import Box
 from tests.kit.images import random_image
 from tests.kit.locks import lock_of

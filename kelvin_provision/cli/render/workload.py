@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from kelvin_provision.following.overview import WorkloadOverview
     from kelvin_provision.ledger.model.operations import Entry
     from kelvin_provision.ledger.model.workloads import Rehearsal
+    from kelvin_provision.observation import Hold
     from kelvin_provision.queries.transfers import ImageTransfer
     from kelvin_provision.queries.workload import WorkloadResult
-    from kelvin_provision.status import Hold
 
 FIRST_LINES = 5
 """Lines of evidence that are shown; the history has all of them."""

@@ -36,11 +36,11 @@ from kelvin_provision.docker_engine.engine import Engine
 from kelvin_provision.errors import ClusterRefused, ProvisionError
 from kelvin_provision.events import Progress
 from kelvin_provision.files.procfs import available_memory, listening_ports
+from kelvin_provision.observation import Hold, Observation
 from kelvin_provision.spec.identity import Identity
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import fill
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Hold, Observation
 
 EVIDENCE_LOG_LINES = 20
 REMOTE_SCHEMES = ("tcp://", "http://", "https://", "ssh://")

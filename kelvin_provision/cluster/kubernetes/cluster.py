@@ -32,9 +32,10 @@ from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Survey
 from kelvin_provision.errors import ClusterRefused, RemovalUnfinished
 from kelvin_provision.events import Progress
 from kelvin_provision.files.procfs import listening_ports
+from kelvin_provision.observation import Observation
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Observation, RehearsalOutcome
+from kelvin_provision.status import RehearsalOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.observation import Hold, Observation
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.spec.folded import foldable, reader, set_folded
 from kelvin_provision.spec.lock import ImageLock, locks_from_json
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Hold, Observation, OperationKind, PendingOrder, RehearsalOutcome, Situation, Slot, Verb
+from kelvin_provision.status import OperationKind, PendingOrder, RehearsalOutcome, Situation, Slot, Verb
 from kelvin_provision.wait_reason import WaitKind, WaitReason, describe
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from kelvin_provision.ledger.rows import common as rows
 from kelvin_provision.ledger.rows import listing
 from kelvin_provision.ledger.rows import workloads as workload_rows
 from kelvin_provision.ledger.rows.damage import Row, printable
+from kelvin_provision.observation import Observation
 from kelvin_provision.spec.enums import Method
-from kelvin_provision.status import Observation, Situation
+from kelvin_provision.status import Situation
 
 _LONGEST = 253
 """Characters of a name that is compared with others: requests have bytes for much longer ones."""

@@ -14,8 +14,9 @@ from typing import Any
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.rows.common import LISTED, listed
 from kelvin_provision.ledger.rows.damage import printable
+from kelvin_provision.observation import Observation, Observed
 from kelvin_provision.spec.enums import Download, Method
-from kelvin_provision.status import Observation, Observed, Situation, Slot
+from kelvin_provision.status import Situation, Slot
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 Key = tuple[str | int, ...]

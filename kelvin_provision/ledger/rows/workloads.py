@@ -18,8 +18,9 @@ from kelvin_provision.ledger.rows.common import LISTED, listed, pending_orders, 
 from kelvin_provision.ledger.rows.damage import Row, is_time, printable
 from kelvin_provision.ledger.rows.folding import Folding
 from kelvin_provision.ledger.rows.rehearsals import rehearsals
+from kelvin_provision.observation import Hold, Observation
 from kelvin_provision.spec.folded import MANY
-from kelvin_provision.status import Hold, Observation, OperationKind
+from kelvin_provision.status import OperationKind
 
 _DEPLOY_AGAIN = command("workloads deploy", "-f", "FILE", instruction="keep a copy of the state directory, then deploy it again")
 

@@ -23,11 +23,12 @@ from kelvin_provision.cluster.rehearsal import RehearsalTerms, Rehearsed, ended
 from kelvin_provision.cluster.survey import ClusterInfo, ClusterState, Condition, ImageUse, Survey
 from kelvin_provision.errors import ClusterUnreachable
 from kelvin_provision.events import Finished, Progress, Started
+from kelvin_provision.observation import Hold, Observation, Observed
 from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.references import fill, references_in
 from kelvin_provision.spec.workload import Object, Spec
-from kelvin_provision.status import Hold, Observation, Observed, RehearsalOutcome
+from kelvin_provision.status import RehearsalOutcome
 
 SWAPPING = threading.Lock()
 SEEN = "2026-01-02T03:04:05Z"

@@ -8,7 +8,7 @@ from kelvin_provision.cluster.docker.judge.verification import Verification
 from kelvin_provision.cluster.docker.probes import ProbeResult
 from kelvin_provision.cluster.docker.render.image_volumes import volume_name, with_image_volumes
 from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
-from kelvin_provision.status import Observed
+from kelvin_provision.observation import Observed
 from kelvin_provision.timestamps import now
 from tests.kit.live_containers import live_container
 

@@ -7,7 +7,7 @@ from kelvin_provision.cluster.docker.judge.readiness import ProbeState, evidence
 from kelvin_provision.cluster.docker.judge.verification import Verification
 from kelvin_provision.cluster.docker.probes import ProbeResult
 from kelvin_provision.cluster.health import Health, Phase, WaitPolicy
-from kelvin_provision.status import Observed
+from kelvin_provision.observation import Observed
 from tests.kit.clock import Clock
 from tests.kit.live_containers import live_container
 

@@ -2,7 +2,7 @@
 
 from kelvin_provision.cluster.kubernetes.judge.observation import observations
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
-from kelvin_provision.status import Observation, Observed
+from kelvin_provision.observation import Observation, Observed
 
 SEEN = "2026-01-02T03:04:05Z"
 DONE = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}

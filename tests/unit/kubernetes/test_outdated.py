@@ -12,7 +12,7 @@ from kelvin_provision.cluster.kubernetes.planning import Planner
 from kelvin_provision.cluster.kubernetes.watching.waiting import WaitCallbacks, wait
 from kelvin_provision.cluster.labels import OWNER, REVISION, SPEC_HASH
 from kelvin_provision.events import Finished, Started
-from kelvin_provision.status import Observed
+from kelvin_provision.observation import Observed
 from tests.kit.fakes.kubernetes_api import ObjectApi, ScriptedApi
 
 ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}

@@ -9,7 +9,7 @@ from kelvin_provision import timestamps
 from kelvin_provision.cluster.docker.containers import COMMITTED, STANDBY, LiveContainer
 from kelvin_provision.cluster.docker.judge import image_health
 from kelvin_provision.cluster.docker.judge.readiness import exit_reason, start_failure
-from kelvin_provision.status import Observation, Observed
+from kelvin_provision.observation import Observation, Observed
 
 STARTING_SECONDS = 10.0
 """A container that restarted less than this ago counts as starting."""

@@ -14,7 +14,7 @@ from typing import Any
 from kelvin_provision import timestamps
 from kelvin_provision.cluster.labels import HOLD_FILE, HOLD_FOLDER
 from kelvin_provision.files.notes import MAX_BYTES, printable
-from kelvin_provision.status import Hold
+from kelvin_provision.observation import Hold
 
 HOLD_PATH = f"{HOLD_FOLDER}/{HOLD_FILE}"
 HOLD_ARCHIVE_BYTES = 4 * tarfile.BLOCKSIZE + MAX_BYTES

@@ -12,8 +12,8 @@ from typing import Any
 from kelvin_provision.cluster.kubernetes.render.objects import owner, template_of
 from kelvin_provision.cluster.labels import HOLD, HOLD_FOLDER
 from kelvin_provision.cluster.plan import describe
+from kelvin_provision.observation import Hold
 from kelvin_provision.spec.workload import Object
-from kelvin_provision.status import Hold
 
 
 def annotated_hold(objects: Sequence[Object]) -> Hold | None:

@@ -21,8 +21,8 @@ from kelvin_provision.cluster.kubernetes.judge.readiness import condition, healt
 from kelvin_provision.cluster.kubernetes.render.objects import owner, revision_of
 from kelvin_provision.cluster.labels import STOPPED
 from kelvin_provision.cluster.plan import describe
+from kelvin_provision.observation import Hold, Observation, Observed
 from kelvin_provision.spec.workload import Object
-from kelvin_provision.status import Hold, Observation, Observed
 
 SCALABLE = frozenset({"Deployment", "StatefulSet"})
 CONTROLLERS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})

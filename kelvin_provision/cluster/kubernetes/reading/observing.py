@@ -16,8 +16,8 @@ from kelvin_provision.cluster.kubernetes.judge.holds import hold_folders
 from kelvin_provision.cluster.labels import HOLD_FILE
 from kelvin_provision.cluster.plan import Drift
 from kelvin_provision.files.notes import read_note
+from kelvin_provision.observation import Hold, Observation
 from kelvin_provision.spec.workload import Object
-from kelvin_provision.status import Hold, Observation
 
 OBSERVED_KINDS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"))
 
