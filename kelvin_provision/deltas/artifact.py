@@ -1,6 +1,6 @@
 """The OCI artifact that has the deltas of one image: a manifest with `subject`, one layer for each changed layer of the image. Pure.
 
-Hostile until checked, and not trusted afterwards: what it says decides only what is tried.
+It is checked as hostile input, and not trusted afterwards either: what it says only decides which deltas are tried.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def read(data: bytes, descriptor: Descriptor) -> DeltaArtifact:
     if len(data) > limits.MANIFEST or len(data) != descriptor.size or not has_digest(data, descriptor.digest):
         raise _wrong("its manifest is not what its descriptor says")
     if is_dense(data):
-        raise _wrong("its manifest has more values than one of its size")
+        raise _wrong("its manifest has too many values")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -135,7 +135,7 @@ def _read_layer(entry: Any) -> DeltaLayer:
     needs = notes.get(_PREFIX + "needs")
     sources = needs.split(",", limits.SOURCES) if isinstance(needs, str) and needs else []
     if not 0 < len(sources) <= limits.SOURCES:
-        raise _wrong(f"a delta of no layer, or of more than {limits.SOURCES}")
+        raise _wrong(f"a delta that is made from no layer, or from more than {limits.SOURCES}")
     size, memory = _number(notes.get(_PREFIX + "size"), limits.SIZE), _number(notes.get(_PREFIX + "memory"), limits.HELD)
     return DeltaLayer(blob, diff_id, size, tuple(map(_digest, sources)), replaces, memory)
 

@@ -1,4 +1,4 @@
-"""The pass over the sources: each range is written or put aside as it comes by, and a block is unpacked when its dictionary is whole."""
+"""One pass over the sources: each range is written, or kept for a dictionary; a block is decompressed when its dictionary is complete."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ class Assembly:
     def __init__(self, layer: LayerDelta, file: BinaryIO, start: int, target: int) -> None:
         self._layer, self._file, self._target = layer, file, target
         sources = len(layer.sources)
-        self._places = _running(layer.tiles.lengths)
-        self._frames = _running(layer.blocks.frames, start)
+        self._places = _starts(layer.tiles.lengths)
+        self._frames = _starts(layer.blocks.frames, start)
         self._tiles = _grouped(layer.tiles.origins, sources + len(layer.blocks.frames))
         self._block_of = array("I", (block for block, count in enumerate(layer.blocks.ranges) for _ in range(count)))
         self._missing = array("Q", layer.blocks.ranges)
-        self._first_range = _running(layer.blocks.ranges)
+        self._first_range = _starts(layer.blocks.ranges)
         self._dictionaries: dict[int, _Dictionary] = {}
         tiles, ranges = layer.tiles, layer.ranges
         range_rows = _grouped(ranges.sources, sources)
-        self._copies = [_Passing(self._tiles[source], tiles.offsets, tiles.lengths) for source in range(sources)]
-        self._ranges = [_Passing(range_rows[source], ranges.offsets, ranges.lengths) for source in range(sources)]
+        self._copies = [_RangeCursor(self._tiles[source], tiles.offsets, tiles.lengths) for source in range(sources)]
+        self._ranges = [_RangeCursor(range_rows[source], ranges.offsets, ranges.lengths) for source in range(sources)]
 
     def begin(self, stop: Callable[[], None]) -> None:
-        """The blocks without a dictionary. Raises DeltaInvalid."""
+        """Write the blocks that have no dictionary. Raises DeltaInvalid."""
         for block, count in enumerate(self._missing):
             if not count:
                 stop()
                 self._unpack(block)
 
     def needs(self, source: int) -> bool:
-        """Whether there is more to come from this source."""
+        """Whether any range of this source is still to be read."""
         return bool(self._copies[source] or self._ranges[source])
 
     def take(self, source: int, start: int, chunk: memoryview) -> None:
@@ -82,7 +82,7 @@ class Assembly:
 
 
 class _Dictionary:
-    """Of its whole size from the beginning: one that grows is copied as it does, and for a moment takes twice its memory."""
+    """Allocated at its full size: a buffer that grows is copied, and takes twice its memory meanwhile."""
 
     def __init__(self, size: int) -> None:
         self.data = bytearray(size)
@@ -93,8 +93,8 @@ class _Dictionary:
         self._filled += len(part)
 
 
-class _Passing:
-    """Ranges of one source in the order of their beginnings, as the bytes come by. False when all have passed."""
+class _RangeCursor:
+    """The ranges of one source, by where they begin, while its bytes are read. False when no range is left."""
 
     def __init__(self, rows: array[int], offsets: Sequence[int], lengths: Sequence[int]) -> None:
         self._rows = array("I", sorted(rows, key=offsets.__getitem__))
@@ -105,7 +105,7 @@ class _Passing:
         return bool(self._open) or self._next < len(self._rows)
 
     def within(self, start: int, chunk: memoryview) -> list[tuple[int, int, memoryview]]:
-        """For each range with bytes in the chunk: its row, where in the range they begin, and they."""
+        """For each range with bytes in the chunk: its row, the offset of the bytes in the range, and the bytes."""
         end = start + len(chunk)
         while self._next < len(self._rows) and self._offsets[self._rows[self._next]] < end:
             self._open.append(self._rows[self._next])
@@ -121,8 +121,8 @@ class _Passing:
         return parts
 
 
-def _running(lengths: Sequence[int], start: int = 0) -> array[int]:
-    """Where each of a row of things begins."""
+def _starts(lengths: Sequence[int], start: int = 0) -> array[int]:
+    """Where each begins, one directly after the other."""
     return array("Q", accumulate(lengths, initial=start))
 
 

@@ -1,4 +1,4 @@
-"""Columns of whole numbers as bytes that zstd makes small: the lowest bytes of all numbers, then the next ones, six in all."""
+"""Columns of integers as bytes that zstd compresses well: first the lowest byte of every number, then the next ones, six in all."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def _ordered(numbers: array[int]) -> array[int]:
 
 
 def folded(differences: Iterable[int]) -> list[int]:
-    """Numbers of any sign as numbers that are small when those are."""
+    """Zigzag encoding: numbers near zero, of either sign, become small numbers without one."""
     return [value << 1 if value >= 0 else (-value << 1) - 1 for value in differences]
 
 
 def unfolded(numbers: Iterable[int]) -> Iterator[int]:
-    """One by one: as a list they would take five times the memory of the column."""
+    """The inverse, one by one: a list would take five times the memory of the column."""
     return (-(number + 1 >> 1) if number & 1 else number >> 1 for number in numbers)

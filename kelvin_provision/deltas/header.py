@@ -106,13 +106,13 @@ def _fields(line: bytes) -> dict[str, Any]:
         _refuse("a number of its header is out of range")
     sources = fields["sources"]
     if not isinstance(sources, list) or not 0 < len(sources) <= limits.SOURCES:
-        _refuse(f"it is made of no layer, or of more than {limits.SOURCES}")
+        _refuse(f"it is made from no layer, or from more than {limits.SOURCES}")
     for source in sources:
         if not isinstance(source, list) or len(source) != 2 or type(source[1]) is not int or not 0 <= source[1] <= limits.SIZE:
             _refuse("a layer that it is made from has no size")
     digests = [fields["target"], *(source[0] for source in sources)]
     if not all(isinstance(digest, str) and is_digest(digest) for digest in digests) or len(set(digests)) != len(digests):
-        _refuse("the digest of a layer stands twice, or is none")
+        _refuse("a layer that it is made from is listed twice, or has no digest")
     return fields
 
 
@@ -141,7 +141,7 @@ def _block_lengths(tiles: Tiles, sizes: Sequence[int], blocks: int) -> list[int]
     lengths = [0] * blocks
     for length, origin, offset in zip(*tiles, strict=True):
         if not length or origin >= len(sizes) + blocks:
-            _refuse("a part is empty, or from nowhere")
+            _refuse("a part is empty, or names no source")
         if origin < len(sizes):
             if offset + length > sizes[origin]:
                 _refuse("a part lies outside of the layer that it comes from")

@@ -31,7 +31,7 @@ class Tiles(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """The bytes of each block, those of its frame, and how many of the ranges its dictionary has: they stand in the order of blocks."""
+    """Of each block its bytes, the bytes of its frame, and the number of ranges in its dictionary. Ranges are in the order of blocks."""
 
     lengths: Sequence[int]
     frames: Sequence[int]

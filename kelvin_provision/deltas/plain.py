@@ -1,4 +1,4 @@
-"""A layer's uncompressed bytes, whatever it is here: plain, gzip or zstd, told apart by the first bytes. Memory is bounded."""
+"""The uncompressed bytes of a layer that is plain, gzip or zstd: its first bytes tell which. Memory is bounded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 _PART = 128 << 10
 _MOST = 1 << 20
-"""Bytes that come out at once: gzip can make a thousand of one."""
+"""Bytes that are decompressed at once: gzip can make a thousand of one."""
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SKIPPED = tuple(bytes((low,)) + b"\x2a\x4d\x18" for low in range(0x50, 0x60))
 """A frame without content, which may be the first of a zstd file (RFC 8878)."""
@@ -19,7 +19,7 @@ class NotReadable(ValueError):
 
 
 def plain(file: BinaryIO) -> Iterator[bytes]:
-    """From where the file stands. Raises NotReadable, and OSError of the file."""
+    """Reads from the present position of the file. Raises NotReadable, and OSError of the file."""
     first = file.read(_PART)
     if first.startswith(GZIP):
         return _gunzipped(first, file)
@@ -35,7 +35,7 @@ def _as_is(data: bytes, file: BinaryIO) -> Iterator[bytes]:
 
 
 def _gunzipped(data: bytes, file: BinaryIO) -> Iterator[bytes]:
-    """Of several members, as pigz and eStargz write them; zeros may follow."""
+    """Also several members, as pigz and eStargz write them; zeros may follow."""
     try:
         while data:
             decoder = zlib.decompressobj(31)
@@ -52,7 +52,7 @@ def _gunzipped(data: bytes, file: BinaryIO) -> Iterator[bytes]:
 
 
 def _of_zstd(data: bytes, file: BinaryIO) -> Iterator[bytes]:
-    """Of several frames, as zstd:chunked writes them."""
+    """Also several frames, as zstd:chunked writes them."""
     from kelvin_provision.deltas import zstd
 
     try:

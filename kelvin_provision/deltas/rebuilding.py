@@ -1,4 +1,4 @@
-"""A layer out of its delta and the layers that it is made from, which are each read once, from front to back."""
+"""Rebuilds a layer from its delta and its bases, each of which is read once, from front to back."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def rebuild(
 def _compare(layer: LayerDelta, expected: DeltaLayer) -> None:
     needs = tuple(source.diff_id for source in layer.sources)
     if (layer.target, layer.size, needs, layer.memory) != (expected.diff_id, expected.size, expected.needs, expected.memory):
-        raise DeltaInvalid(f"the delta of {expected.diff_id[:_SHORT]} is another one than its manifest says")
+        raise DeltaInvalid(f"the delta of {expected.diff_id[:_SHORT]} is not the one that its manifest describes")
 
 
 def _write(assembly: Assembly, layer: LayerDelta, bases: Bases, stop: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""zstd as the standard library has it from Python 3.14 on; before, from its backport with the same API (ADR 0063). Imported late."""
+"""zstd from the standard library, or before Python 3.14 from its backport with the same API (ADR 0063). Imported late."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: limits.W
 
 
 def decompressor(dictionary: bytes | bytearray = b"") -> zstd.ZstdDecompressor:
-    """Of one frame with a window of at most 16 MiB. The dictionary is the text before it."""
+    """For one frame with a window of at most 16 MiB. The dictionary is a prefix: raw bytes that the frame may refer to."""
     return zstd.ZstdDecompressor(zstd.ZstdDict(dictionary, is_raw=True).as_prefix if dictionary else None, _OPTIONS)
 
 
 def decompressed(frame: bytes, size: int, dictionary: bytearray | None = None) -> bytes:
-    """One whole frame that says that it has `size` bytes, and has them. Raises ValueError; takes no more memory for another one.
+    """The content of one whole frame, which declares and has exactly `size` bytes. Raises ValueError for any other, without more memory.
 
-    The dictionary is empty afterwards: libzstd has a copy of it, and two would be too many.
+    The dictionary is emptied: libzstd has a copy of it, and there is no memory for two.
     """
     try:
         if zstd.get_frame_info(frame).decompressed_size != size:
@@ -44,14 +44,14 @@ def decompressed(frame: bytes, size: int, dictionary: bytearray | None = None) -
 
 
 def compressed(data: bytes, dictionary: bytes, level: int) -> bytes:
-    """One frame that says its size."""
+    """One frame, which declares its size."""
     options: dict[int, int] = {zstd.CompressionParameter.compression_level: level, zstd.CompressionParameter.window_log: limits.WINDOW_LOG}
     known = zstd.ZstdDict(dictionary, is_raw=True).as_prefix if dictionary else None
     return zstd.compress(data, options=options, zstd_dict=known)
 
 
 def content_size(frame: bytes) -> int:
-    """What a frame says of itself. Raises ValueError where it says nothing, or is none."""
+    """The size that a frame declares. Raises ValueError if it declares none, or is no frame."""
     try:
         size = zstd.get_frame_info(frame).decompressed_size
     except zstd.ZstdError as error:

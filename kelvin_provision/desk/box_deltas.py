@@ -34,7 +34,7 @@ class BoxDeltas:
     """Size and file of each delta, by its digest."""
 
     def open(self, extent: Extent) -> BinaryIO:
-        """From its first byte, whatever else is read of the file."""
+        """The delta from its first byte, at a position of its own."""
         return open(f"/proc/self/fd/{self.files[extent.digest][1].fileno()}", "rb", buffering=0)  # noqa: PTH123  (a file without a name)
 
 
@@ -78,7 +78,7 @@ class _Making:
             self._from(base, lock, stack)
 
     def _from(self, base: Reference, lock: ImageLock, stack: ExitStack) -> None:
-        """Of one version. What this desk cannot get is said."""
+        """Deltas from one version. A version that this desk cannot get is reported, and gives none."""
         try:
             older = stack.enter_context(gathered(self._ctx, self._source, [(base, lock.platform)], lambda locks: _unneeded(locks[0], lock)))
             self._fetch()
@@ -110,7 +110,7 @@ class _Making:
             raise Interrupted("interrupted; the same command makes the deltas from the start")
 
     def chosen(self) -> BoxDeltas:
-        """Where they are smaller than the layer together, and each box has what one of them needs."""
+        """The deltas of layers where all together are smaller than the layer, and each box has the bases of one."""
         picked = {
             digest: deltas
             for digest, (layer, boxes) in self._layers.items()
@@ -122,7 +122,7 @@ class _Making:
 
 
 def choose(size: int, boxes: Sequence[frozenset[str]], offers: Sequence[DeltaLayer]) -> tuple[DeltaLayer, ...]:
-    """For a layer of this size: the smallest that each box can use, by the diff ids that it has; none if the layer is better. Pure."""
+    """The smallest delta that each box can use, by the diff ids that it has; none if the layer of this size is better. Pure."""
     picked: dict[str, DeltaLayer] = {}
     for diff_ids in boxes:
         usable = [delta for delta in offers if diff_ids.issuperset(delta.needs)]

@@ -158,7 +158,7 @@ def _noted(ctx: Context, layer: ChangedLayer) -> ChangedLayer:
 
 
 def _given(ctx: Context, request: DeltaRequest, made: _Artifact) -> str | None:
-    """Where they were asked for: the digest of the artifact, None for one without a delta."""
+    """Push or write the artifact. Returns its digest; None for one without a delta."""
     if not made.layers:
         return None
     data, descriptor = made.manifest()
@@ -186,7 +186,7 @@ class _Artifact:
         return artifact.make(self.new.manifest, self.new.config, values, [self.old.config.digest])
 
     def blobs(self) -> Iterator[tuple[Descriptor, Callable[[int], Iterable[bytes]]]]:
-        """What the manifest names. The bytes are given from an offset on."""
+        """The blobs that the manifest names, as functions that give their bytes from an offset on."""
         yield artifact.EMPTY, lambda offset: [b"{}"[offset:]]
         for document in (self.new.manifest, self.new.config):
             with _opener(self.images)(document) as file:

@@ -24,7 +24,7 @@ _DOCUMENT = 8 << 20
 
 
 def engine_of(settings: Settings) -> Engine:
-    """That of `runtime.address`, else of DOCKER_HOST or the default socket."""
+    """The engine at `runtime.address`, else at DOCKER_HOST or the default socket."""
     address = settings.runtime.address
     return Engine(lambda: connect(address if address and "://" in address else None, timeout=_TIMEOUT), RUNTIME_ERRORS)
 
@@ -57,7 +57,7 @@ def saved_layers(
 
 
 def _layers(file: IO[bytes], lock: ImageLock) -> dict[str, tuple[tarfile.TarFile, str]]:
-    """By diff_id: where each is in the archive."""
+    """Where each layer is in the archive, by diff_id."""
     try:
         archive = tarfile.TarFile(fileobj=file)
         (row,) = _document(archive, "manifest.json")

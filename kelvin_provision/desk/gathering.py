@@ -43,7 +43,7 @@ class Images:
     open: Callable[[Extent], BinaryIO]
     signatures: Mapping[ImageLock, tuple[SignatureFiles, ...]]
     renew: Callable[[], bool] = lambda: False
-    """Whether a blob that was wrong was found and will be fetched again."""
+    """Whether a damaged blob was found, so that it is fetched again."""
     forget: Callable[[], int] = lambda: 0
     without: frozenset[str] = frozenset()
     """Layers that are left out, by digest: they are neither fetched nor opened."""

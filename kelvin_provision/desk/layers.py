@@ -1,4 +1,4 @@
-"""The deltas of the layers in which two images differ. Each is tried before it is given away."""
+"""The deltas of the layers in which two images differ. Each is applied once here before a box gets it."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class ChangedLayer:
 
 
 def changed(old: ImageLock, new: ImageLock) -> tuple[list[tuple[Descriptor, str]], list[tuple[Descriptor, str]]]:
-    """The layers of the new image that the old one has not, each once; and out of which layers of the old one they may be made.
+    """The layers of the new image that the old one lacks, each once; and the layers of the old one that they may be made from.
 
-    Those that the new image has no more come into question; where it has all, any of them.
+    These are the layers that the new image no longer has; if it has all of them, any.
     """
     before, after = (dict(zip(lock.diff_ids, lock.layers, strict=True)) for lock in (old, new))
     changes = [(blob, diff_id) for diff_id, blob in after.items() if diff_id not in before]
@@ -72,7 +72,7 @@ class Workshop:
         return self._stack.__exit__(*reason)  # type: ignore[arg-type]
 
     def deltas(self, old: ImageLock, new: ImageLock) -> Iterator[ChangedLayer]:
-        """For each changed layer, as it is made. Its file is there until the end."""
+        """One after the other, as each is made. Its file is kept until the end."""
         changes, bases = changed(old, new)
         olds = [self._stack.enter_context(self._layer(blob, diff_id)) for blob, diff_id in bases] if changes else []
         for blob, diff_id in changes:
@@ -106,7 +106,7 @@ class Workshop:
         return ChangedLayer(blob, diff_id, delta, output, made.seconds)
 
     def _try(self, delta: DeltaLayer, file: BinaryIO, olds: Sequence[Layer]) -> None:
-        """Boxes would find out as well, one by one. Raises DeltaInvalid."""
+        """Apply it, as each box will. Raises DeltaInvalid."""
         files = {layer.diff_id: layer.file for layer in olds}
         for layer in files.values():
             layer.seek(0)

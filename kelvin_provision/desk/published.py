@@ -21,12 +21,12 @@ HINTS: Mapping[type[ProvisionError], Hint | str] = {
     DownloadWaits: command("config show", instruction="try again when the limits allow a download; they are in"),
     BudgetTooSmall: "raise download.budget, or add a mirror that supports range requests, then try again",
 }
-"""For who waits for a download that no agent continues."""
+"""For a command whose download no agent continues."""
 
 
 @hinted(HINTS)
 def bring_published(ctx: Context, locks: Sequence[ImageLock]) -> None:
-    """Download what is not here as it was published. Raises as `fetch`, and NoSpace with the numbers."""
+    """Download each layer that is not here in the form in which it was published. Raises as `fetch`, and NoSpace with the numbers."""
     limits = limits_of(ctx.settings.download, ctx.ledger)
     with _reserved(ctx, locks):
         fetch(Transfer(ctx.source, ctx.store, ctx.progress, ctx.stop, ctx.timings.staging, limits), locks, as_published=True)

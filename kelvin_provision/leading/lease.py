@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def require(state_dir: Path, cluster: Cluster) -> None:
     """Before a change. Raises LeadElsewhere, and what the cluster raises.
 
-    Between the look and the change the lead may move: a change that is one request long may then come from the box that has just lost it.
+    The lead may move between this look and the change: one more request may then come from the box that has just lost it.
     """
     own = identity.read(state_dir)
     if own is None:
@@ -29,7 +29,7 @@ def require(state_dir: Path, cluster: Cluster) -> None:
 
 
 def refuse_elsewhere(state_dir: Path, cluster: Callable[[], Cluster]) -> None:
-    """For what is only recorded here: on a box that has lost the lead, it would be for nothing. Raises LeadElsewhere.
+    """Before something is recorded that only a later change carries out, such as a deploy. Raises LeadElsewhere.
 
     Where the cluster does not answer, or the file of this box cannot be read for a moment, the change that follows asks again.
     """

@@ -13,7 +13,7 @@ from kelvin_provision.files.durable import private_folder
 from kelvin_provision.files.lock import exclusive, holder
 
 FACT = "rehearsal"
-"""The ledger's fact that something of a rehearsal may be on the cluster: the workload, empty for nothing."""
+"""The ledger's fact that objects of a rehearsal may be on the cluster: its workload, or empty."""
 
 
 def lock_of(ctx: Context) -> Path:
@@ -34,7 +34,7 @@ def rehearsing(ctx: Context, command: str) -> Iterator[Callable[[], bool]]:
     request = _request_of(ctx)
     with exclusive(lock_of(ctx), command=command):
         with exclusive(private_folder(ctx.settings.state_dir) / "lock", command=command, wait=ctx.timings.lock_wait_agent):
-            # Who changes something now has finished; who begins from here on finds the rehearsal lock taken, and asks for the end.
+            # A change that was under way has finished; one that begins from now on finds the rehearsal lock taken, and asks for the end.
             request.unlink(missing_ok=True)
             tidy(ctx)
         yield request.exists

@@ -1,4 +1,4 @@
-"""Rehearsals that the agent carries out: those that other doors ask for, and the one at the end of staging."""
+"""Rehearsals that the agent carries out: those ordered through the API, and the one at the end of staging."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class RehearseResult:
 
 
 def rehearse(ctx: Context, request: RehearseRequest, command: str) -> RehearseResult:
-    """One after the other, so that the box has to have room for one only. `command` names it to who finds its lock taken.
+    """Rehearse one after the other, so that the box needs room for one only. `command` is shown to the process that finds its lock taken.
 
     Raises UsageRefused, WorkloadUnknown, NothingStaged, StagingFailed, VersionRefused, NotReady, Locked, Interrupted; RehearsalEnded when a
     change began meanwhile. Results until then are kept.
@@ -136,7 +136,7 @@ def _terms(ctx: Context, request: RehearseRequest) -> RehearsalTerms:
 
 
 def _refused(ctx: Context, revision: Revision, objects: Sequence[Object]) -> Rehearsed | None:
-    """Plain objects are tried as a whole: custom resources, and all that has no pods, have no other rehearsal."""
+    """Objects are tried together by a dry run: what has no pods, such as custom resources, has no other rehearsal."""
     if not revision.spec.manifests:
         return None
     plan = ctx.cluster.plan({revision.workload: objects}, with_placeholders(ctx.lookup))

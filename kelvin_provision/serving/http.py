@@ -70,7 +70,7 @@ class HttpProtocol(asyncio.Protocol):
         return self._request is not None and self._task is None and not self._answered
 
     def drop(self) -> None:
-        """At once, with what is left to write."""
+        """Close at once, and drop what is left to write."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -117,7 +117,7 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.close()
 
     def _advance(self) -> None:
-        """As far as what has arrived leads."""
+        """Handle what has arrived: a head, and then its body."""
         try:
             if self._request is None and not self._take_head():
                 return

@@ -57,7 +57,7 @@ class SecureProtocol(asyncio.Protocol):
         self._deadline = asyncio.get_running_loop().call_later(self._handshake, self.drop)
 
     def drop(self) -> None:
-        """At once, with what is left to write."""
+        """Close at once, and drop what is left to write."""
         self._socket.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""This box into a copy of its ledger: a consistent ledger, what belongs to it, and nothing in between that changes it."""
+"""Makes a copy of the ledger and what belongs to it, while nothing changes it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Copy:
-    """`contents`, and the files that it names: the ledger from a copy beside, all others from the state directory."""
+    """`contents`, and the files that it names: the ledger from a backup of it, all others from the state directory."""
 
     contents: Contents
     ledger: Path

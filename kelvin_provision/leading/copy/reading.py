@@ -1,4 +1,4 @@
-"""A copy that may be hostile: nothing of it is believed before each of its bytes was compared with its table."""
+"""Reads a copy that may be hostile: nothing of it is believed before every byte was compared with its table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A copy into the state directory of a box without workloads, which leads from then on.
+"""Restores a copy into the state directory of a box without workloads, which leads from then on.
 
-Everything is beside its place and on the disk first. Then this box is named as the next leader, then the files take their places, the
-ledger last: before it is there nothing leads, and the same command goes on.
+All files are first written beside their places and synced. Then this box is named as the next leader, and the files are renamed into
+place, the ledger last: until it is there nothing leads, and the same command continues.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class _Partial:
 
 
 def _unpacked(path: Path, state_dir: Path) -> _Partial:
-    """What an earlier attempt left is made again."""
+    """Files that an earlier attempt left are written again."""
     folder = state_dir / PARTIAL
     shutil.rmtree(folder, ignore_errors=True)
     private_folder(folder)

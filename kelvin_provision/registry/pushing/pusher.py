@@ -23,7 +23,7 @@ from kelvin_provision.spec.media_types import OCI_INDEX
 
 T = TypeVar("T")
 BACKOFF = Backoff(first=0.5, cap=30.0, deadline=120.0)
-"""How long is tried without progress: a person waits."""
+"""How long it is tried without progress: a person waits for it."""
 _UPDATES = 5
 """How often a list of referrers is written again because another writer was faster."""
 
@@ -80,7 +80,7 @@ class Pusher:
         return None if data is None else digest_of(data)
 
     def _put(self, reference: Reference, data: bytes, media_type: str, name: str, replaces: str | None = None) -> bool:
-        """Whether the registry lists it as what refers to its subject."""
+        """Whether the registry lists it as a referrer of its subject."""
         host, path, digest = reference.host, f"/v2/{reference.repository}/manifests/{name}", digest_of(data)
         headers = {"Content-Type": media_type, "Content-Length": str(len(data))} | ({"If-Match": f'"{replaces}"'} if replaces else {})
         response = self._transport(host).send("PUT", path, push_scope(reference.repository), headers, lambda: data)
@@ -108,7 +108,7 @@ class Pusher:
         raise RegistryRefused(f"{reference.name}:{tag} is replaced by another writer again and again", hint="push it again later")
 
     def _listed(self, reference: Reference, tag: str) -> bytes | None:
-        """None for a list that the registry does not keep whole, too."""
+        """The present list; None if there is none, or the registry has damaged it."""
         try:
             return self.read(reference, tag)
         except DigestMismatch:

@@ -13,7 +13,7 @@ _SLICE = 1 << 18
 
 
 class BlobReader:
-    """Keeps what one read gave beyond the piece that was asked for: the next piece continues there."""
+    """Keeps what a read gave beyond the piece, so that the next piece continues there."""
 
     def __init__(self, blob: Descriptor, chunks: Chunks) -> None:
         self._blob = blob

@@ -1,4 +1,4 @@
-"""What refers to a manifest, under the tag that stands for the list at registries without one (distribution-spec 1.1).
+"""The referrers tag: the list of what refers to a manifest, at registries without the referrers API (distribution-spec 1.1).
 
 Two writers at once: the one who wrote first adds itself again, once it sees that it is missing.
 """
@@ -26,7 +26,7 @@ def entry_of(manifest: dict[str, Any], digest: str, size: int, media_type: str) 
 
 
 def rows_of(data: bytes | None, tag: str) -> list[Any]:
-    """Of the list that is there. What is something else is not replaced: raises RegistryRefused."""
+    """The rows of the present list. Anything else under this tag is not replaced: raises RegistryRefused."""
     if data is None:
         return []
     try:

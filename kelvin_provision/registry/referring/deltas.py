@@ -1,4 +1,4 @@
-"""Deltas that make an image out of others: what refers to it with their type. Bounded in number and bytes.
+"""Deltas that make an image out of others: referrers of their artifact type. Bounded in number and bytes.
 
 Nothing here is believed: what is rebuilt has the digest that the image itself names, or is not used.
 """
@@ -22,7 +22,8 @@ DELTAS = Kind(ARTIFACT_TYPE, 1 << 20, MOST)
 def deltas(documents: Documents, referrers: Referrers | None, image: Descriptor) -> DeltaOffers:
     """See `Blobs.deltas`.
 
-    A list that cannot be read now is no reason to wait, as the tag may answer; of the tag it is one: the whole image would be downloaded.
+    A list that cannot be read now is no reason to wait, as the referrers tag may answer. A tag that cannot be read now is one: the whole
+    image would be downloaded.
     """
     listed: tuple[Descriptor, ...] = ()
     with suppress(*TROUBLE):

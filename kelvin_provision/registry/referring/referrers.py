@@ -1,4 +1,4 @@
-"""What refers to a manifest at a registry: what it lists itself, or else the tag of the distribution specification does.
+"""What refers to a manifest: by the referrers API of the registry, or else by the referrers tag (distribution-spec 1.1).
 
 Registries without such a list answer many things, most of them 404.
 """
@@ -24,7 +24,7 @@ from kelvin_provision.registry.protocol import Documents
 from kelvin_provision.spec.referrers import Kind, referring
 
 NONE = (ImageNotFound, ImageUnsupported, ManifestInvalid, DigestMismatch, RegistryRefused, RegistryDenied)
-"""What a registry says of a document that it does not have, does not give, or has with other content."""
+"""How a registry answers for a document that it does not have, does not give, or has with other content."""
 TROUBLE = (RegistryUnreachable, RegistryBusy)
 PAGES = 4
 """Of a list of referrers."""

@@ -18,7 +18,7 @@ from kelvin_provision.store import Store
 
 
 class Bases:
-    """By diff id: in the store or in the runtime, compressed or not. What is there is not trusted: who reads it compares the digest.
+    """Layers by diff id, in the store or in the runtime, compressed or not. They are not trusted: their reader compares the digest.
 
     `images` is asked when the first layer is looked for: a box may have thousands, and most stagings need none of them.
     """
@@ -50,7 +50,7 @@ class Bases:
         return self._known[diff_id]
 
     def holding(self, needs: Collection[str]) -> tuple[ImageLock, ...]:
-        """The images that have these layers, without others: what must stay until they are read."""
+        """The images that have these layers, reduced to them: a lease on these keeps the layers until they are read."""
         if not needs:
             return ()
         digests = {digest for diff_id in needs for digest in self._layers.get(diff_id, ())}
@@ -59,7 +59,7 @@ class Bases:
 
     @contextmanager
     def open(self, diff_id: str) -> Iterator[BinaryIO | None]:
-        """At its first byte; None where it is not on this box, or its runtime does not answer."""
+        """The layer, at its first byte; None where it is not on this box, or its runtime does not answer."""
         layers = self._layers.get(diff_id, {}).values()
         for layer in layers:
             if self._store.has(layer):
@@ -71,7 +71,7 @@ class Bases:
 
     @contextmanager
     def _in_runtime(self, diff_id: str, layers: Iterable[Descriptor]) -> Iterator[BinaryIO | None]:
-        """As it was published, or as it was rebuilt."""
+        """Under the digest that was published, or that of a rebuilt layer."""
         for layer in (*layers, *(plain_layer(layer, diff_id, 0) for layer in layers)):
             with ExitStack() as stack:
                 if self._runtime is None:

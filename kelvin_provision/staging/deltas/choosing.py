@@ -1,4 +1,4 @@
-"""Which deltas are used. Pure: whatever is offered, the smallest that can be used here, for each layer by itself."""
+"""Which deltas are used: for each layer, the smallest of those offered that can be used here. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kelvin_provision.spec.rebuilt import plain_layer
 class Missing:
     """A layer that is not here. `left` bytes of it are still to come; `refused` are deltas of it that were tried in vain.
 
-    `spent`: no other one is to be tried.
+    `spent`: no other delta of it is tried.
     """
 
     layer: Descriptor

@@ -15,7 +15,7 @@ from kelvin_provision.staging.deltas.rebuilding import Rebuilding, Tried
 
 
 class LayerDeltas:
-    """For the attempts of one turn at staging: what could not be used in one is left out of the next."""
+    """One turn at staging, which may take several attempts: a delta that could not be used in one is left out of the next."""
 
     def __init__(self, locks: Sequence[ImageLock], tools: DeltaTools) -> None:
         self._locks = locks
@@ -36,7 +36,7 @@ class LayerDeltas:
 
     @contextmanager
     def reserved(self, reserve: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
-        """Space for the block, and what layers are made from stays. Where rebuilding needs too much, layers come whole, if that fits."""
+        """In the block, space is reserved and bases are kept. Without space to rebuild layers, they are downloaded whole if that fits."""
         with ExitStack() as stack:
             try:
                 stack.enter_context(reserve())
@@ -56,7 +56,7 @@ class LayerDeltas:
         return downloads(self._locks, self._index.plans(self._locks), self._tools.store)
 
     def give_up(self, error: ProvisionError) -> bool:
-        """Whether it is that of a delta, which does not come: its layer comes whole, or by another one. It may be tried later."""
+        """Whether the error is that of a delta: its layer is downloaded whole then, or by another delta. It may be tried again later."""
         lost = [] if error.temporary else [each for each in self._index.plans(self._locks).values() if each.delta.digest == error.blob]
         for each in lost:
             self._tried[each.layer.digest].add(each.delta.digest)
@@ -64,7 +64,7 @@ class LayerDeltas:
         return bool(lost)
 
     def rebuild(self) -> bool:
-        """Whether all of them are here now: False where one could not be used, and its layer is still to come."""
+        """Whether all these layers are here now: False if a delta could not be used, so that its layer is still to be downloaded."""
         plans = self._index.plans(self._locks)
         rebuilding = Rebuilding(self._bases, self._tools, self._tried)
         images = {layer.digest: lock for lock in self._locks for layer in lock.layers}

@@ -1,4 +1,4 @@
-"""How the layers of a version come: whole, or as deltas. Decided before space is reserved, and written down in the store."""
+"""How the layers of a version are downloaded: whole, or as deltas. Decided before space is reserved, and recorded in the store."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from kelvin_provision.store import Store
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 
 MOST_IN_VAIN = 4
-"""Deltas of one layer."""
+"""Deltas of one layer that may fail before no other is tried."""
 
 
 @dataclass(frozen=True)
 class DeltaTools:
-    """Where deltas are found, and what is told of them. `stop` turns true when the work is to end."""
+    """Where deltas are looked for, and how that is reported. `stop` turns true when the work is to end."""
 
     ledger: Ledger
     store: Store
@@ -41,7 +41,7 @@ class DeltaTools:
 
 
 def plan(locks: Sequence[ImageLock], bases: Bases, tried: Mapping[str, Collection[str]], tools: DeltaTools) -> None:
-    """For the layers that neither the store has, nor the runtime, nor a bundle. A plan of before is kept while it can be carried out.
+    """Plan the layers that are in neither the store, the runtime nor a bundle. An earlier plan is kept while it can be carried out.
 
     `tried` are deltas that could not be used a moment ago, by layer. Raises DeltaMissing where nothing but deltas may be downloaded, and as
     `Source.deltas`: without an answer, the whole layer would come.
@@ -57,7 +57,7 @@ def downloads(locks: Sequence[ImageLock], plans: Mapping[str, LayerPlan], store:
 
 
 class _Planning:
-    """Of one image."""
+    """The plan of one image."""
 
     def __init__(self, lock: ImageLock, bases: Bases, tried: Mapping[str, Collection[str]], tools: DeltaTools) -> None:
         self._lock = lock
@@ -84,7 +84,7 @@ class _Planning:
             self._choose_all(missing)
 
     def _spent(self, digest: str) -> bool:
-        """Whether so many deltas of a layer were in vain that no other one is tried: a registry can offer any number of them.
+        """Whether too many deltas of a layer have failed to try another one: a registry can offer any number of them.
 
         Where only deltas may come, in this turn; else for good, and the whole layer comes.
         """
@@ -96,7 +96,7 @@ class _Planning:
         return len(in_vain) >= MOST_IN_VAIN
 
     def _choose_all(self, missing: Sequence[Missing]) -> None:
-        """Of media first, which cost no byte of the link; of the registry where layers of other versions are here."""
+        """First from media, which cost no byte of the link; then from the registry, if layers of other versions are here."""
         bundled = self._bundled()
         chosen = [(layer, choose(layer, bundled, self._bases.has, at_any_size=True)) for layer in missing]
         rest = [layer for layer, choice in chosen if choice.plan is None]

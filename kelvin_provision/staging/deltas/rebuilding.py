@@ -1,4 +1,4 @@
-"""Layers out of the deltas that are here: at low priority, one after the other. A delta that fails costs itself only."""
+"""Rebuilds layers from the deltas that are here, at low priority, one after the other. A delta that fails keeps no other back."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Rebuilding:
         self._tried = tried
 
     def rebuild(self, lock: ImageLock, plan: LayerPlan) -> bool:
-        """Whether the layer is here now. False where its delta cannot be used: why is recorded and told, and the delta is dropped.
+        """Whether the layer is here now. False if its delta cannot be used: the reason is recorded and reported, and the delta is dropped.
 
         Raises TransferStopped, with the delta kept; NoSpace, CannotWrite, Locked.
         """
@@ -87,7 +87,7 @@ class Rebuilding:
             raise TransferStopped("stopped while a layer was rebuilt; its delta is kept")
 
     def _refuse(self, task: str, plan: LayerPlan, error: ProvisionError) -> None:
-        """The whole layer comes instead, or another delta. One whose base was missing may be used when that is here."""
+        """The whole layer is downloaded instead, or another delta. A delta whose base was missing may be used once the base is here."""
         self._tried[plan.layer.digest].add(plan.delta.digest)
         again = "" if isinstance(error, _COULD_BE_LATER) else plan.delta.digest
         self._store.deltas.write(plan.layer, self._store.deltas.of(plan.layer).refuse(str(error), again))
