@@ -96,7 +96,7 @@ from kelvin_provision.errors.nodes import (
     NodeRoleWrong,
     NodeUnknown,
 )
-from kelvin_provision.errors.publications import PublicationInvalid, PublicationOlder, ReportInvalid, TagMoved
+from kelvin_provision.errors.publications import PublicationDiffers, PublicationInvalid, PublicationOlder, ReportInvalid, TagMoved
 from kelvin_provision.errors.releases import ReleaseInvalid, ReleaseMissing
 from kelvin_provision.errors.requests import (
     AnswersMissing,
@@ -215,6 +215,7 @@ __all__ = [
     "PlanRefused",
     "PlatformMissing",
     "ProvisionError",
+    "PublicationDiffers",
     "PublicationInvalid",
     "PublicationOlder",
     "ReferenceInvalid",

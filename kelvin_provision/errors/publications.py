@@ -22,6 +22,14 @@ class PublicationOlder(ProvisionError):
     hint_default = "publish it again at the desk, which counts the serial up"
 
 
+class PublicationDiffers(ProvisionError):
+    """Another publication than the one that this box has had with the same serial; nothing of it was stored."""
+
+    code, exit_code = "publication-differs", os.EX_DATAERR
+    _again = "publish what boxes should have once more at the desk, with a higher serial"
+    hint_default = command("publish", "-f", "FILE", "REGISTRY/REPO:TAG", "--sign", "KEY", "--serial", "NUMBER", instruction=_again)
+
+
 class ReportInvalid(ProvisionError):
     """A report of a box breaks a rule of the format."""
 

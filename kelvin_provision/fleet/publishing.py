@@ -11,6 +11,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import RegistryUnreachable, RequestRefused, SignatureInvalid, UsageRefused, hinted
 from kelvin_provision.events import Note
 from kelvin_provision.fast_dataclass import dataclass
+from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.fleet import copying, drafting
 from kelvin_provision.fleet.current import Found, chosen_earlier, content_of, current
 from kelvin_provision.fleet.differing import Difference, differences
@@ -76,6 +77,7 @@ class PublishResult:
         return {
             "reference": str(self.reference),
             "digest": self.digest,
+            "document": digest_of(encode(publication)) if self.digest else None,
             "serial": publication.serial if self.plan.changes or not self.plan.before else self.plan.before.publication.serial,
             "previous": publication.previous,
             "created": publication.created,
@@ -117,7 +119,8 @@ def plan(ctx: Context, request: PublishRequest) -> Plan:
         publication = drafting.following(before, digest, draft, created)
     decode(encode(publication))  # nothing is signed that no box can read
     changed = differences(before, publication, _content(ctx, request.reference, entries.contents or {}))
-    return Plan(publication, newest, changed, entries, not drafting.is_same(before, publication))
+    # A serial that was asked for is a change: boxes that have had different publications with one serial wait for it.
+    return Plan(publication, newest, changed, entries, request.serial is not None or not drafting.is_same(before, publication))
 
 
 @hinted(_HINTS)

@@ -68,6 +68,7 @@ class PublicationOverview:
             "reference": each.reference,
             "serial": each.serial,
             "digest": each.digest or None,
+            "document": each.document or None,
             "signers": list(each.signers),
             "published": each.created or None,
             "taken": each.taken,

@@ -11,6 +11,7 @@ from kelvin_provision.context import Context
 from kelvin_provision.errors import (
     ImageNotFound,
     ProvisionError,
+    PublicationDiffers,
     PublicationOlder,
     RegistryBusy,
     RegistryUnreachable,
@@ -138,11 +139,17 @@ def _take(ctx: Context, reference: str) -> Taken:
 
 
 def _refuse_older(db: sqlite3.Connection, reference: str, offered: Believed) -> None:
-    """Raises PublicationOlder. No date is judged: the box may have no clock that is right."""
+    """Or another one with the same serial. No date is judged: the box may have no clock that is right.
+
+    Raises PublicationOlder, PublicationDiffers.
+    """
+    serial = offered.publication.serial
     highest = following.highest_serial(db, reference, offered.trusted)
-    if offered.publication.serial < highest:
-        raise PublicationOlder(
-            f"{reference} has the serial {offered.publication.serial}, and this box has had {highest} of a trusted key already"
+    if serial < highest:
+        raise PublicationOlder(f"{reference} has the serial {serial}, and this box has had {highest} of a trusted key already")
+    if others := following.documents(db, reference, offered.trusted, serial) - {offered.document}:
+        raise PublicationDiffers(
+            f"{reference} has two publications with the serial {serial}: this box has had {min(others)}, and now it is {offered.document}"
         )
 
 
@@ -181,5 +188,5 @@ def _record_taken(ctx: Context, db: sqlite3.Connection, taken: Followed) -> None
     """When it was taken in first; the same again writes nothing."""
     known = following.publications(db).get(taken.reference, Followed(taken.reference))
     if replace(known, taken=None) != taken:
-        is_same = replace(known, taken=None, document=taken.document) == taken  # what was taken in before documents were kept
+        is_same = replace(known, taken=None, trouble=None, document=taken.document) == taken  # its document may not have been kept yet
         following.take(db, replace(taken, taken=known.taken if is_same else ctx.ledger.clock()))

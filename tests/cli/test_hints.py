@@ -403,6 +403,7 @@ ELSEWHERE = {
     "delta-missing": "tests/unit/test_stage_deltas.py",
     "delta-base-missing": "tests/unit/deltas/test_rebuilding.py",
     "delta-base-damaged": "tests/unit/deltas/test_rebuilding.py",
+    "publication-differs": "tests/cli/test_hints_of_registries.py",
     "publication-invalid": "tests/unit/publications/test_publication.py",
     "publication-older": "tests/unit/test_following.py",
     "tag-moved": "tests/contract/test_pushing.py",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kelvin_provision import errors
+from kelvin_provision import errors, wiring
 from kelvin_provision.registry.pushing.pusher import Pusher
 from kelvin_provision.retry import Backoff
 from kelvin_provision.settings.load import load
@@ -25,6 +25,7 @@ from tests.kit.signing import computed_here, key_pair, trusting
 
 ONCE = Backoff(deadline=0.0)
 SITE = "r.io/fleet/site:stable"
+REPOSITORIES = iter(f"hints/r{number}" for number in range(1000))
 KEPT = "what was downloaded is kept"
 
 
@@ -131,15 +132,15 @@ def front(registry):
 
 def ended(box, *words):
     """The error of a command that tries once; None if it ends well."""
-    wiring = replace(box.wiring, destination=lambda settings: Pusher(settings, backoff=ONCE))
-    result = run(*words, "--json", "--state-dir", str(box.settings.state_dir), wiring=wiring)
+    impatient = replace(box.wiring, destination=lambda settings: Pusher(settings, backoff=ONCE))
+    result = run(*words, "--json", "--state-dir", str(box.settings.state_dir), wiring=impatient)
     return json.loads(result.stdout).get("error")
 
 
 def published(box, folder, host):
     (folder / "pump.json").write_bytes(stored_request("pump", "1.0.0"))
     run("key", "generate", str(folder / "anna")).check(stderr="")
-    return "publish", "-f", str(folder / "pump.json"), f"{host}/hints/site:stable", "--sign", str(folder / "anna.key")
+    return "publish", "-f", str(folder / "pump.json"), f"{host}/{next(REPOSITORIES)}:stable", "--sign", str(folder / "anna.key")
 
 
 def sent(box, folder, host):
@@ -165,6 +166,27 @@ def test_what_could_not_be_pushed_is_pushed_once_the_registry_is_back(box, front
     assert (found["code"], found["hint"]) == ("registry-busy", busy)
     front.busy.clear()
     assert ended(box, *words) is None
+
+
+@pytest.mark.xdist_group("registry")
+def test_two_publications_with_one_serial_are_followed_by_one_with_a_higher_serial(box, registry, tmp_path):
+    first = published(box, tmp_path, registry)
+    tag, key = first[3], first[5]
+    other = tmp_path / "other.json"
+    other.write_bytes(stored_request("pump", "2.0.0"))
+    (tmp_path / "site.yaml").write_text(f"trust: {{keys: [{tmp_path}/anna.pub]}}\nfollow: {{publications: ['{tag}']}}\n")
+    box.source = wiring.source(box.settings)
+    box.run(*first).check(stderr=None)
+    serial = json.loads(box.run("follow", "now", "--json").check(stderr=None).stdout)["publications"][0]["serial"]
+    twin = json.loads(box.run(*first[:2], str(other), *first[3:], "--replace", "--serial", str(serial), "--json").check(stderr=None).stdout)
+    found = error(box, "follow", "now")
+    assert (found["code"], twin["publication"]["document"] in found["message"]) == ("publication-differs", True)
+    (listed,) = json.loads(box.run("follow", "list", "--json").check(stderr=None).stdout)["publications"]
+    assert (listed["error"]["code"], listed["document"] in found["message"]) == ("publication-differs", True)
+    values = {"FILE": str(other), "REGISTRY/REPO:TAG": tag, "KEY": key, "NUMBER": str(serial + 1)}
+    typed(box, found["hint"], **values).check(stderr=None)
+    box.run("follow", "now").check(stderr=None)
+    assert box.ledger.workload("pump").staged.spec.app_version == "2.0.0"
 
 
 @pytest.mark.xdist_group("registry")

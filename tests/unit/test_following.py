@@ -18,17 +18,19 @@ from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed
 from kelvin_provision.ledger.rows.inspection import damage
 from kelvin_provision.publications.choosing import percentile
-from kelvin_provision.publications.model import Publication, Selector, encode
+from kelvin_provision.publications.model import PAYLOAD_TYPE, Publication, Selector, encode
 from kelvin_provision.settings.model import ApplySettings, FollowSettings
 from kelvin_provision.settings.window import Window
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.status import Verb
 from kelvin_provision.trust import computing
+from kelvin_provision.trust.dsse import document as signed_by
+from kelvin_provision.trust.dsse import entries_of
 from kelvin_provision.usecases.hold import hold, release
 from kelvin_provision.usecases.undeploy import UndeployRequest, undeploy
 from tests.kit.box import Box
-from tests.kit.publishing import entry, made, publish, request
-from tests.kit.signing import computed_here, key_pair, trusting
+from tests.kit.publishing import CREATED, entry, made, publish, request
+from tests.kit.signing import computed_here, key_pair, signatures, trusting
 
 SITE, LINE = "r.io/fleet/site:stable", "r.io/fleet/line:stable"
 ANNA, OTTO = key_pair(), key_pair(name="otto")
@@ -147,6 +149,52 @@ def test_an_older_serial_is_refused_also_after_it_was_not_followed_for_a_while(b
     assert take(box.ctx, SITE).error is None
     assert known(box).trouble is None
     assert staged(box) == {"pump": "0.9.0"}
+
+
+def test_another_publication_with_the_same_serial_is_refused_until_the_next_one(box, tmp_path):
+    publish(box, SITE, ANNA, 5, request("pump"))
+    take(box.ctx, SITE)
+    first, there = known(box), box.source.tags[SITE]
+    publish(box, SITE, ANNA, 5, request("pump", "0.9.0"))
+    with box.ledger.reading() as db:
+        kept = following.documents(db, SITE, [ANNA[1].key_id], 5)
+    other = digest_of(encode(Publication(5, CREATED, (entry(request("pump", "0.9.0")),))))
+    text = f"{SITE} has two publications with the serial 5: this box has had {first.document}, and now it is {other}"
+    assert (kept, error(box)) == ({first.document}, f"publication-differs: {text}")
+    box.settings = replace(box.settings, trust=trusting(tmp_path, ANNA, OTTO))
+    publish(box, SITE, OTTO, 5, request("pump", "0.9.0"))
+    assert error(box) == f"publication-differs: {text}"
+    box.source.tags[SITE] = there
+    assert take(box.ctx, SITE).error is None
+    assert known(box) == first
+    publish(box, SITE, OTTO, 6, request("pump", "0.9.0"))
+    assert take(box.ctx, SITE).error is None
+    assert staged(box) == {"pump": "0.9.0"}
+
+
+def test_what_was_taken_in_before_documents_were_kept_is_known_from_the_next_look_on(box):
+    publish(box, SITE, ANNA, 5, request("pump"))
+    take(box.ctx, SITE)
+    before = known(box)
+    with box.ledger.writing() as db:
+        db.execute("UPDATE published SET document = ''")
+        db.execute("UPDATE following SET document = ''")
+    assert take(box.ctx, SITE).error is None
+    assert known(box) == before
+    publish(box, SITE, ANNA, 5, request("pump", "0.9.0"))
+    assert error(box).startswith("publication-differs")
+
+
+def test_a_publication_that_gets_another_signature_is_the_same_one(box, tmp_path):
+    """As where several must sign: the document is the same, and the artifact is another one."""
+    publish(box, SITE, ANNA, 5, request("pump"))
+    take(box.ctx, SITE)
+    box.settings = replace(box.settings, trust=trusting(tmp_path, ANNA, OTTO))
+    document = encode(Publication(5, CREATED, (entry(request("pump")),)))
+    both = signed_by([*entries_of(signatures(ANNA, document, PAYLOAD_TYPE)), *entries_of(signatures(OTTO, document, PAYLOAD_TYPE))])
+    digest = publish(box, SITE, ANNA, 5, request("pump"), signed=both)
+    assert take(box.ctx, SITE).error is None
+    assert (known(box).digest, known(box).serial) == (digest, 5)
 
 
 def test_a_publication_of_before_by_another_key_that_is_trusted_is_refused_too(box, tmp_path):

@@ -22,6 +22,7 @@ _PUBLICATION = record(
     reference=TEXT,
     serial=COUNT,
     digest=nullable(TEXT),
+    document=nullable(TEXT),
     signers=TEXTS,
     published=nullable(TIME),
     taken=nullable(TIME),

@@ -131,6 +131,7 @@ REASONS: dict[str, Reason] = {
     "plan-refused": Reason("Findings of several kinds; each has its own code in the evidence."),
     "platform-missing": Reason("The image was built for amd64 only and the box is arm64, or the other way round."),
     "port-taken": Reason("Another workload, another container or another program on the host listens on the port."),
+    "publication-differs": Reason("Two publishers were at work at the same moment, or someone plays one publication against the other."),
     "publication-invalid": Reason("The tag is that of an image or of something else, or the publisher's program is newer than this one."),
     "publication-older": Reason("The tag was set back at the registry, a mirror has an old copy, or someone replays an old publication."),
     "reference-invalid": Reason("Upper-case letters in the repository, a scheme in front, or a truncated digest."),

@@ -30,7 +30,12 @@ _ROLLOUT = Option(
 )
 _WITHDRAW = Option("--withdraw", metavar="NAME", help="Boxes should no longer run this workload; may be repeated.")
 _ONLY = Option("--only", help="Withdraw every workload that is not in the files.")
-_SERIAL = Option("--serial", metavar="NUMBER", min=1, help="A number that grows with each publication.  [default: one more]")
+_SERIAL = Option(
+    "--serial",
+    metavar="NUMBER",
+    min=1,
+    help="A number that grows with each publication, also if nothing else changes.  [default: one more]",
+)
 _IMAGES = Option("--copy-images", help="Copy the images to this registry first, with all platforms and signatures.")
 _DIFF = Option("--diff", help="Show what would change, and publish nothing.")
 _EXIT_CODE = Option("--exit-code", help="With --diff, exit with 3 if there are changes.")
