@@ -49,7 +49,6 @@ class Observation:
     hold: Hold | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON document."""
         return {
             "observed": self.observed.value,
             "warnings": list(self.warnings),

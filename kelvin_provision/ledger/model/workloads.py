@@ -130,7 +130,6 @@ class Workload:
 
     @property
     def scheduled_apply(self) -> Order | None:
-        """Its next scheduled apply."""
         return next((order for order in self.orders if order.verb is Verb.APPLY and order.at), None)
 
     @property

@@ -10,6 +10,7 @@ from kelvin_provision.bundles.contents import decode, encode
 from kelvin_provision.bundles.model import AS_DELTA, IN_BOX, BundledDelta, BundledImage, BundledLayer, BundledRequest, Contents, Extent
 from kelvin_provision.errors import BundleInvalid
 from kelvin_provision.refs import Platform, Reference
+from tests.kit.documents import with_value
 
 PLATFORM = Platform("linux", "arm64", "v8")
 
@@ -40,13 +41,7 @@ def test_what_is_written_is_read_as_it_was():
 
 
 def changed(path, value):
-    document = json.loads(encode(bundle()))
-    *way, last = path
-    inner = document
-    for step in way:
-        inner = inner[step]
-    inner[last] = value
-    return json.dumps(document).encode()
+    return with_value(encode(bundle()), path, value)
 
 
 @pytest.mark.parametrize(

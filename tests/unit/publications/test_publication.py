@@ -8,6 +8,7 @@ from kelvin_provision.errors import PublicationInvalid
 from kelvin_provision.publications import artifact, limits
 from kelvin_provision.publications.model import PAYLOAD_TYPE, Publication, PublishedRequest, decode, encode
 from kelvin_provision.refs import Descriptor
+from tests.kit.documents import with_value
 from tests.kit.publishing import digest, made_artifact, whole_publication
 
 
@@ -71,14 +72,8 @@ ENTRY = {
     ],
 )
 def test_what_breaks_a_rule_is_refused(path, value):
-    document = json.loads(encode(whole_publication()))
-    *way, last = path
-    inner = document
-    for step in way:
-        inner = inner[step]
-    inner[last] = value
     with pytest.raises(PublicationInvalid):
-        decode(json.dumps(document).encode())
+        decode(with_value(encode(whole_publication()), path, value))
 
 
 @pytest.mark.parametrize(
