@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from kelvin_provision import __version__
@@ -16,11 +17,9 @@ from kelvin_provision.bundles.writing.from_locks import bundled
 from kelvin_provision.bundles.writing.layout import Draft, RequestDraft, place
 from kelvin_provision.desk.box_deltas import NONE, BoxDeltas
 from kelvin_provision.errors import BundleInvalid, UsageRefused
-from kelvin_provision.refs import Platform
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.signatures import SignatureFiles
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.trust.documents.model import SignedDocument
 from kelvin_provision.trust.requests import RequestFile
 
 Signatures = Mapping[ImageLock, Sequence[SignatureFiles]]
@@ -36,33 +35,33 @@ def default_name(specs: Sequence[Spec], trust: Sequence[int] = ()) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:128] or "bundle"
 
 
-def drafted(
-    name: str, files: Sequence[RequestFile], locks: Sequence[ImageLock], platforms: Sequence[Platform], *, boxes: Sequence[str] = (),
-    serial: int = 0, part_size: int = 0, made_by: str = MADE_BY, without: frozenset[str] = frozenset(),
-    trust: Sequence[SignedDocument] = (), signatures: Signatures = MappingProxyType({}), deltas: BoxDeltas = NONE,
-) -> Draft:  # fmt: skip
-    """Layers in `without` are those that the boxes have."""
+def with_images(
+    draft: Draft,
+    locks: Sequence[ImageLock],
+    without: frozenset[str] = frozenset(),
+    signatures: Signatures = MappingProxyType({}),
+    deltas: BoxDeltas = NONE,
+) -> Draft:
+    """The draft with these images. Layers in `without` are those that the boxes have."""
     images = [(bundled(lock, without, signatures.get(lock, ()), deltas.sizes), lock.source) for lock in locks]
-    described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
-    described += [blob for files in signatures.values() for signature in files for blob in signature.blobs()]
-    return Draft(
-        name=name,
-        made_by=made_by,
-        platforms=tuple(platforms),
-        requests=tuple(_request(number, file) for number, file in enumerate(files, 1)),
+    return replace(
+        draft,
         images=tuple(image for image, _ in images),
-        sizes={blob.digest: blob.size for blob in described} | {digest: size for digest, (size, _) in deltas.files.items()},
+        sizes=sizes_of(locks, signatures) | {digest: size for digest, (size, _) in deltas.files.items()},
         files=(
             ("index.json", documents.index_json(images)),
             ("manifest.json", documents.manifest_json([image for image, _ in images])),
         ),
-        boxes=tuple(boxes),
         needs=tuple(dict.fromkeys(layer.digest for lock in locks for layer in lock.layers if layer.digest in without)),
-        serial=serial,
-        part_size=part_size,
-        trust=tuple(trust),
         deltas=deltas.deltas,
     )
+
+
+def sizes_of(locks: Sequence[ImageLock], signatures: Signatures) -> dict[str, int]:
+    """Of the documents and signatures of these images, by digest."""
+    blobs = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
+    blobs += [blob for files in signatures.values() for signature in files for blob in signature.blobs()]
+    return {blob.digest: blob.size for blob in blobs}
 
 
 def placed(draft: Draft) -> Contents:
@@ -76,6 +75,11 @@ def checked(contents: Contents) -> Contents:
         return decode(encode(contents))
     except BundleInvalid as error:
         raise UsageRefused(f"this is too much for one bundle: {error}", hint="make several bundles") from error
+
+
+def requests_of(files: Sequence[RequestFile]) -> tuple[RequestDraft, ...]:
+    """Each with its name in the bundle. Raises UsageRefused for one that is too large."""
+    return tuple(_request(number, file) for number, file in enumerate(files, 1))
 
 
 def _request(number: int, file: RequestFile) -> RequestDraft:

@@ -28,7 +28,7 @@ from kelvin_provision.refs import Descriptor
 from kelvin_provision.runtimes.archive import FileSlice
 from kelvin_provision.spec.lock import ImageLock
 from kelvin_provision.spec.workload import Spec
-from kelvin_provision.usecases.bundles.drafting import MADE_BY, Signatures, checked, default_name
+from kelvin_provision.usecases.bundles.drafting import MADE_BY, Signatures, checked, default_name, sizes_of
 from kelvin_provision.usecases.bundles.packable import PackageRequest, packable, refuse_lacking
 
 REQUEST, MANIFEST = "workload.json", "manifest.yaml"
@@ -99,15 +99,13 @@ def _stored(ctx: Context, extent: Extent) -> BinaryIO:
 
 def _drafted(revision: Revision, locks: tuple[ImageLock, ...], signatures: Signatures) -> Draft:
     images = [(bundled(lock, signatures=signatures[lock]), lock.source) for lock in locks]
-    described = [blob for lock in locks for blob in (lock.index, lock.manifest, lock.config) if blob]
-    described += [blob for files in signatures.values() for signature in files for blob in signature.blobs()]
     return Draft(
         name=default_name([revision.spec]),
         made_by=MADE_BY,
         platforms=tuple(dict.fromkeys(lock.platform for lock in locks)),
         requests=(RequestDraft(REQUEST, _encoded(body_of(revision.spec))),),
         images=tuple(image for image, _ in images),
-        sizes={blob.digest: blob.size for blob in described},
+        sizes=sizes_of(locks, signatures),
         files=((MANIFEST, _manifest(revision.spec)), ("oci-layout", OCI_LAYOUT), ("index.json", documents.index_json(images))),
     )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from kelvin_provision.bundles.model import Contents
 from kelvin_provision.bundles.writing.layout import Draft
-from kelvin_provision.bundles.writing.output import Place
 from kelvin_provision.bundles.writing.writer import Job
 from kelvin_provision.context import Context
-from kelvin_provision.desk.box_deltas import NONE, BoxDeltas, deltas_for
+from kelvin_provision.desk.box_deltas import NONE, deltas_for
 from kelvin_provision.desk.gathering import Images, gathered
 from kelvin_provision.desk.published import HINTS
 from kelvin_provision.errors import RequestRefused, UsageRefused, hinted
@@ -52,13 +52,14 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
     refuse_contradiction(known, request.boxes, request.platforms)
     request = _as_before(request, before) if before else request
     platforms = request.platforms or known.platforms or (Platform.of_this_host(),)
+    request = replace(request, name=request.name or place.name, platforms=platforms, boxes=request.boxes or known.boxes)
     selection = _selection(checked, platforms, before) if request.with_images else []
     with ExitStack() as stack:
         images = stack.enter_context(gathered(ctx, request.source, selection, known.left_out)) if selection else NOTHING
         inventories = known.inventories if request.deltas else ()
         deltas = stack.enter_context(deltas_for(ctx, request.source, images, inventories)) if inventories else NONE
-        boxes = request.boxes or known.boxes
-        draft = _drafted(request, place, images, deltas, platforms=platforms, boxes=boxes, before=before)
+        draft = _drafted(request, place.folder, before.made_by if before else drafting.MADE_BY)
+        draft = drafting.with_images(draft, images.locks, images.without, _signatures(images, before), deltas)
         contents = drafting.placed(draft)
         placing.refuse_without_space(contents, place)
         ctx.progress(Note(placing.described(contents, place)))
@@ -81,29 +82,21 @@ def create(ctx: Context, request: CreateRequest) -> CreateResult:
     return CreateResult(digest, done.contents, done.paths, done.kept, done.written, signers, read_back, checked.warnings)
 
 
-def _drafted(
-    request: CreateRequest,
-    place: Place,
-    images: Images,
-    deltas: BoxDeltas,
-    *,
-    platforms: tuple[Platform, ...],
-    boxes: tuple[str, ...],
-    before: Contents | None,
-) -> Draft:
-    return drafting.drafted(
-        request.name or place.name,
-        request.files,
-        images.locks,
-        platforms,
-        boxes=boxes,
+def _drafted(request: CreateRequest, folder: Path, made_by: str) -> Draft:
+    """Without its images."""
+    part_size = placing.part_size_of(request.part_size, folder, request.mounts)
+    return Draft(
+        name=request.name,
+        made_by=made_by,
+        platforms=request.platforms,
+        requests=drafting.requests_of(request.files),
+        images=(),
+        sizes={},
+        files=(),
+        boxes=request.boxes,
         serial=request.serial or 0,
-        part_size=placing.part_size_of(request.part_size, place.folder, request.mounts),
-        made_by=before.made_by if before else drafting.MADE_BY,
-        without=images.without,
+        part_size=part_size,
         trust=request.trust,
-        signatures=_signatures(images, before),
-        deltas=deltas,
     )
 
 
