@@ -38,7 +38,7 @@ NO_PAGES = {
 }  # fmt: skip
 BROKEN = """() => {
     const broken = [];
-    for (const each of document.querySelectorAll('button, .button, .sign, thead th, nav a')) {
+    for (const each of document.querySelectorAll('button, .button, .sign, thead th, nav a, .history td:last-child')) {
         if (each.closest('thead')?.clientWidth <= 1) continue; // for screen readers only
         const texts = document.createTreeWalker(each, NodeFilter.SHOW_TEXT);
         for (let text; (text = texts.nextNode()); ) for (const word of text.data.matchAll(/[\\p{L}]+/gu)) {
@@ -154,7 +154,7 @@ def test_pages_of_a_leader_that_follows_fit_and_name_what_is_wrong_on_the_first_
         assert text in banner
     assert page.locator("progress").count() == 0, "nothing is downloaded: other nodes are waited for"
     found = {}
-    for where in ("/ui/", "/ui/workloads/pump", "/ui/box", "/ui/box/images", "/ui/workloads/fan"):
+    for where in ("/ui/", "/ui/workloads/pump", "/ui/box", "/ui/box/images", "/ui/workloads/fan", "/ui/history"):
         page.goto(where)
         found[where] = troubles(page)
     context.close()

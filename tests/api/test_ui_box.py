@@ -46,7 +46,7 @@ def test_the_box_without_an_agent_shows_what_it_knows(quiet):
     text = as_level(quiet, Level.READ).get("/ui/box").body.decode()
     page = plain(text)
     assert "Not running. It is started when there is work; at the box: kelvin-provision agent start" in page
-    assert re.search(r"the state : [\d.]+ \w+ of [\d.]+ \w+ free", page)
+    assert re.search(r"State: [\d.]+ \w+ of [\d.]+ \w+ free", page)
     assert "None: this box answers other machines only with one." in page
     assert "support-bundle" not in text, "for administrators"
     for where in ("/ui/box/doctor", "/ui/box/images"):
@@ -65,7 +65,7 @@ def test_with_tls_the_box_shows_its_certificate_and_how_long_it_is_valid(box):
 def test_images_and_disk_are_asked_of_the_agent(box, asked):
     browser = as_level(asked, Level.READ)
     page = plain(browser.get("/ui/box").body.decode())
-    assert "Alive" in page
+    assert ("Alive" in page, "idle" in page) == (True, False)
     assert re.search(r"Images take [\d.]+ KiB; 0 B of it are needed by no version that is kept\.", page)
     page = plain(browser.get("/ui/box/images").body.decode())
     assert re.search(r"r.io/pump:2.0.0 [\d.]+ KiB on this box", page)

@@ -48,6 +48,8 @@ _STAGES = {
     Stage.REMOVED: ("idle", deferred("removed")),
     Stage.WITHDRAWN: ("warn", deferred("withdrawn by the publisher")),
 }
+_DISKS = {"the state": deferred("State"), "images": deferred("Images"), "the state and images": deferred("State and images")}
+"""What a filesystem is for, as the query says it."""
 _AGENT = solution(command("agent start"))
 
 
@@ -76,7 +78,17 @@ async def shown(call: Call) -> Response:
     orders = [(order, title_of(_, order)) for order in facts.agent.orders]
     roles = [(_(word), facts.trust.role(name)) for name, word in _ROLES.items()] if facts.trust else []
     stages = {stage: (sign, _(word)) for stage, (sign, word) in _STAGES.items()}
-    return page(call, "box.html", stages=stages, roles=roles, facts=facts, disk=disk, silent=silent, orders=orders, start=_AGENT)
+    disks = {what: _(text) for what, text in _DISKS.items()}
+    values: dict[str, Any] = {
+        "stages": stages,
+        "roles": roles,
+        "facts": facts,
+        "disk": disk,
+        "disks": disks,
+        "silent": silent,
+        "orders": orders,
+    }
+    return page(call, "box.html", **values, start=_AGENT)
 
 
 def _read(ctx: Context) -> _Shown:
