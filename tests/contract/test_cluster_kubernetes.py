@@ -1,6 +1,7 @@
 """The cluster contract on a real Kubernetes."""
 
 import base64
+import contextlib
 import itertools
 import urllib.request
 
@@ -13,6 +14,7 @@ from kelvin_provision.cluster.labels import OWNER
 from tests.contract.cluster_contract import POLICY, ClusterContract, Picture
 from tests.kit.kubernetes_bench import end_pods
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 _NUMBERS = itertools.count(1)
@@ -35,8 +37,7 @@ class KubernetesBench:
             return None
         oldest = min(serving, key=lambda pod: pod["metadata"]["creationTimestamp"])
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://{oldest['status']['podIP']}:8080/", timeout=5) as answer:
-            return answer.read().decode().strip()
+        return until(lambda: _get(opener, f"http://{oldest['status']['podIP']}:8080/"))
 
     def environment(self, workload, name):
         live = self.api.get("apps/v1", "Deployment", workload, self.namespace)
@@ -70,6 +71,13 @@ class KubernetesBench:
 
     def away(self):
         self.api.delete("v1", "Namespace", self.namespace, None)
+
+
+def _get(opener, url):
+    """Nothing from a server whose process has begun and does not listen yet: its pod has no probe, and counts as ready."""
+    with contextlib.suppress(OSError), opener.open(url, timeout=PATIENCE) as answer:
+        return answer.read().decode().strip()
+    return None
 
 
 @pytest.fixture(scope="session")

@@ -69,3 +69,12 @@ def leave(disk, count):
     fill(disk)
     os.truncate(filler, max(filler.stat().st_size - count, 0))
     os.sync()
+
+
+def bytes_below(folder):
+    """Of all files in it, while they come, get other names and go."""
+    count = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            count += path.stat().st_size if path.is_file() else 0
+    return count

@@ -14,7 +14,8 @@ import sys
 import time
 
 EVERY = 0.1
-PATIENCE = 2.0
+PATIENCE = 60.0
+"""Seconds for an answer: a busy machine is late with it, and that is no failure."""
 
 
 def resolve(name, server):

@@ -22,6 +22,7 @@ import pytest
 from kelvin_provision.cluster.kubernetes.api.verbs import Api
 from tests.kit import http_client
 from tests.kit.real_box import ROOT
+from tests.kit.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(600)]
 
@@ -30,6 +31,10 @@ PORTS = [{"name": "http", "type": "service", "service": {"port": 8080}}]
 UPDATES = ("2.0.0", "1.0.0", "2.0.0")
 AFTERWARDS = 8
 """Seconds that the client goes on when all is done: longer than the pause before the old pod's SIGTERM."""
+LAST = 20
+"""Answers in a row that are of the last version: then what leads requests to the pods knows the new one only."""
+TIMES = 10
+"""It must have asked so often in each update, or it shows nothing."""
 
 
 class Ask(NamedTuple):
@@ -38,6 +43,12 @@ class Ask(NamedTuple):
     at: float
     text: str
     error: str
+
+
+def lines(sink):
+    """What the client has written so far; the last line may not be whole yet."""
+    whole = Path(sink.name).read_text().rpartition("\n")[0]
+    return [Ask(*json.loads(line)) for line in whole.splitlines()]
 
 
 def proxied(address):
@@ -92,16 +103,18 @@ def test_no_answer_fails_while_a_version_is_replaced(box):
                 box.stage(NAME, version, ports=PORTS)
                 box.run("workloads", "apply", "-n", NAME)
                 ends.append(time.monotonic() - begun)
+            until(lambda: [one.text for one in lines(sink)[-LAST:]] == ["web 2.0.0"] * LAST, 2 * PATIENCE)
+            settled = lines(sink)[-1].at
             time.sleep(AFTERWARDS)
         finally:
             asking.stdin.close()
-            assert asking.wait(10) == 0
-        sink.seek(0)
-        asked = [Ask(*json.loads(line)) for line in sink]
+            assert asking.wait(2 * PATIENCE) == 0
+        asked = lines(sink)
     for number, version in enumerate(UPDATES):
-        since, until = ends[number - 1] if number else 0, ends[number] if number + 1 < len(UPDATES) else asked[-1].at + 1
-        print(f"\n{kind}, to {version}: {dict(Counter(one.text or one.error for one in asked if since <= one.at < until))}", end="")
+        since, end = ends[number - 1] if number else 0, ends[number] if number + 1 < len(UPDATES) else asked[-1].at + 1
+        seen = Counter(one.text or one.error for one in asked if since <= one.at < end)
+        print(f"\n{kind}, to {version}: {dict(seen)}", end="")
+        assert seen.total() >= TIMES
     assert [one for one in asked if one.error] == []
     assert {one.text for one in asked} == {"web 1.0.0", "web 2.0.0"}
-    assert {one.text for one in asked if one.at > ends[-1] + 1} == {"web 2.0.0"}
-    assert len(asked) > asked[-1].at * 9
+    assert {one.text for one in asked if one.at > settled} == {"web 2.0.0"}

@@ -30,7 +30,7 @@ def test_a_whole_life(dockerd, tmp_path, registry):
     unique, port = f"c{os.getpid()}", free_port()
     push_images(registry, unique)
     settings = {"cluster": ClusterSettings(type="docker", name="edge"), "runtime": RuntimeSettings(type="docker", address=dockerd)}
-    with contextlib.closing(docker.APIClient(dockerd, timeout=30)) as client, box(tmp_path, registry, **settings) as ctx:
+    with contextlib.closing(docker.APIClient(dockerd, timeout=60)) as client, box(tmp_path, registry, **settings) as ctx:
         life = Life(ctx, lambda version: requests(unique, registry, version, port))
         life.whole()
         ours = {"label": [f"kelvin-provision/workload={name}" for name in life.names]}

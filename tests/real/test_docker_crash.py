@@ -17,7 +17,7 @@ from tests.kit.servers.reserved import free_port
 
 __all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker
-PATIENCE = WaitPolicy(timeout=20, settle=0.1)
+PATIENCE = WaitPolicy(timeout=90, settle=0.1)
 NAME = "motor-speed"
 CHANGES = {
     "create_network",
@@ -174,7 +174,7 @@ def powered(tmp_path_factory):
     with own_dockerd(folder) as engine, contextlib.ExitStack() as stack:
 
         def connect():
-            return stack.enter_context(contextlib.closing(docker.APIClient(engine.url, timeout=30)))
+            return stack.enter_context(contextlib.closing(docker.APIClient(engine.url, timeout=60)))
 
         def cycle():
             engine.cut_power()

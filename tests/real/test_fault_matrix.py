@@ -34,8 +34,8 @@ AMD64 = Platform("linux", "amd64")
 TRIES = 5
 """Requests for one thing in one turn at the most: the back-off below has at most four delays."""
 SOON = Backoff(first=0.01, cap=0.02, deadline=0.03)
-PATIENT, SHORT, HASTY = 10.0, 0.5, 0.05
-"""Seconds without a byte: short where one stall is meant that is overcome, hasty where all are the same."""
+PATIENT, ONCE, SHORT, HASTY = 60.0, 2.0, 0.5, 0.05
+"""Seconds without a byte: `ONCE` where one stall is meant, which is overcome, so that a busy machine has no second; the others fail in any case."""
 MATRIX = [pytest.param(case, where, id=f"{case.name} | {where}") for case in CASES for where in case.where]
 
 
@@ -124,7 +124,7 @@ def test_a_fault_ends_in_a_right_image_or_a_clear_error(case, where, image, serv
     faults = replace(made, path=place(where, image))
     missing = sum(map(len, image.blobs.values())) - (already_there(box, image) if where == RESUME else 0)
     quiet = faults.stall is not None or faults.head == "never"
-    stall = SHORT if faults.drip or faults.head == "drip" else PATIENT if not quiet else HASTY if case.ends else SHORT
+    stall = SHORT if faults.drip or faults.head == "drip" else PATIENT if not quiet else HASTY if case.ends else ONCE
 
     def begin(*_):
         tokens.token, proxy.faults = faults.bearer, faults

@@ -19,7 +19,7 @@ from tests.kit.images import program, push
 from tests.kit.servers.dockerd import own_dockerd, why_not
 from tests.kit.servers.kubernetes import containerd_socket, fresh_namespace, kubeconfig
 from tests.kit.servers.registry import docker_registry
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.timeout(600)
 NAME = "life-motor-speed"
@@ -44,7 +44,7 @@ class Box:
         child = subprocess.Popen(
             [sys.executable, "-m", "kelvin_provision", *words], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         with Ledger(self.folder / "state" / "ledger.db") as ledger:
             while time.monotonic() < deadline and child.poll() is None and journal.unfinished(ledger) is None:
                 time.sleep(0.001)

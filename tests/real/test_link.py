@@ -25,11 +25,12 @@ from tests.kit.refusals import PASSWORD, USER, refused
 from tests.kit.servers.forwarding import forwarding
 from tests.kit.servers.proxy import Faults, Proxy
 from tests.kit.servers.reserved import free_port
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")
 SOON = Backoff(first=0.001, cap=0.01, deadline=0.2)
-LIMITS = DownloadSettings(stall_timeout=5.0)
+LIMITS = DownloadSettings(stall_timeout=PATIENCE)
 OFFICE = "registry.office.test"
 LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
@@ -69,9 +70,9 @@ def bring(source, store, name, limits=None):
 
 
 def test_a_capped_transfer_takes_its_time_and_is_no_stall(registry, image, client, tmp_path):
-    rate = 400_000
+    rate = 150_000
     with Proxy(registry, Faults(path="/blobs/")) as proxy:
-        source = client(DownloadSettings(stall_timeout=1.0, rate=rate))
+        source = client(DownloadSettings(stall_timeout=3.0, rate=rate))
         began = time.monotonic()
         lock = bring(source, Store(tmp_path), f"{proxy.host}/links:1", TransferLimits(RateLimit(rate)))
         took = time.monotonic() - began

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import tracemalloc
 
 import pytest
@@ -23,9 +22,10 @@ from tests.kit.docker_bench import bench, docker_bench
 from tests.kit.images import TALK, make_image, tar_of
 from tests.kit.locks import blobs_in, lock_of
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.waiting import until
 
 __all__ = ["bench", "docker_bench"]
-PATIENCE = WaitPolicy(timeout=60.0, settle=1.0)
+PATIENCE = WaitPolicy(timeout=90.0, settle=1.0)
 
 
 def up(cluster, name, objects, patience=PATIENCE):
@@ -33,6 +33,20 @@ def up(cluster, name, objects, patience=PATIENCE):
     health = cluster.wait({name: objects}, patience, silent, never)[name]
     assert health.phase is Phase.READY, (health, cluster.evidence(name))
     cluster.finish(name, objects)
+
+
+def replaced(cluster, objects, heard, patience=PATIENCE):
+    """The new version comes up, and goes when it was heard, or will not be."""
+    try:
+        up(cluster, "talks", objects, patience)
+        until(lambda: len(heard) >= 2 * len(TALK))
+    finally:
+        cluster.remove("talks")
+
+
+def written(cluster, name, count):
+    """It has written so many lines: a container is up before its first one."""
+    until(lambda: sum(1 for _ in cluster.logs(name, follow=False, stop=never)) >= count, pause=0.2)
 
 
 @pytest.mark.kubernetes
@@ -47,7 +61,7 @@ def test_the_pod_of_a_new_version_is_followed_as_well(cluster_images, tmp_path):
     )
     up(cluster, "talks", one)
     heard = []
-    rollout = threading.Thread(target=lambda: (up(cluster, "talks", two), cluster.remove("talks")))
+    rollout = threading.Thread(target=replaced, args=(cluster, two, heard))
     for line in cluster.logs("talks", follow=True, stop=lambda: len(heard) > 100):
         heard.append(line)
         if len(heard) == len(TALK):
@@ -64,8 +78,8 @@ def test_the_container_of_a_new_version_is_followed_as_well_and_through_its_new_
     one, two = (bench.cluster.render(spec("talks", picture, configuration={"n": n}), picture.locks, n) for n in (1, 2))
     up(bench.cluster, "talks", one)
     heard = []
-    slow = WaitPolicy(timeout=60.0, settle=5.0)  # long enough to be seen under its first name
-    update = threading.Thread(target=lambda: (up(bench.cluster, "talks", two, slow), time.sleep(3), bench.cluster.remove("talks")))
+    slow = WaitPolicy(timeout=90.0, settle=5.0)  # long enough to be seen under its first name
+    update = threading.Thread(target=replaced, args=(bench.cluster, two, heard, slow))
     for line in bench.cluster.logs("talks", follow=True, stop=lambda: len(heard) > 100):
         heard.append(line)
         if len(heard) == len(TALK):
@@ -89,6 +103,7 @@ def test_the_command_prints_the_log_of_a_container(bench, dockerd, tmp_path, mon
     monkeypatch.setenv("KELVIN_PROVISION_RUNTIME__ADDRESS", dockerd)
     picture = bench.picture("talking")
     up(bench.cluster, "talks", bench.cluster.render(spec("talks", picture), picture.locks, 1))
+    written(bench.cluster, "talks", len(TALK))
     known(tmp_path, "talks")
     words = ["workloads", "logs", "-n", "talks", "--state-dir", str(tmp_path)]
     assert run(*words).stdout == "".join(f"{line}\n" for line in TALK)
@@ -103,11 +118,13 @@ def test_a_log_of_many_megabytes_is_never_held(bench):
     with open("/bin/busybox", "rb") as file:
         base = tar_of({"bin/busybox": file.read(), "bin/sleep": b"->busybox", "bin/yes": b"->busybox", "bin/head": b"->busybox"})
     image = make_image(
-        [base], cmd=("/bin/busybox", "sh", "-c", "yes a line of some length, for the weight of it | head -n 100000; sleep 1000")
+        [base],
+        cmd=("/bin/busybox", "sh", "-c", "yes a line of some length, for the weight of it | head -n 99999; echo the last; sleep 1000"),
     )
     lock = lock_of(image, "registry.example.org/real/loud:1.0.0")
     bench.runtime.load(lock, blobs_in(bench.folder / "loud", image))
     up(bench.cluster, "loud", bench.cluster.render(spec("loud", Picture(str(lock.reference), (lock,))), (lock,), 1))
+    until(lambda: bench.client.logs("loud", tail=1) == b"the last\n")
     tracemalloc.start()
     try:
         count = sum(1 for _ in bench.cluster.logs("loud", follow=False, stop=never))

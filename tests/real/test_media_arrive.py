@@ -82,7 +82,7 @@ def test_a_mount_of_the_unit_is_seen_by_nothing_else_and_ends_with_it(box):
     text = f'[Service]\\nExecStart=\\nExecStart=/bin/sh -c "{shell}; sleep 0"\\n'
     box.out("sh", "-c", f"mkdir -p {folder} && printf '{text}' >{folder}/shell.conf && systemctl daemon-reload")
     box.out("systemctl", "start", UNIT)
-    assert f"{PLACE} ro,nosuid,nodev,noexec" in box.out("journalctl", "-u", UNIT, "--no-pager", "-o", "cat")
+    assert f"{PLACE} ro,nosuid,nodev,noexec" in box.journal(UNIT, "-o", "cat")
     assert PLACE not in box.out("cat", "/proc/self/mountinfo")
     assert box.run("test", "-e", "/etc/x").returncode == 1
     box.out("sh", "-c", f"rm -r {folder} && systemctl daemon-reload")
@@ -90,7 +90,7 @@ def test_a_mount_of_the_unit_is_seen_by_nothing_else_and_ends_with_it(box):
 
 def test_it_imports_what_is_signed_and_says_so(box):
     box.out("systemctl", "start", UNIT)
-    said = box.out("journalctl", "-u", UNIT, "--no-pager", "-o", "cat")
+    said = box.journal(UNIT, "-o", "cat")
     assert "bundle pump: imported, on /dev/sdx1; signed by anna" in said
     assert "bundle fan: refused, on /dev/sdx1" in said
     (listed,) = json.loads(box.tool("workloads", "list", "--json").stdout)["data"]
@@ -107,7 +107,7 @@ def test_a_device_that_nothing_has_mounted_is_mounted_by_the_unit_alone(box, dev
         pytest.skip("there is no loop device")
     unit = UNIT.replace("sdx1", "sdx2")
     box.out("systemctl", "start", unit)
-    assert "bundle valve: imported, on /dev/sdx2; signed by anna" in box.out("journalctl", "-u", unit, "--no-pager", "-o", "cat")
+    assert "bundle valve: imported, on /dev/sdx2; signed by anna" in box.journal(unit, "-o", "cat")
     assert "media/sdx2" not in box.out("cat", "/proc/self/mountinfo")
     stored = json.loads(box.tool("images", "list", "--json").stdout)["images"]
     assert [image["in_store"] for image in stored] == [True, True]
@@ -117,7 +117,7 @@ def test_a_device_that_nothing_has_mounted_is_mounted_by_the_unit_alone(box, dev
 def test_a_device_that_is_gone_is_no_failure(box):
     box.out("systemctl", "start", UNIT.replace("sdx1", "sdy1"))
     assert box.state(UNIT.replace("sdx1", "sdy1")) == "inactive"
-    assert "/dev/sdy1 is not there" in box.out("journalctl", "-u", UNIT.replace("sdx1", "sdy1"), "--no-pager", "-o", "cat")
+    assert "/dev/sdy1 is not there" in box.journal(UNIT.replace("sdx1", "sdy1"), "-o", "cat")
 
 
 def test_uninstalled_nothing_is_left(box):

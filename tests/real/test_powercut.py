@@ -18,7 +18,7 @@ def powercut(folder, kinds, *words):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
     named = [word for kind in kinds for word in ("--filesystem", kind)]
     command = [sys.executable, "-m", "tests.powercut", "--json", "--cuts", "1", *named, *words]
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=180)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=380)
     found = {row["filesystem"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert list(found) == kinds, done.stderr
     return found

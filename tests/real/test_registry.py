@@ -49,6 +49,7 @@ from tests.kit.refusals import refused
 from tests.kit.servers.proxy import Faults, Proxy
 from tests.kit.servers.reserved import free_port
 from tests.kit.servers.threaded import Server, serving
+from tests.kit.waiting import PATIENCE
 
 
 class QuietFiles(SimpleHTTPRequestHandler):
@@ -67,7 +68,7 @@ def client(tmp_path):
     """Makes registries of settings, and closes them."""
     made = []
 
-    def make(stall=5.0, **registries):
+    def make(stall=PATIENCE, **registries):
         chosen = {host: RegistrySettings(**value) for host, value in registries.items()}
         made.append(Registry(Settings(tmp_path, registries=chosen, download=DownloadSettings(stall_timeout=stall))))
         return made[-1]

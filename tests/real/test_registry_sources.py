@@ -17,6 +17,7 @@ from tests.kit.images import push, random_image
 from tests.kit.refusals import refused
 from tests.kit.servers.proxy import Faults, Proxy
 from tests.kit.servers.reserved import free_port
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.registry
 AMD64 = Platform("linux", "amd64")
@@ -50,7 +51,7 @@ def store(tmp_path):
     return Store(tmp_path)
 
 
-def bring(store, own, *mirrors, stall=10.0, name="sources:1", health=None):
+def bring(store, own, *mirrors, stall=PATIENCE, name="sources:1", health=None):
     """Resolve at the registry and fetch with these mirrors, as a process of its own would."""
     reference = Reference.parse(f"{own}/{name}")
     chosen = {own: RegistrySettings(mirrors=mirrors)}

@@ -24,7 +24,7 @@ from tests.kit.waiting import until
 __all__ = ["bench", "docker_bench"]
 pytestmark = pytest.mark.docker
 NAME = "motor-speed"
-TERMS = {"policy": WaitPolicy(timeout=30, settle=0.5)}
+TERMS = {"policy": WaitPolicy(timeout=90, settle=0.5)}
 CHANGES = {"create_network", "create_container_from_config", "put_archive", "start", "remove_container", "remove_network"}
 READY = Probe(ProbeKind.HTTP, port=8080, period=1)
 
@@ -178,7 +178,7 @@ def test_after_a_kill_at_any_call_nothing_is_left(box):
     while True:
         mortal = DockerCluster(client=lambda at=calls: Mortal(box.client, at), grace=1, tick=0.1)
         try:
-            rehearse(box, staged, cluster=mortal, policy=WaitPolicy(timeout=30, settle=0.0))
+            rehearse(box, staged, cluster=mortal, policy=WaitPolicy(timeout=90, settle=0.0))
         except Killed:
             box.cluster.end_rehearsals()
             assert traces(box.client) == left, calls
@@ -195,7 +195,7 @@ def test_after_a_power_cut_it_stays_down_and_goes(tmp_path_factory):
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("cut")
     with own_dockerd(folder) as engine:
-        with contextlib.closing(docker.APIClient(engine.url, timeout=30)) as client:
+        with contextlib.closing(docker.APIClient(engine.url, timeout=60)) as client:
             box = DockerBench(client, tmp_path_factory.mktemp("pictures"))
             up(box)
 
@@ -209,7 +209,7 @@ def test_after_a_power_cut_it_stays_down_and_goes(tmp_path_factory):
             with pytest.raises(Killed):
                 rehearse(box, render(box), cluster=DockerCluster(client=lambda: mortal, grace=1, tick=0.1), stop=cut)
         engine.start()
-        with contextlib.closing(docker.APIClient(engine.url, timeout=30)) as client:
+        with contextlib.closing(docker.APIClient(engine.url, timeout=60)) as client:
             box.client = client
             cluster = DockerCluster(client=lambda: client, grace=1, tick=0.1)
             (found,) = client.containers(all=True, filters={"label": "kelvin-provision/rehearsal"})

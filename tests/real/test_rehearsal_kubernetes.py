@@ -20,7 +20,7 @@ from kelvin_provision.status import RehearsalOutcome
 from tests.kit.kubernetes_bench import bench, never, no_secrets, shared_bench
 from tests.kit.meanwhile import repeated
 from tests.kit.servers.reserved import free_port
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 __all__ = ["bench", "shared_bench"]
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
@@ -48,7 +48,7 @@ def answering(bench, name):
     opener, answers = urllib.request.build_opener(urllib.request.ProxyHandler({})), []
 
     def ask():
-        with opener.open(f"http://{pod['status']['podIP']}:8080/", timeout=5) as answer:
+        with opener.open(f"http://{pod['status']['podIP']}:8080/", timeout=PATIENCE) as answer:
             answers.append(answer.read())
 
     with repeated(ask):

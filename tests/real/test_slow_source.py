@@ -12,6 +12,7 @@ from kelvin_provision.usecases import deploy
 from tests.kit.box import FAST, Box
 from tests.kit.images import push, random_image
 from tests.kit.servers.proxy import Faults, Proxy
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.registry
 
@@ -25,10 +26,31 @@ def images(registry):
     return registry, f"/blobs/{next(iter(image.blobs))}"
 
 
+class Impatient:
+    """A client that waits for one registry only as long as a test can, and for the others as long as a busy machine needs."""
+
+    def __init__(self, settings, slow):
+        self._slow, self._hurried = slow, Registry(replace(settings, download=DownloadSettings(stall_timeout=0.3)))
+        self._patient = Registry(settings)
+
+    def __getattr__(self, name):
+        def call(reference, *words, **named):
+            return getattr(self._hurried if reference.host == self._slow else self._patient, name)(reference, *words, **named)
+
+        return call
+
+    def patiently(self):
+        """From now on, with all."""
+        self._slow = None
+
+    def close(self):
+        self._hurried.close()
+        self._patient.close()
+
+
 @pytest.fixture
-def box(tmp_path, images):
-    found = Box(tmp_path, download=DownloadSettings(stall_timeout=0.3))
-    found.source = Registry(found.settings)
+def box(tmp_path):
+    found = Box(tmp_path, download=DownloadSettings(stall_timeout=PATIENCE))
     found.timings = replace(FAST, staging_turn=0.5)
     yield found
     found.source.close()
@@ -53,6 +75,7 @@ def deployed(box, **images):
 def test_the_others_are_staged_and_the_slow_one_continues_when_it_can(box, images, faults, told):
     registry, layer = images
     with Proxy(registry, faults if faults.path else replace(faults, path=layer)) as proxy:
+        box.source = Impatient(box.settings, proxy.host)
         deployed(box, a=f"{proxy.host}/slow:1", b=f"{registry}/quick:1")
         box.turn()
         states = {name: state for name, (_, state) in box.states().items()}
@@ -60,5 +83,6 @@ def test_the_others_are_staged_and_the_slow_one_continues_when_it_can(box, image
         assert (told in " ".join(box.warnings("a"))) is True
         assert bool(box.warnings("a")) is bool(told)
         proxy.faults = Faults()
+        box.source.patiently()
         box.turn()
     assert box.states() == {"a": ("staged", "ready"), "b": ("staged", "ready")}

@@ -16,7 +16,7 @@ from tests.kit.images import push, web_image
 from tests.kit.real_box import ROOT, Box, docker_settings, push_versions
 from tests.kit.servers.registry import docker_registry
 from tests.kit.servers.reserved import free_port
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.registry, pytest.mark.timeout(400)]
 
@@ -27,7 +27,7 @@ def test_staged_by_one_process_applied_by_another_with_no_registry(request, tmp_
     published = {"ports": [{"name": "http", "type": "service", "service": {"port": 8080, "exposed": True, "exposed_port": port}}]}
 
     def answer():
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as page:
             return page.read().decode().strip()
 
     with docker_registry(tmp_path / "registry") as host:
@@ -77,7 +77,7 @@ def test_a_version_that_dies_is_undone_with_its_last_words(box):
     box.stage("pump", "3.0.0")
     began = time.monotonic()
     error = box.json("workloads", "apply", "-n", "pump", code=1)["error"]
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 200, "what does not come up is given up after 300 seconds"
     assert error["code"] == "apply-failed"
     assert "rolled back to what ran before" in error["message"]
     assert any("the last words" in line for line in error["evidence"]), error
@@ -203,7 +203,7 @@ def test_a_killed_apply_is_undone_by_the_living_agent(box):
     until(lambda: box.peek()["pump"][1] == "deploying")
     process.kill()
     process.communicate()
-    until(lambda: box.peek() == {"pump": ("1.0.0", "running", "ready")}, seconds=60)
+    until(lambda: box.peek() == {"pump": ("1.0.0", "running", "ready")}, seconds=2 * PATIENCE)
     until(lambda: "an interrupted apply of pump was undone" in (box.state / "agent.log").read_text())
 
 

@@ -16,6 +16,7 @@ from tests.contract.cluster_contract import never, no_secrets
 from tests.kit.cli import run
 from tests.kit.images import TALK
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
+from tests.kit.waiting import until
 
 
 @pytest.mark.kubernetes
@@ -30,7 +31,8 @@ def test_a_bundle_of_a_real_cluster(cluster_images, tmp_path, monkeypatch):
         ledger.accept([spec], "batch")
     objects = cluster.render(spec, (), 1)
     cluster.put("talks", objects, no_secrets)
-    assert cluster.wait({"talks": objects}, WaitPolicy(timeout=60.0, settle=1.0), silent, never)["talks"].phase is Phase.READY
+    assert cluster.wait({"talks": objects}, WaitPolicy(timeout=90.0, settle=1.0), silent, never)["talks"].phase is Phase.READY
+    until(lambda: list(cluster.logs("talks", follow=False, stop=never)))
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__KUBECONFIG", str(kubeconfig()))
     monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__NAMESPACE", namespace)
     result = run("support-bundle", "-o", str(tmp_path / "b.tar.gz"), "--state-dir", str(tmp_path), "--json")

@@ -21,7 +21,7 @@ def ask(method, path, body=None, token=None, **headers):
     headers |= {{"Authorization": "Bearer " + token}} if token else {{}}
     request = urllib.request.Request("{URL}" + path, data, {{name.replace("_", "-"): text for name, text in headers.items()}}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -151,13 +151,16 @@ def test_one_that_hangs_is_restarted(box):
     box.out(
         "sh",
         "-c",
-        f"mkdir -p {folder} && printf '[Service]\\nWatchdogSec=2\\nRestartSec=0\\n' >{folder}/quick.conf && systemctl daemon-reload",
+        f"mkdir -p {folder} && printf '[Service]\\nWatchdogSec=5\\nRestartSec=0\\n' >{folder}/quick.conf && systemctl daemon-reload",
     )
     box.out("systemctl", "restart", API)
     before = box.main_pid(API)
     box.out("kill", "-STOP", str(before))
     box.until(lambda: box.main_pid(API) not in {0, before} and healthy(box))
-    assert "Watchdog timeout" in box.out("journalctl", "-u", API, "--no-pager", "-n", "30")
+    assert "Watchdog timeout" in box.journal(API, "-n", "50")
+    box.out(
+        "sh", "-c", f"rm -r {folder} && systemctl daemon-reload && systemctl restart {API}"
+    )  # on a busy machine it is late with its beats
 
 
 def test_the_confined_service_verifies_signatures(box):
@@ -197,7 +200,7 @@ def test_other_machines_reach_port_443_with_tls_and_the_screen_shows_the_address
     assert box.tool("api", "cert", "export-ca", input=None).stdout.startswith("-----BEGIN CERTIFICATE-----")
     box.out("sh", "-c", f"PYTHONPATH={PROJECT}:{LIBRARIES} python3 -P -m kelvin_provision api cert export-ca >/tmp/ca.pem")
     asked = "import ssl, urllib.request as u; c = ssl.create_default_context(cafile='/tmp/ca.pem')"
-    assert box.python(f"{asked}; print(u.urlopen('https://127.0.0.1/healthz', timeout=5, context=c).status)") == "200"
+    assert box.python(f"{asked}; print(u.urlopen('https://127.0.0.1/healthz', timeout=60, context=c).status)") == "200"
     assert box.out("cat", "/etc/issue.d/50-kelvin-provision.issue") == "Workloads of this box: https://\\4/"
 
 

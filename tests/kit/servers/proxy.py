@@ -18,6 +18,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 from tests.kit.servers.threaded import Server, serving
 from tests.kit.waiting import PATIENCE
@@ -61,11 +62,11 @@ class Faults:
     most: int | None = None
     """Of a range only so many bytes are given, and said so."""
     pace: float = 0.0
-    """Seconds of pause after every 64 KiB of a body."""
+    """Seconds of pause after every 64 KiB of a body, once they were read: what waits in a kernel was sent, and is lost with its reader."""
     drip: float = 0.0
     """Seconds after each byte of a body."""
     rate: float = 0.0
-    """Bytes of bodies a second, over all connections together."""
+    """Bytes of bodies a second, over all connections together; read as with `pace`."""
     redirect: str = ""
     """Send on to this base URL with a secret in the query."""
     bearer: str = ""
@@ -235,6 +236,8 @@ def _handler_for(proxy: Proxy):
                 proxy.pass_on(self.path, len(data))
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if faults.coding == "chunked" else data)
                 done += len(data)
+                if faults.pace or faults.rate:
+                    _wait_until_read(self.connection)
                 time.sleep(faults.pace)
                 if done == left:
                     break
@@ -272,6 +275,23 @@ def _wait_until_delivered(connection: socket.socket, seconds: float = PATIENCE) 
         if time.monotonic() > deadline:
             return
         time.sleep(0.005)
+
+
+def _wait_until_read(connection: socket.socket) -> None:
+    """Nothing waits in the kernel of either side, or the other side is gone. The kernel's table of connections tells what a program has not read."""
+    ours, theirs = (_in_table(*address[:2]) for address in (connection.getsockname(), connection.getpeername()))
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        rows = [line.split() for line in Path("/proc/thread-self/net/tcp").read_text().splitlines()[1:]]
+        queues = {(row[1], row[2]): row[4].split(":") for row in rows}
+        unsent, unread = (queues.get(pair, ("0", "0"))[side] for pair, side in (((ours, theirs), 0), ((theirs, ours), 1)))
+        if int(unsent, 16) == int(unread, 16) == 0:
+            return
+        time.sleep(0.002)
+
+
+def _in_table(address: str, port: int) -> str:
+    return f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}:{port:04X}"
 
 
 def _recoded(answer: http.client.HTTPResponse, faults: Faults):

@@ -108,6 +108,11 @@ class SystemdBox:
     def state(self, unit: str) -> str:
         return self.run("systemctl", "is-active", unit).stdout.strip()
 
+    def journal(self, unit: str, *words: str) -> str:
+        """All that it has said: what was written a moment ago may not be in the journal yet."""
+        self.out("journalctl", "--sync")
+        return self.out("journalctl", "-u", unit, "--no-pager", *words)
+
     def main_pid(self, unit: str) -> int:
         return int(self.out("systemctl", "show", "-p", "MainPID", "--value", unit))
 
