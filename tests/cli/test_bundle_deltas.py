@@ -19,33 +19,15 @@ from kelvin_provision.settings.model import ClusterSettings, NodesSettings
 from kelvin_provision.spec.enums import Download
 from kelvin_provision.usecases.bundles.importing import ImportRequest
 from kelvin_provision.usecases.bundles.planning import plan as planned
-from tests.kit.bundle_box import cut_off, desk, inventory, offline
+from tests.kit.bundle_box import at_desk, inventory, north, offline
 from tests.kit.image_deltas import two_versions
 from tests.kit.images import random_image, sha256
 from tests.kit.locks import lock_of
 
+__all__ = ["at_desk", "north"]
 OLD, NEW = two_versions(seed=11)
 IMAGES = {"r.io/pump:1.0.0": OLD, "r.io/pump:2.0.0": NEW}
 LAYER = lock_of(NEW, "r.io/pump:2.0.0").layers[-1]
-
-
-@pytest.fixture(autouse=True)
-def registry(monkeypatch):
-    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "r.io")
-
-
-@pytest.fixture
-def at_desk(tmp_path):
-    with closing(desk(tmp_path / "desk", registry="r.io")) as box:
-        box.source.images |= IMAGES
-        yield box
-
-
-@pytest.fixture
-def north(tmp_path, monkeypatch):
-    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__NAME", "north")
-    with closing(cut_off(tmp_path / "north", "north", IMAGES, "1.0.0")) as box:
-        yield box
 
 
 def created(box, tmp_path, *words, version="2.0.0"):

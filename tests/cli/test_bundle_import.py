@@ -2,24 +2,17 @@
 
 import json
 import tarfile
-from contextlib import closing
 
 import pytest
 
 from tests.kit import bundles
-from tests.kit.bundle_box import offline
+from tests.kit.bundle_box import offline_box as box
 from tests.kit.images import random_image
 from tests.kit.requests import stored_request
 
+__all__ = ["box"]
 REGISTRY = "registry.example.com:5000"
 IMAGE = random_image([4000, 50_000])
-
-
-@pytest.fixture
-def box(tmp_path, monkeypatch):
-    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", REGISTRY)
-    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
-        yield box
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import random
 import zipfile
-from contextlib import closing
 
 import pytest
 
@@ -12,11 +11,12 @@ from kelvin_provision.errors import BundleInvalid, ProvisionError, SignatureMiss
 from kelvin_provision.settings.model import TrustSettings
 from kelvin_provision.trust.believed import Trust
 from tests.kit import foreign_zips as zips
-from tests.kit.bundle_box import offline
+from tests.kit.bundle_box import offline_box as box
 from tests.kit.images import OCI_INDEX, index_of, make_image, random_image, sha256
 from tests.kit.requests import stored_request
 from tests.kit.signing import key_pair, trusting
 
+__all__ = ["box"]
 REGISTRY = "registry.example.com:5000"
 NAME = f"{REGISTRY}/pump:1.0.0"
 PLAIN = make_image([b"first layer " * 900, b"second " * 7000, b"first layer " * 900], compress=False)
@@ -30,13 +30,6 @@ SHAPES = {
     "docker save before 25": lambda: {"images/pump.tar": zips.saved({NAME: PLAIN}, old=True), "workload.json": REQUEST},
     "the pair": lambda: {"pump.tar": zips.saved({NAME: PLAIN}), "manifests.json": zips.pair(["pump.tar"], {"pump.json": REQUEST})},
 }
-
-
-@pytest.fixture
-def box(tmp_path, monkeypatch):
-    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", REGISTRY)
-    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
-        yield box
 
 
 @pytest.fixture

@@ -2,30 +2,23 @@
 
 import json
 import os
-from contextlib import closing
 
 import pytest
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.writing.layout import CONTENTS_AT, SIGNATURES_AT
 from tests.kit import bundles
-from tests.kit.bundle_box import offline, stick
+from tests.kit.bundle_box import offline_box as box
+from tests.kit.bundle_box import stick
 from tests.kit.hostile_bundles import TABLES
 from tests.kit.images import random_image
 
-__all__ = ["stick"]
+__all__ = ["box", "stick"]
 REGISTRY = "registry.example.com:5000"
 REQUEST = json.dumps({"name": "pump", "app_name": "pump", "app_version": "1.0.0", "staged": True, "instantly_apply": False}).encode()
 IMAGES = {f"{REGISTRY}/pump:1.0.0": random_image([4000, 9_000_000])}
 WHOLE = bundles.make(IMAGES, [REQUEST], name="north")
 PARTS = bundles.make(IMAGES, [REQUEST], name="north", part_size=limits.CHUNK)
-
-
-@pytest.fixture
-def box(tmp_path, monkeypatch):
-    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", REGISTRY)
-    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
-        yield box
 
 
 def refused(box, place, *words):

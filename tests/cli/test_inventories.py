@@ -5,8 +5,6 @@ import os
 from contextlib import closing
 from dataclasses import replace
 
-import pytest
-
 from kelvin_provision.bundles.contents import decode
 from kelvin_provision.bundles.inventories.reading import decode as inventory_of
 from kelvin_provision.bundles.model import IN_BOX
@@ -15,32 +13,14 @@ from kelvin_provision.errors import RuntimeUnreachable
 from kelvin_provision.quantity import format_bytes
 from kelvin_provision.settings.model import ClusterSettings
 from tests.kit.box import Box
-from tests.kit.bundle_box import cut_off, desk, inventory
+from tests.kit.bundle_box import at_desk, cut_off, inventory, north
 from tests.kit.images import make_image, oci_layout, random_image, tar_of
 
+__all__ = ["at_desk", "north"]
 BASE = tar_of({"data/base": os.urandom(200_000)})
 TOP = {version: tar_of({"data/top": os.urandom(5000)}) for version in ("1.0.0", "2.0.0", "3.0.0")}
 PUMP = {version: make_image([BASE, top]) for version, top in TOP.items()}
 IMAGES = {f"r.io/pump:{version}": image for version, image in PUMP.items()}
-
-
-@pytest.fixture(autouse=True)
-def registry(monkeypatch):
-    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "r.io")
-
-
-@pytest.fixture
-def at_desk(tmp_path):
-    with closing(desk(tmp_path / "desk", registry="r.io")) as box:
-        box.source.images |= IMAGES
-        yield box
-
-
-@pytest.fixture
-def north(tmp_path, monkeypatch):
-    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__NAME", "north")
-    with closing(cut_off(tmp_path / "north", "north", IMAGES, "1.0.0")) as box:
-        yield box
 
 
 def request(tmp_path, version="2.0.0"):

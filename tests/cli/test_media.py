@@ -1,28 +1,21 @@
 """media arrived, list, install and uninstall: what is printed, and what `workloads list` says of it."""
 
 import json
-from contextlib import closing
 
 import pytest
 
 from kelvin_provision.bundles.model import PAYLOAD_TYPE
 from kelvin_provision.media.arrivals import DEVICES, Arrival, ArrivedBundle, fact_of
 from tests.kit import bundles
-from tests.kit.bundle_box import offline
+from tests.kit.bundle_box import offline_box as box
 from tests.kit.images import random_image
 from tests.kit.requests import stored_request as body
 from tests.kit.signing import key_pair, signatures, trusting
 
+__all__ = ["box"]
 REGISTRY = "registry.example:5000"
 IMAGE = {f"{REGISTRY}/pump:1.0.0": random_image([3000])}
 KEY = key_pair()
-
-
-@pytest.fixture
-def box(tmp_path, monkeypatch):
-    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", REGISTRY)
-    with closing(offline(tmp_path / "state", registry=REGISTRY)) as box:
-        yield box
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Boxes of the tests of bundles: without a network, or with media in a folder of the test and the API in front of them."""
 
+from contextlib import closing
+
 import pytest
 
 from kelvin_provision.bundles.inventories.inventory import encode
@@ -43,6 +45,32 @@ def inventory(box, path):
     """Its inventory, as a file for a desk."""
     path.write_bytes(encode(box_inventory(box.ctx).inventory.to_json()))
     return path
+
+
+@pytest.fixture
+def offline_box(request, tmp_path, monkeypatch):
+    """A box that would use the REGISTRY of the test's module, and does not reach it."""
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", request.module.REGISTRY)
+    with closing(offline(tmp_path / "state", registry=request.module.REGISTRY)) as box:
+        yield box
+
+
+@pytest.fixture
+def at_desk(request, tmp_path, monkeypatch):
+    """A desk whose registry has the IMAGES of the test's module."""
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "r.io")
+    with closing(desk(tmp_path / "desk", registry="r.io")) as box:
+        box.source.images |= request.module.IMAGES
+        yield box
+
+
+@pytest.fixture
+def north(request, tmp_path, monkeypatch):
+    """A box of this name that has version 1.0.0 of the IMAGES of the test's module."""
+    monkeypatch.setenv("KELVIN_PROVISION_REGISTRY", "r.io")
+    monkeypatch.setenv("KELVIN_PROVISION_CLUSTER__NAME", "north")
+    with closing(cut_off(tmp_path / "north", "north", request.module.IMAGES, "1.0.0")) as box:
+        yield box
 
 
 @pytest.fixture
