@@ -10,14 +10,19 @@ import pytest
 needs_mount = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a filesystem of one's own needs root")
 
 
-@contextlib.contextmanager
-def tmpfs(place, size):
-    """A tmpfs at `place`, which is made if it is missing. Where mounting is not allowed, the test is skipped."""
-    place.mkdir(exist_ok=True)
+def _mount(*words):
+    """Where that is not allowed, the test is skipped."""
     try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)], check=True, capture_output=True)
+        subprocess.run(["mount", *words], check=True, capture_output=True)
     except subprocess.CalledProcessError as error:
         pytest.skip(f"mounting is not allowed here: {error.stderr.decode().strip()}")
+
+
+@contextlib.contextmanager
+def tmpfs(place, size):
+    """A tmpfs at `place`, which is made if it is missing."""
+    place.mkdir(exist_ok=True)
+    _mount("-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place))
     try:
         yield place
     finally:
@@ -50,10 +55,7 @@ def ext4(place, size, *, block):
     with image.open("wb") as file:
         file.truncate(size)
     subprocess.run(["mkfs.ext4", "-q", "-b", str(block), "-m", "0", str(image)], check=True, capture_output=True)
-    try:
-        subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True, capture_output=True)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"mounting is not allowed here: {error.stderr.decode().strip()}")
+    _mount("-o", "loop", str(image), str(place))
     try:
         yield place
     finally:
