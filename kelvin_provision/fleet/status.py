@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kelvin_provision import timestamps
 from kelvin_provision.context import Context
 from kelvin_provision.errors import FileUnreadable, ImageNotFound, ProvisionError, hinted
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.files.hashing import digest_of
 from kelvin_provision.fleet.reports import Received, received
+from kelvin_provision.publications.pacing import reported_within
 from kelvin_provision.publications.report import Followed, Report, ReportedWorkload, tag_of
 from kelvin_provision.refs import Reference
 from kelvin_provision.trust.key_files import public_key
@@ -24,12 +27,17 @@ _PUBLICATIONS = 16
 """Tags whose present digest is asked for."""
 _WORKLOADS = 500_000
 """That are kept of all boxes together; of more, only how many there are."""
+_WITHIN = reported_within(300.0)
+"""Seconds in which a box reports again that does not say it."""
 _SUFFIXES = (".pub", ".pem")
 
 
 @dataclass(frozen=True)
 class BoxRow:
-    """`key` is one of the words above; `behind` are the publications of which it has an older one; `serials` what it has."""
+    """`key` is one of the words above; `behind` are the publications of which it has an older one.
+
+    `late`: it should have reported again since, by its own clock and what it says of itself.
+    """
 
     box: str
     tag: str
@@ -44,6 +52,7 @@ class BoxRow:
     behind: tuple[str, ...] = ()
     workloads: tuple[ReportedWorkload, ...] = ()
     reason: str = ""
+    late: bool = False
 
     @property
     def failed(self) -> tuple[ReportedWorkload, ...]:
@@ -66,6 +75,7 @@ class BoxRow:
             "behind": list(self.behind),
             "workloads": [_workload_json(each) for each in self.workloads],
             "reason": self.reason,
+            "late": self.late,
         }
 
 
@@ -119,11 +129,12 @@ def fleet_status(ctx: Context, repository: Reference, keys: Path | None = None) 
     Raises FileUnreadable, KeyInvalid for a file there; UsageRefused for too many reports; what the registry raises.
     """
     known = {key.key_id: key for key in keys_in(keys)} if keys else {}
+    now = timestamps.parse(ctx.connections.wiring.clock())
     rows: list[BoxRow] = []
     versions: Counter[tuple[str, str, str, str]] = Counter()
     kept = left_out = 0
     for each in received(ctx, repository, known):
-        row = row_of(each, checked=keys is not None)
+        row = row_of(each, now, checked=keys is not None)
         # What anyone can have written is shown, and counts for nothing where keys say who the boxes are.
         if row.key == KNOWN or keys is None:
             versions.update(_versions(row))
@@ -148,7 +159,7 @@ def keys_in(folder: Path) -> Iterator[PublicKey]:
     yield from map(public_key, paths)
 
 
-def row_of(received: Received, *, checked: bool) -> BoxRow:
+def row_of(received: Received, now: datetime, *, checked: bool) -> BoxRow:
     report = received.report
     if report is None:
         return BoxRow(received.tag, received.tag, UNREADABLE, received.key_id, reason=received.reason)
@@ -165,6 +176,7 @@ def row_of(received: Received, *, checked: bool) -> BoxRow:
         report.following,
         workloads=report.workloads,
         reason=_doubt(received, report),
+        late=(now - timestamps.parse(report.created)).total_seconds() > (report.within or _WITHIN),
     )
 
 

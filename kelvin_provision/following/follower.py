@@ -22,12 +22,10 @@ from kelvin_provision.following.overview import fingerprint, looked_path, mark_l
 from kelvin_provision.following.trouble import record_trouble
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed
-from kelvin_provision.publications.pacing import first_pause, pause
+from kelvin_provision.publications.pacing import DAY, first_pause, pause
 from kelvin_provision.refs import Reference
 
 Stop = Callable[[], bool]
-DAY = 86_400.0
-"""Seconds after which a box reports although nothing has changed: that it is there."""
 
 
 class Child(Protocol):

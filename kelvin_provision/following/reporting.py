@@ -16,6 +16,7 @@ from kelvin_provision.hints import command
 from kelvin_provision.ledger.model.workloads import Revision, Workload
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.publications import artifact, limits, report
+from kelvin_provision.publications.pacing import reported_within
 from kelvin_provision.publications.report import LONGEST_ERROR, Report, ReportedRevision, ReportedWorkload
 from kelvin_provision.refs import Reference
 from kelvin_provision.spec.media_types import OCI_MANIFEST
@@ -81,6 +82,7 @@ def report_of(ctx: Context) -> Report:
             for each in followed
         ),
         workloads=tuple(_workload(ctx, workload, brought) for workload in ctx.ledger.each(ctx.ledger.names()[: limits.WORKLOADS])),
+        within=reported_within(ctx.settings.follow.interval),
     )
 
 

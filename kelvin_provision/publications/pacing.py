@@ -10,6 +10,9 @@ from collections.abc import Callable
 LONGEST = 8
 """Times the interval that a pause after failures grows to."""
 
+DAY = 86_400.0
+"""Seconds after which a box reports although nothing has changed: that it is there."""
+
 Random = Callable[[], float]
 """From 0 to 1, as `random.random`."""
 
@@ -21,6 +24,11 @@ def pause(interval: float, random: Random, *, failures: int = 0, retry_after: fl
     """
     usual = interval * min(1 << max(min(failures, 16) - 1, 0), LONGEST) * (0.5 + random())
     return max(usual, retry_after + interval * random()) if retry_after > 0 else usual
+
+
+def reported_within(interval: float) -> int:
+    """Seconds in which a box that is well reports again: pauses are up to one and a half intervals long."""
+    return int(DAY + 2 * interval)
 
 
 def first_pause(interval: float, random: Random, *, ago: float | None) -> float:

@@ -30,6 +30,7 @@ _BOX = re.compile(r"[^\s/]{1,253}")
 _NAME = re.compile(r"[a-z0-9.-]{1,253}")
 _VERSION = re.compile(r"[^\s]{1,128}")
 _KEYS = frozenset({"schema", "kind", "box", "created", "program", "platform", "cluster", "labels", "following", "workloads"})
+_MORE = frozenset({"within"})
 _FOLLOWED = frozenset({"reference", "serial", "digest", "error"})
 _WORKLOAD = frozenset({"name", "state", "running", "staged", "error"})
 _REVISION = frozenset({"version", "request"})
@@ -66,7 +67,10 @@ class ReportedWorkload:
 
 @dataclass(frozen=True)
 class Report:
-    """`created` is for people: the clock of the box may be wrong. `program` is the version of this program there."""
+    """`created` is by the clock of the box, which may be wrong. `program` is the version of this program there.
+
+    `within` are the seconds in which a box that is well reports again, None in a report of a program that did not say so.
+    """
 
     box: str
     created: str
@@ -76,6 +80,7 @@ class Report:
     labels: tuple[tuple[str, str], ...] = ()
     following: tuple[Followed, ...] = ()
     workloads: tuple[ReportedWorkload, ...] = ()
+    within: int | None = None
 
 
 def _wrong(what: str) -> ReportInvalid:
@@ -110,6 +115,8 @@ def encode(report: Report) -> bytes:
             for each in report.workloads
         ],
     }
+    if report.within is not None:
+        document["within"] = report.within
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True).encode()
 
 
@@ -156,7 +163,7 @@ def decode(data: bytes) -> Report:
         raise ReportInvalid(f"the report has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
     if document.get("kind") != KIND:
         raise _wrong("it is of another kind")
-    _READ.record(document, _KEYS)
+    _READ.record(document, _KEYS, _MORE)
     labels = document["labels"]
     if not isinstance(labels, dict) or len(labels) > limits.LABELS:
         raise _wrong(f"labels are not an object of at most {limits.LABELS}")
@@ -169,6 +176,7 @@ def decode(data: bytes) -> Report:
         labels=tuple((_READ.text(key, "a label"), _READ.text(value, "a label")) for key, value in labels.items()),
         following=_READ.items(document["following"], limits.FOLLOWED, _followed, "following"),
         workloads=_READ.items(document["workloads"], limits.WORKLOADS, _workload, "workloads"),
+        within=_READ.number(document["within"], "within", least=1) if "within" in document else None,
     )
     if len({each.name for each in report.workloads}) != len(report.workloads):
         raise _wrong("a workload stands twice")

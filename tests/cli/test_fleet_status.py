@@ -1,6 +1,7 @@
 """`fleet status` at a desk, with reports at Debian's docker-registry that boxes have signed."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.registry.pushing.pusher import Pusher
 from kelvin_provision.settings.model import Settings
 from kelvin_provision.spec.media_types import OCI_MANIFEST
+from kelvin_provision.timestamps import now, rfc3339
 from tests.kit.cli import run
 from tests.kit.images import push, random_image
 from tests.kit.signing import key_pair, signatures
@@ -55,10 +57,11 @@ class Fleet:
             pusher.blob(at, blob, data)
         return pusher.manifest(at, made.manifest, OCI_MANIFEST, tag)
 
-    def report(self, box, *workloads, digest=OLD, serial=1, by=None, tag=None, reference=None, error="", content=None):
+    def report(self, box, *workloads, digest=OLD, serial=1, by=None, tag=None, reference=None, error="", content=None, ago=0, within=None):
         pair = self.pairs.setdefault(by or box, key_pair(name=by or box))
         following = (Followed(reference or self.followed, serial, digest, error),)
-        value = Report(box, "2026-11-28T10:00:00Z", "1.0", Platform("linux", "arm64"), "docker", (("site", "a"),), following, workloads)
+        created = rfc3339(now() - timedelta(seconds=ago))
+        value = Report(box, created, "1.0", Platform("linux", "arm64"), "docker", (("site", "a"),), following, workloads, within)
         content = content or report.encode(value)
         self.push(
             self.pusher,
@@ -113,6 +116,20 @@ def test_failures_are_named_with_their_reason(fleet):
     assert "pump: no image" in shown
     assert "the registry does not answer" in shown
     assert "1 with failures" in shown
+
+
+def test_a_report_that_is_older_than_its_box_lets_it_become_is_marked(fleet):
+    """As of a registry that gives back what a box has sent before: only its time tells."""
+    for box, ago, within in (("north", 80_000, None), ("east", 90_000, None), ("south", 90_000, 200_000), ("west", 300_000, 200_000)):
+        fleet.know(box)
+        fleet.report(box, pump(), ago=ago, within=within)
+    document = fleet.status()
+    assert {row["box"]: row["late"] for row in document["boxes"]} == {"north": False, "east": True, "south": False, "west": True}
+    assert document["versions"][0]["boxes"] == 4
+    shown = fleet.text("--attention")
+    assert "4 boxes reported, 2 late." in shown
+    assert "has not reported since, or the registry gives an older report" in " ".join(shown.split())
+    assert [box for box in ("north", "east", "south", "west") if box in shown] == ["east", "west"]
 
 
 def test_what_no_known_key_has_signed_is_marked_and_does_not_count(fleet):

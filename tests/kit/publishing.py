@@ -74,7 +74,7 @@ def whole_report():
         ReportedWorkload("fan", "failed", error="no image"),
     )
     return Report(
-        "north", "2026-11-28T10:00:00Z", "1.0", Platform("linux", "arm64", "v8"), "docker", (("site", "a"),), following, workloads
+        "north", "2026-11-28T10:00:00Z", "1.0", Platform("linux", "arm64", "v8"), "docker", (("site", "a"),), following, workloads, 87_000
     )
 
 

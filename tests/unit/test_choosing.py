@@ -6,7 +6,7 @@ import pytest
 
 from kelvin_provision.publications.choosing import Traits, chosen, matches, percentile, suits
 from kelvin_provision.publications.model import Publication, PublishedRequest, Selector
-from kelvin_provision.publications.pacing import first_pause, pause
+from kelvin_provision.publications.pacing import DAY, first_pause, pause, reported_within
 from kelvin_provision.refs import Platform
 
 BOX = Traits("hamburg-3", Platform.parse("linux/arm64"), "docker", (("line", "3"), ("site", "hamburg")))
@@ -111,3 +111,10 @@ def test_ten_thousand_boxes_do_not_come_back_together_after_an_outage():
             at += pause(interval, chance.random, failures=failures)
     afterwards = bins[int(end / 10) :]
     assert max(afterwards) <= 3 * sum(afterwards) / len(afterwards)
+
+
+@pytest.mark.parametrize("interval", [60.0, 300.0, 7 * DAY])
+def test_a_box_that_is_well_reports_again_within_the_time_that_it_says(interval):
+    """At the first turn that finds the last report a day old; the longest pause between turns comes before it."""
+    longest = pause(interval, lambda: 1.0)
+    assert DAY + longest < reported_within(interval)

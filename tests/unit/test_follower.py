@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from kelvin_provision.errors import Locked, RegistryBusy, RegistryUnreachable
-from kelvin_provision.following.follower import DAY, Follower
+from kelvin_provision.following.follower import Follower
 from kelvin_provision.following.overview import looked_path, overview
 from kelvin_provision.following.taking import take
 from kelvin_provision.ledger import orders
+from kelvin_provision.publications.pacing import DAY
 from kelvin_provision.settings.model import FollowSettings
 from kelvin_provision.trust import computing
 from kelvin_provision.usecases.hold import hold, release

@@ -16,6 +16,8 @@ DIGEST = f"sha256:{1:064x}"
 def test_what_is_written_is_read_as_it_was():
     assert decode(encode(whole_report())) == whole_report()
     assert encode(decode(encode(whole_report()))) == encode(whole_report())
+    silent = replace(whole_report(), within=None)
+    assert decode(encode(silent)) == silent
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,8 @@ def test_what_is_written_is_read_as_it_was():
         (("box",), "\x1b[2J"),
         (("created",), "2026-99-28T10:00:00Z"),
         (("created",), 0),
+        (("within",), 0),
+        (("within",), None),
         (("program",), ""),
         (("platform",), "linux"),
         (("cluster",), "a\nb"),

@@ -71,6 +71,8 @@ def _notes(row: BoxRow, *, checked: bool) -> Iterator[str]:
         return
     if checked and row.key != KNOWN:
         yield row.reason or f"unknown key {row.key_id[:12]}"
+    if row.late:
+        yield "has not reported since, or the registry gives an older report"
     for reference in row.behind:
         yield f"behind {reference}"
     for each in row.following:
@@ -86,6 +88,7 @@ def _footer(status: FleetStatus) -> str:
     for count, what in (
         (len(status.behind), "behind"),
         (sum(bool(row.failed) for row in status.boxes), "with failures"),
+        (sum(row.late for row in status.boxes), "late"),
         (sum(row.key not in {KNOWN, MISSING} for row in status.boxes) if status.checked else 0, "not known"),
         (sum(row.key == MISSING for row in status.boxes), "without a report"),
     ):

@@ -12,7 +12,7 @@ from kelvin_provision.cli.render.report import SCHEMA, Report
 _REPOSITORY = Argument(metavar="REGISTRY/REPO", help="Where boxes report to: the follow.report of their settings.")
 _KEYS = Option("--keys", metavar="FOLDER", help="A folder with the public key of each box, as BOX.pub: others are marked.")
 _BOXES = Option("--boxes", help="A line for each box instead of each version.")
-_ATTENTION = Option("--attention", help="Only the boxes that are behind, have a failure, or are not known.")
+_ATTENTION = Option("--attention", help="Only the boxes that are behind, late, have a failure, or are not known.")
 
 
 def command(
@@ -26,7 +26,8 @@ def command(
     """Show what the boxes of a fleet report: versions, states, and who is behind.
 
     A line for each version of each workload with the number of boxes, or with --boxes one for each box. A box is behind whose publication
-    is not the one that its tag stands for now. With --keys, only reports that a box has signed with its own key count; `follow key` prints
+    is not the one that its tag stands for now, and late when its newest report is older than a box lets it become: it reports each change
+    and once a day. With --keys, only reports that a box has signed with its own key count; `follow key` prints
     that key at the box. Without it, no report is verified.
     """
     from kelvin_provision import timestamps
