@@ -67,10 +67,11 @@ kills: $(STAMP) ## kill -9 of changes, some hundred times, with the Kubernetes t
 	@./demo/packages docker-registry busybox-static
 	$(PYTHON) -m tests.kills $(ARGS)
 
-fuzz: $(STAMP) ## bundles, zips and deltas changed at random, then what the API's description allows and forbids, for five minutes (ARGS="--seconds 3600 --seed 7")
+fuzz: $(STAMP) ## bundles, zips, deltas and publications changed at random, then what the API's description allows and forbids, for five minutes (ARGS="--seconds 3600 --seed 7")
 	$(PYTHON) -m tests.fuzz.bundles $(ARGS)
 	$(PYTHON) -m tests.fuzz.zips $(ARGS)
 	$(PYTHON) -m tests.fuzz.deltas $(ARGS)
+	$(PYTHON) -m tests.fuzz.publications $(ARGS)
 	$(PYTHON) -m tests.fuzz $(ARGS)
 
 demo: $(STAMP) ## stage, cut the network, apply: on real parts, in under two minutes

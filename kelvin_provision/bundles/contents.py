@@ -109,8 +109,8 @@ def decode(data: bytes) -> Contents:
     if is_dense(data):
         raise wrong("more values than a table of its size has")
     document = _READ.parsed(data, limits.CONTENTS)
-    if document.get("schema") != SCHEMA:
-        raise BundleInvalid(f"the bundle has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
+    if other := _READ.other_schema(document, SCHEMA):
+        raise BundleInvalid(f"the bundle has {other}")
     form = document.get("kind")
     if form not in _FORMS or set(document) - {"deltas"} != (_KEYS | {"tail"} if form == PACKAGE else _KEYS):
         raise wrong("other keys than those of a bundle")

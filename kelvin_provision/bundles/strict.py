@@ -51,6 +51,14 @@ class Strict:
     def _no_float(self, text: str) -> float:
         raise self.wrong(f"{text[:20]} is not a whole number")
 
+    def other_schema(self, document: dict[str, Any], reads: int) -> str:
+        """What is to be said of another schema than this program reads; empty for this one."""
+        schema = document.get("schema")
+        if type(schema) is int and schema == reads:
+            return ""
+        shown = f"schema {schema}" if type(schema) is int and 0 <= schema < limits.NUMBER else "a schema that is no number"
+        return f"{shown}, this program reads {reads}"
+
     def record(self, value: Any, keys: frozenset[str], optional: frozenset[str] = frozenset()) -> dict[str, Any]:
         if not isinstance(value, dict) or not (value.keys() == keys or keys <= value.keys() <= keys | optional):
             raise self.wrong(f"an object with other keys than {', '.join(sorted(keys | optional))}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-_CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-"""Those of C0 and C1 but tab and line feed, Unicode's overrides of direction, separators of lines, and what has no width.
+_CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+"""Those of C0 and C1 but tab and line feed, Unicode's overrides of direction, separators of lines, what has no width, and half
+a pair of surrogates, which no text has that can be stored or sent.
 
 What joins letters and marks their direction belongs to the text of many languages.
 """

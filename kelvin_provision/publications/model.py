@@ -119,8 +119,8 @@ def decode(data: bytes) -> Publication:
     if is_dense(data):
         raise _wrong("more values than a document of its size has")
     document = _READ.parsed(data, limits.DOCUMENT)
-    if document.get("schema") != SCHEMA:
-        raise PublicationInvalid(f"the publication has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
+    if other := _READ.other_schema(document, SCHEMA):
+        raise PublicationInvalid(f"the publication has {other}")
     if document.get("kind") != KIND:
         raise _wrong("it is of another kind")
     _READ.record(document, _KEYS)

@@ -159,8 +159,8 @@ def decode(data: bytes) -> Report:
     if is_dense(data):
         raise _wrong("more values than a document of its size has")
     document = _READ.parsed(data, limits.REPORT)
-    if document.get("schema") != SCHEMA:
-        raise ReportInvalid(f"the report has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
+    if other := _READ.other_schema(document, SCHEMA):
+        raise ReportInvalid(f"the report has {other}")
     if document.get("kind") != KIND:
         raise _wrong("it is of another kind")
     _READ.record(document, _KEYS, _MORE)

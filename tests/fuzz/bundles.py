@@ -6,6 +6,7 @@ Changed are bytes of the archive (most often of its first members), and values o
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 from kelvin_provision.bundles import limits
 from kelvin_provision.bundles.acceptance import Accepted
@@ -52,9 +53,12 @@ def _with_table(table: bytes) -> bytes:
     return start + BASE.data[len(start) :]
 
 
-def changed_values(source: random.Random, whole: dict) -> dict:
+def changed_values(source: random.Random, whole: Any) -> Any:
+    """Of an object or a list."""
     for _ in range(source.choice((1, 1, 1, 2, 5))):
         places = list(_places(whole))
+        if not places:
+            break
         container, key = source.choice(places)
         value = container[key]
         match source.randrange(6):

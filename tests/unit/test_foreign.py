@@ -179,6 +179,7 @@ def test_what_the_sender_has_cut_is_masked_as_well(text, shown):
 
 def test_control_characters_are_visible(sanitizer):
     assert sanitizer.text("a\x1b]0;owned\x07\x1b[2Jb\rc\u202ed\x9bA") == "a\\x1b]0;owned\\x07\\x1b[2Jb\\x0dc\\u202ed\\x9bA"
+    assert sanitizer.text("half a pair: \ud83d and \udcff") == "half a pair: \\ud83d and \\udcff"
     assert sanitizer.lines(["one\x1b[1A", "two\u2066"]) == ("one\\x1b[1A", "two\\u2066")
 
 

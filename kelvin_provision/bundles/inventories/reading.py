@@ -64,8 +64,8 @@ def decode(data: bytes) -> Inventory:
     document = _READ.parsed(data, MOST_BYTES)
     if document.get("kind") != MEDIA_TYPE:
         raise _wrong(f"its kind is not {MEDIA_TYPE}")
-    if document.get("schema") != SCHEMA:
-        raise InventoryInvalid(f"the inventory has schema {str(document.get('schema'))[:20]}, this program reads {SCHEMA}")
+    if other := _READ.other_schema(document, SCHEMA):
+        raise InventoryInvalid(f"the inventory has {other}")
     _READ.record(document, _KEYS)
     free = _READ.record(document["free"], _FREE)
     box = _READ.text(document["box"], "box")

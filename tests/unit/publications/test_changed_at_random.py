@@ -7,6 +7,7 @@ import pytest
 
 from kelvin_provision.errors import PublicationInvalid, ReportInvalid
 from kelvin_provision.publications import artifact, model, report
+from tests.fuzz import publications as fuzz
 from tests.kit.publishing import made_artifact, whole_publication, whole_report
 
 CASES = 3000
@@ -31,6 +32,18 @@ def damaged(data, chance):
         inner = inner[key]
 
 
+def test_what_a_box_is_sent_changed_at_random_is_taken_in_as_it_says_or_refused(tmp_path):
+    """The short form of `make fuzz`: the same hundred each time."""
+    outcomes = fuzz.FUZZER.run(tmp_path, 20, count=100)
+    assert outcomes["staged"] > 0
+    assert outcomes.keys() - {"staged", "unchanged"} >= {
+        "publication-invalid",
+        "publication-differs",
+        "publication-older",
+        "signature-invalid",
+    }
+
+
 @pytest.mark.parametrize(
     ("data", "read", "refused"),
     [
@@ -51,3 +64,13 @@ def test_what_was_changed_is_read_or_refused(data, read, refused):
         accepted += 1
         assert read(written) == written
     assert 0 < accepted < CASES
+
+
+@pytest.mark.parametrize("schema", ["\ud800", "\x1b[2J", True, 1.0, [], None, 1 << 60])
+def test_a_schema_that_is_none_is_refused_in_words_that_can_be_stored_and_printed(schema):
+    """Found by the fuzzer: half a pair of surrogates got into the ledger, which was said to be damaged then."""
+    for data, read in ((model.encode(whole_publication()), model.decode), (report.encode(whole_report()), report.decode)):
+        document = json.dumps(json.loads(data) | {"schema": schema}).encode()
+        with pytest.raises((PublicationInvalid, ReportInvalid), match=r"has a schema that is no number|not a whole number") as refused:
+            read(document)
+        assert str(refused.value).isprintable()
