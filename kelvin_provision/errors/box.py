@@ -106,7 +106,7 @@ class StateDamaged(ProvisionError):
 
 
 class AgentSilent(ProvisionError):
-    """The background agent could not be started, or exited at once."""
+    """The background agent could not be started, ended at once, or does not answer."""
 
     code, exit_code = "agent-silent", os.EX_UNAVAILABLE
     hint_default = command("agent run", "-v")

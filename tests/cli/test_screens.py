@@ -191,6 +191,7 @@ def test_what_stands_before_a_line_counts_for_its_width():
     for begin in (0, 7, 9):
         first, *rest = layout.wrapped(text, 80, begin=begin).split("\n")
         assert max(begin + len(first), *map(len, rest), 0) <= 80
+    assert layout.wrapped("  " + "x" * 39 + " y", 40) == "x" * 39 + "\ny", "no empty line before it"
     typed = "kelvin-provision agent install"
     assert layout.wrapped(typed, 40, begin=23) == f"\n  {typed}"
 

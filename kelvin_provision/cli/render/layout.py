@@ -53,7 +53,8 @@ def _broken(line: str, width: int, begin: int) -> list[str]:
     first, _, _ = text.partition(" ")
     if begin + len(lead) + len(first) > width:  # its first word has more room on a line of its own
         wrapper.initial_indent = wrapper.subsequent_indent
-        return [lead.rstrip(), *(part.replace(_JOINT, " ") for part in wrapper.wrap(text))]
+        head = [lead.rstrip()] if begin or lead.strip() else []
+        return [*head, *(part.replace(_JOINT, " ") for part in wrapper.wrap(text))]
     wrapper.initial_indent = " " * (begin + len(lead))
     parts = [part.replace(_JOINT, " ") for part in wrapper.wrap(text)]
     return [lead + parts[0][begin + len(lead) :], *parts[1:]] if parts else [line]

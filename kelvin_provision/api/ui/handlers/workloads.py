@@ -28,7 +28,7 @@ from kelvin_provision.spec.enums import State
 from kelvin_provision.status import Situation, of_staged
 
 PAGE_SIZE = 50
-_AGENT = solution(command("agent restart"))
+_AGENT = solution(command("agent start"))
 READY = "ready"
 FILTERS = {
     "": deferred("All"),

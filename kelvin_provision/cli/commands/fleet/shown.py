@@ -29,13 +29,13 @@ def boxes(status: FleetStatus, rows: Sequence[BoxRow], now: datetime) -> Table:
             _state(row),
             row.platform or "-",
             row.program or "-",
-            "; ".join(_notes(row, checked=status.checked)),
         )
         for row in rows
     ]
-    columns = ("box", "reported", "serial", "state", "platform", "program", "note")
+    columns = ("box", "reported", "serial", "state", "platform", "program")
     wide = frozenset({"platform", "program"})
-    return Table(columns, lines, wide=wide, empty="No box needs attention.", footer=_footer(status), gives=("reported",), wraps=True)
+    below = {number: notes for number, row in enumerate(rows) if (notes := tuple(_notes(row, checked=status.checked)))}
+    return Table(columns, lines, wide=wide, empty="No box needs attention.", footer=_footer(status), gives=("reported",), below=below)
 
 
 def attention(status: FleetStatus) -> tuple[BoxRow, ...]:
