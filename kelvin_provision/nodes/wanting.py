@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from kelvin_provision.errors import StateDamaged
@@ -19,9 +19,13 @@ from kelvin_provision.spec.lock import ImageLock
 
 
 class Placement(Protocol):
-    """Which images a member shall have, in the variants for its platform: `where.placement` from the ledger."""
+    """Which images a member shall have of those that are kept, in the variants for its platform: `where.placement` from the ledger."""
 
-    def images(self, ledger: Ledger, node: Node) -> Iterable[ImageLock]: ...
+    def images(self, ledger: Ledger, node: Node, kept: Sequence[ImageLock]) -> Iterable[ImageLock]: ...
+
+    def basis(self, ledger: Ledger) -> object:
+        """While this is the same, and what is kept and who the members are, `images` answers the same."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,17 @@ class Site:
     """Members by the name of an image that they have."""
     local_names: Mapping[str, tuple[str, ...]]
     """By the name of the image that they stand for."""
+    kept: tuple[ImageLock, ...]
+    """All images that are kept and can be read."""
+    term: int = 1
     readable: bool = True
     """Whether all images that are kept can be read in the ledger."""
+
+    @property
+    def basis(self) -> tuple[object, ...]:
+        """What versions of documents depend on, besides where images are needed. How far each member is does not count."""
+        members = [(each.name, each.key, each.address, each.platform, each.cluster_node, each.away, each.draining) for each in self.members]
+        return members, self.local_names, self.kept, self.term, self.readable
 
 
 def site(ledger: Ledger) -> Site:
@@ -47,15 +60,17 @@ def site(ledger: Ledger) -> Site:
         if local.required:
             names.setdefault(local.lock.name, []).append(local.name)
     frozen = {image: frozenset(members) for image, members in complete.items()}
-    return Site(nodes(ledger), frozen, {image: tuple(sorted(each)) for image, each in names.items()}, _readable(ledger))
+    by_image = {image: tuple(sorted(each)) for image, each in names.items()}
+    leads = identity.read(ledger.path.parent)
+    kept, readable = _kept(ledger)
+    return Site(nodes(ledger), frozen, by_image, kept, leads.term if leads else 1, readable)
 
 
-def _readable(ledger: Ledger) -> bool:
+def _kept(ledger: Ledger) -> tuple[tuple[ImageLock, ...], bool]:
     try:
-        ledger.kept_locks()
+        return ledger.kept_locks(), True
     except StateDamaged:
-        return False
-    return True
+        return ledger.kept_locks(sound_only=True), False
 
 
 def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, placement: Placement) -> Wanted:
@@ -66,7 +81,7 @@ def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, pla
     """
     serving = {member.name: member for member in at.members if member.address and member.away is None and member.name != node.name}
     images, plain = list[WantedImage](), list[WantedImage]()
-    for lock in placement.images(ledger, node):
+    for lock in placement.images(ledger, node, at.kept):
         have = at.complete.get(lock.name, frozenset())
         line = [
             Candidate(member.name, member.name in have)
@@ -77,7 +92,5 @@ def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, pla
         images.append(image)
         plain.append(WantedImage(lock, image.local_names, image.pinned))
     peers = tuple(Peer(member.name, member.address, member.key) for member in serving.values())
-    leads = identity.read(ledger.path.parent)
-    term = leads.term if leads else 1
-    version = version_of(plain, peers, settings.rate, settings.source, node.draining, term, at.readable)
-    return Wanted(version, tuple(images), peers, settings.rate, settings.source or "", node.draining, term, not at.readable)
+    version = version_of(plain, peers, settings.rate, settings.source, node.draining, at.term, at.readable)
+    return Wanted(version, tuple(images), peers, settings.rate, settings.source or "", node.draining, at.term, not at.readable)

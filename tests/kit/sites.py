@@ -45,8 +45,11 @@ class Leader:
         self.url = self.server.urls[0]
         self.port = int(self.url.rpartition(":")[2])
 
-    def images(self, ledger, node):
+    def images(self, ledger, node, kept):
         return list(self.locks)
+
+    def basis(self, ledger):
+        return tuple(self.locks)
 
     def keep(self, image, lock):
         for blob in lock.blobs():

@@ -234,7 +234,7 @@ def test_an_image_for_one_platform_runs_on_its_nodes_and_says_why_not_on_the_oth
     assert appliable(leader.staged("pump"))
     assert leader.staged("pump").cause == "ready 1/2, node-b: no image for linux/arm64"
     assert set(leader.cluster.marks) == {"fake-node"}
-    assert list(Placed().images(leader.ledger, reading.node(leader.ledger, "node-b"))) == []
+    assert list(Placed().images(leader.ledger, reading.node(leader.ledger, "node-b"), leader.ledger.kept_locks())) == []
 
 
 def test_what_was_staged_before_the_first_node_of_another_platform_says_so_and_comes_with_the_next_deploy(leader):

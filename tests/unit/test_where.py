@@ -11,9 +11,12 @@ from kelvin_provision.checks import before_apply
 from kelvin_provision.cluster.labels import MARK
 from kelvin_provision.cluster.nodes import Place
 from kelvin_provision.errors import ClusterUnreachable
+from kelvin_provision.ledger.ledger import Ledger
 from kelvin_provision.ledger.nodes import membership, places, reading, reports
 from kelvin_provision.ledger.nodes.model import NodeImageState, PlaceRow
 from kelvin_provision.ledger.staging_state import Ready, Spread, StagingState, Tried, transition
+from kelvin_provision.nodes.protocol import LEADER
+from kelvin_provision.nodes.serving.documents import Documents
 from kelvin_provision.nodes.wanting import site, wanted_by
 from kelvin_provision.nodes.where.needs import needs
 from kelvin_provision.nodes.where.placement import Placed
@@ -21,6 +24,7 @@ from kelvin_provision.nodes.where.standing import NOWHERE, NodeView, judge
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.refs import Platform
+from kelvin_provision.serving.http import Refused
 from kelvin_provision.settings.model import NodesSettings, StagingSettings
 from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.enums import Download
@@ -207,10 +211,38 @@ def test_a_member_shall_have_what_it_may_run_and_everything_before_the_cluster_k
     leader.turn()
     pump, fan = leader.images("pump") + leader.images("fan")
     by_name = {member.name: member for member in reading.nodes(leader.ledger)}
-    shall = {name: {lock.name for lock in Placed().images(leader.ledger, member)} for name, member in by_name.items()}
+    shall = {
+        name: {lock.name for lock in Placed().images(leader.ledger, member, leader.ledger.kept_locks())} for name, member in by_name.items()
+    }
     assert shall == {"node-b": {pump, fan}, "node-c": {fan}}
-    assert len(list(Placed().images(leader.ledger, replace(by_name["node-c"], cluster_node="")))) == 2
-    assert list(Placed().images(leader.ledger, replace(by_name["node-b"], platform=ARM64))) == []
+    assert len(list(Placed().images(leader.ledger, replace(by_name["node-c"], cluster_node=""), leader.ledger.kept_locks()))) == 2
+    assert list(Placed().images(leader.ledger, replace(by_name["node-b"], platform=ARM64), leader.ledger.kept_locks())) == []
+
+
+def test_what_is_kept_is_read_once_for_all_members_and_reports_are_no_news_to_them(leader, monkeypatch):
+    names = ("node-b", "node-c", "node-d")
+    leader.join(*names)
+    leader.deploy("pump")
+    leader.turn()
+    readings, kept_locks = [], Ledger.kept_locks
+    monkeypatch.setattr(Ledger, "kept_locks", lambda *words, **more: readings.append(words) or kept_locks(*words, **more))
+    documents = Documents(leader.ctx, Placed())
+    made = {name: documents.known(name) for name in names}
+    assert len(readings) == 1
+    (image,) = leader.images("pump")
+    leader.report("node-b", image)
+    assert all(documents.known(name) is made[name] for name in names)
+    assert documents.newest("node-c").images[0].sources == ("node-b", LEADER), "what is sent has the sources of this moment"
+    assert len(readings) == 2
+    leader.deploy("fan")
+    leader.turn()
+    assert documents.state() != made["node-b"].state
+    assert all(len(documents.known(name).document.images) == 2 for name in names)
+    membership.drain(leader.ledger, "node-d", draining=True, actor="anna")
+    assert documents.known("node-d").document.draining
+    membership.remove(leader.ledger, "node-d", actor="anna")
+    with pytest.raises(Refused):
+        documents.known("node-d")
 
 
 def test_a_member_loses_nothing_by_a_row_of_the_ledger_that_cannot_be_read(leader):

@@ -44,6 +44,12 @@ def images_of(ledger: Ledger, node: str) -> frozenset[str]:
         return frozenset(str(row[0]) for row in db.execute("SELECT DISTINCT image FROM places WHERE node = ?", (node,)))
 
 
+def needed_images(ledger: Ledger) -> frozenset[tuple[str, str]]:
+    """Nodes of the cluster, each with the name of an image that it needs."""
+    with ledger.reading() as db:
+        return frozenset((str(node), str(image)) for node, image in db.execute("SELECT DISTINCT node, image FROM places"))
+
+
 def whole_images(ledger: Ledger) -> tuple[ImageLock, ...]:
     """Those of versions that are whole on this box, as far as they can be read; other nodes may lack them."""
     query = (

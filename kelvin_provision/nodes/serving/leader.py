@@ -19,13 +19,14 @@ from kelvin_provision.files.hashing import sha256_hex
 from kelvin_provision.ledger.nodes import membership, reports
 from kelvin_provision.ledger.nodes.membership import JoinRefusal
 from kelvin_provision.ledger.nodes.model import Node, NodeImage
-from kelvin_provision.ledger.nodes.reading import node, node_with_key
+from kelvin_provision.ledger.nodes.reading import node_with_key
 from kelvin_provision.nodes.admission import Admission, JoinRequest, RenewRequest
 from kelvin_provision.nodes.checked import encoded
 from kelvin_provision.nodes.keys import making
 from kelvin_provision.nodes.links import REPORT
-from kelvin_provision.nodes.protocol import Report, Wanted
-from kelvin_provision.nodes.wanting import Placement, Site, site, wanted_by
+from kelvin_provision.nodes.protocol import Report
+from kelvin_provision.nodes.serving.documents import Documents
+from kelvin_provision.nodes.wanting import Placement, Site, site
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.serving.messages import Answer, Refused, Request
 from kelvin_provision.timestamps import rfc3339_of_epoch
@@ -54,10 +55,10 @@ class LeaderRoutes:
     """`ctx` is for its thread alone. Use it in the event loop; `close` ends its thread."""
 
     def __init__(self, ctx: Context, authority: bytes, placement: Placement) -> None:
-        self._ctx, self._authority, self._placement = ctx, authority, placement
+        self._ctx, self._authority = ctx, authority
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="nodes-ledger")
-        self._site: tuple[object, Site] | None = None
-        self._documents: dict[str, tuple[object, Wanted]] = {}
+        self.documents = Documents(ctx, placement)
+        self._looked, self._seen = float("-inf"), -1
         self.present: dict[str, float] = {}
         """When each member was seen last, by the monotonic clock."""
         self._certified: dict[str, float] = {}
@@ -151,7 +152,7 @@ class LeaderRoutes:
 
     def _report(self, member: Node, report: Report, address: str) -> None:
         """What it says of images that it shall not have is of no use, and would only grow the ledger."""
-        names = self.document(member.name).names
+        names = self.documents.known(member.name).document.names
         reported = [image for image in report.images if image.image in names]
         images = tuple(NodeImage(member.name, image.image, image.state, image.why, "", image.bytes) for image in reported)
         statement = reports.Said(
@@ -170,41 +171,29 @@ class LeaderRoutes:
         wait = _WAIT.search(request.headers.get("prefer", ""))
         until = time.monotonic() + min(int(wait[1]) if wait else 0, LONGEST_WAIT)
         while True:
-            document = await self.ask(self.document, member.name)
+            made = await self.ask(self.documents.known, member.name)
+            document = made.document if made.document.version == known else await self.ask(self.documents.newest, member.name)
             headers = {"ETag": f'"{document.version}"', "Content-Type": "application/json"}
             if document.version != known:
                 return Answer(200, encoded(document.to_json()), headers)
             if time.monotonic() >= until:
                 return Answer(304, headers=headers)
-            await self._changed(until)
+            await self._changed(made.state, until)
 
-    async def _changed(self, until: float) -> None:
-        """Until the ledger is another one, or time is over."""
-        before = await self.ask(self._ctx.ledger.version)
+    async def _changed(self, state: int, until: float) -> None:
+        """Until members may have news, or time is over. It is looked at once for all that wait."""
         while time.monotonic() < until:
             await asyncio.sleep(LOOK)
-            if await self.ask(self._ctx.ledger.version) != before:
+            if time.monotonic() - self._looked >= LOOK:
+                self._looked = time.monotonic()
+                self._seen = await self.ask(self.documents.state)
+            if self._seen != state:
                 return
 
     async def allowed(self, member: Node) -> Mapping[str, Descriptor]:
         """The blobs that are for this member."""
-        document = await self.ask(self.document, member.name)
-        return {blob.digest: blob for image in document.images for blob in image.lock.blobs()}
-
-    def document(self, name: str) -> Wanted:
-        """Made once for each state of the ledger. Raises Refused for one that was removed."""
-        ledger = self._ctx.ledger
-        version = ledger.version()
-        if self._site is None or self._site[0] != version:
-            self._site, self._documents = (version, site(ledger)), {}
-        made = self._documents.get(name)
-        if made is None or made[0] != version:
-            known = node(ledger, name)
-            if known is None:
-                raise Refused(403, "this leader knows no member with this key")
-            made = version, wanted_by(ledger, known, self._site[1], self._ctx.settings.nodes, self._placement)
-            self._documents[name] = made
-        return made[1]
+        made = await self.ask(self.documents.known, member.name)
+        return {blob.digest: blob for image in made.document.images for blob in image.lock.blobs()}
 
     # --- who is silent -----------------------------------------------------------------------------
 

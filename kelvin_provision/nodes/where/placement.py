@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kelvin_provision.ledger.ledger import Ledger
@@ -15,10 +15,14 @@ from kelvin_provision.spec.lock import ImageLock, every_variant
 class Placed:
     """As the ledger has it. A member that is no node of the cluster yet gets everything: so it has all that it may be asked to run."""
 
-    def images(self, ledger: Ledger, node: Node) -> Iterable[ImageLock]:
+    def images(self, ledger: Ledger, node: Node, kept: Sequence[ImageLock]) -> Iterable[ImageLock]:
+        """See `wanting.Placement`."""
         names = places.images_of(ledger, node.cluster_node) if node.cluster_node else None
-        kept = (lock for lock in ledger.kept_locks(sound_only=True) if names is None or lock.name in names)
-        return best_variants(kept, node.platform)
+        return best_variants((lock for lock in kept if names is None or lock.name in names), node.platform)
+
+    def basis(self, ledger: Ledger) -> object:
+        """See `wanting.Placement`."""
+        return places.needed_images(ledger)
 
 
 def best_variants(locks: Iterable[ImageLock], platform: Platform) -> tuple[ImageLock, ...]:
