@@ -42,6 +42,8 @@ class Timings:
     """Between two checks that all images are present and pinned."""
     reconcile_images_thorough: float = 3600.0
     """Between two checks that inspect every image instead of listing the pinned ones."""
+    member_grace: float = 600.0
+    """That a member keeps images after its leader has stopped wanting some, and after its own start, unless it needs their space."""
     member_verify: float = 86_400.0
     """Between two times that a member hashes every blob of its store again: what a disk has lost is fetched from its peers."""
     reconcile_pause: float = 10.0

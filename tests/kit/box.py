@@ -39,6 +39,7 @@ FAST = Timings(
     agent_retry=0.05,
     agent_goodbye=0.2,
     lock_wait_agent=0.0,
+    member_grace=0.0,
     staging=Backoff(first=0.001, cap=0.001, deadline=0.01),
 )
 """A box in a hurry."""

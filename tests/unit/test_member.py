@@ -113,6 +113,47 @@ def test_nothing_is_removed_while_the_leader_cannot_read_all_that_it_keeps(site)
     assert not site.box.runtime.has(one.lock)
 
 
+def test_what_is_not_wanted_for_a_moment_stays_and_is_not_fetched_again(site):
+    site.box.timings = replace(site.box.timings, member_grace=3600.0)
+    one, two = site.image("one:1", local_names=("r.io/side:1",)), site.image("two:1")
+    with site.at_work():
+        for wanted in ((one, two), (two,), (one, two)):
+            document = site.leader.want(wanted)
+            until(lambda document=document: site.leader.reports and site.leader.reports[-1].wanted_version == document.version)
+            until(lambda: {image.state for image in site.leader.reports[-1].images} == {HERE})
+        assert site.has(one, two)
+    digests = [digest for digest, _, _ in site.box.source.served]
+    assert len(digests) == len(set(digests))
+
+
+def test_what_is_not_wanted_goes_when_its_time_is_over_without_another_word_of_the_leader(site):
+    site.box.timings = replace(site.box.timings, member_grace=0.3, reconcile_images=0.05)
+    one, two = site.image("one:1"), site.image("two:1")
+    with site.at_work():
+        site.leader.want([one, two])
+        until(lambda: site.has(one, two))
+        site.leader.want([two])
+        until(lambda: site.box.runtime.owned() == {two.lock.name})
+        until(lambda: not any(site.box.store.path(blob).exists() for blob in one.lock.layers))
+    assert site.has(two)
+
+
+def test_what_is_not_wanted_makes_room_for_what_is(tmp_path):
+    site = Site(tmp_path / "state")
+    one, two = site.image("one:1"), site.image("two:1")
+    site.turn(one)
+    site.box.close()
+    full = Site(tmp_path / "state", download=DownloadSettings(keep_free=Headroom(percent=100)))
+    full.box.runtime, full.box.source.images = site.box.runtime, site.box.source.images
+    member = full.member()
+    member.state.offer(full.leader.want([two]))
+    assert member._turn(full.links, full.leader.document, thorough=False, spares=True) is False
+    assert full.box.runtime.owned() == frozenset()
+    assert not any(full.box.store.path(blob).exists() for blob in one.lock.blobs())
+    assert "not enough disk space" in member.report().images[0].why
+    full.box.close()
+
+
 def test_before_the_leader_has_said_anything_nothing_is_removed(site):
     one = site.image("one:1")
     site.turn(one)

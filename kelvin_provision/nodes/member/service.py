@@ -101,12 +101,15 @@ class Member:
     def work(self, *, until_idle: bool = False) -> None:
         """Turns: at once when the leader wants something else, and now and then to see whether all is here still."""
         links, timings, looked, hashed = self.connect(), self.ctx.timings, float("-inf"), time.monotonic()
+        spared = False
         while not self.ctx.stop():
             document = self.state.document
             complete = False
             if document is not None:
-                thorough = time.monotonic() - looked >= timings.reconcile_images_thorough
-                complete = self._turn(links, document, thorough=thorough)
+                spares = self.state.spares(timings.member_grace)
+                thorough = time.monotonic() - looked >= timings.reconcile_images_thorough or (spared and not spares)
+                complete = self._turn(links, document, thorough=thorough, spares=spares)
+                spared = spares or (spared and not complete)
                 looked = time.monotonic() if thorough and complete else looked
                 if complete and time.monotonic() - hashed >= timings.member_verify:
                     hashed, complete = time.monotonic(), self._verify(document)
@@ -118,14 +121,14 @@ class Member:
             elif self.state.wait_until_reported(document, pause, self.ctx.stop, done=complete):
                 return
 
-    def _turn(self, links: Links, document: Wanted, *, thorough: bool) -> bool:
+    def _turn(self, links: Links, document: Wanted, *, thorough: bool, spares: bool = False) -> bool:
         ctx, settings = self.ctx, self.ctx.settings
         locks = [image.lock for image in document.images]
         try:
             with system_errors():
                 source, keep_free = links.blobs(document), settings.download.keep_free
                 tools = Tools(ctx.store, ctx.runtime, source, ctx.progress, ctx.stop, keep_free, ctx.timings.staging, locks)
-                done = Turn(settings.state_dir, tools, lambda: self.state.document, self.state.say, thorough).take(document)
+                done = Turn(settings.state_dir, tools, lambda: self.state.document, self.state.say, thorough, spares).take(document)
         except TransferStopped:
             return False
         except ProvisionError as error:

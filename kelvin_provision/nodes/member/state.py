@@ -31,6 +31,8 @@ class State:
         self._images: dict[str, ImageReport] = {}
         self._problem = ""
         self._link = LeaderLink()
+        self._dropped = time.monotonic()
+        """When the leader has last stopped wanting an image; what it did before this life is not known."""
         self._changes = 0
         """Counts what a report would tell."""
         self._answered = False
@@ -64,6 +66,8 @@ class State:
         with self._news:
             self._answered, self._refusal = True, None
             if document is not None:
+                if self._wanted is not None and not self._wanted.names <= document.names:
+                    self._dropped = time.monotonic()
                 self._wanted = document
                 self._changes += 1
             self._news.notify_all()
@@ -111,6 +115,10 @@ class State:
             since = link.since or timestamps.rfc3339_now()
             self._link = LeaderLink(link.reached, why, since)
             return why != link.trouble
+
+    def spares(self, grace: float) -> bool:
+        """Whether what the leader does not want stays for now: it may want it again, as when a node of the cluster is gone for a moment."""
+        return time.monotonic() - self._dropped < grace
 
     def images(self) -> tuple[ImageReport, ...]:
         """Of each wanted image; what was not looked at yet is wanted."""

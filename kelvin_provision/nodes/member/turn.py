@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kelvin_provision.errors import ProvisionError, TransferStopped
+from kelvin_provision.errors import NoSpace, ProvisionError, TransferStopped
 from kelvin_provision.events import Note, Status
 from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.nodes.model import NodeImageState
@@ -35,6 +35,8 @@ class Turn:
     report: Callable[[ImageReport], None]
     thorough: bool = False
     """Inspect each image in the runtime instead of listing the pinned ones, and look in the store for what nothing needs."""
+    spares: bool = False
+    """Keep what is not wanted, unless a wanted image needs its space."""
 
     def take(self, document: Wanted) -> bool:
         """True when there is nothing left to do: all is here that may be fetched.
@@ -42,7 +44,7 @@ class Turn:
         Raises errors of the runtime, the store and the disk, and TransferStopped.
         """
         is_new = local_names.remember(self.state_dir, document)
-        owned = self._free(document, everything=is_new or self.thorough)
+        owned = self.tools.runtime.owned() if self.spares else self._free(document, everything=is_new or self.thorough)
         complete = [self._image(image, document, owned) for image in document.images]
         local_names.keep(document, self.tools.runtime)
         return all(complete)
@@ -73,7 +75,7 @@ class Turn:
             self._say(lock, NodeImageState.DOWNLOADING)
         tools.progress(Status(f"fetching {lock.reference}"))
         try:
-            bring(lock, replace(tools, stop=self._stop_for(lock)), into_runtime=image.pinned)
+            self._bring(image, document)
         except TransferStopped:
             if self.tools.stop():
                 raise
@@ -86,6 +88,17 @@ class Turn:
             tools.progress(Status(""))
         self._say(lock, NodeImageState.HERE)
         return True
+
+    def _bring(self, image: WantedImage, document: Wanted) -> None:
+        """What is not wanted makes room for it where there is none."""
+        tools = replace(self.tools, stop=self._stop_for(image.lock))
+        try:
+            bring(image.lock, tools, into_runtime=image.pinned)
+        except NoSpace:
+            if not self.spares:
+                raise
+            self._free(document, everything=True)
+            bring(image.lock, tools, into_runtime=image.pinned)
 
     def _is_here(self, image: WantedImage, owned: Collection[str]) -> bool:
         lock = image.lock
