@@ -28,12 +28,18 @@ class Listener:
         return f"http{'s' if self.secure else ''}://{bracketed(host)}:{port}"
 
 
-def listening(addresses: Sequence[str], *, insecure: bool = False) -> list[Listener]:
-    """A socket for each address. Raises ListenRefused, ListenFailed."""
+def listening(addresses: Sequence[str], *, insecure: bool = False, unsent: int | None = None) -> list[Listener]:
+    """A socket for each address. Raises ListenRefused, ListenFailed.
+
+    `unsent`: bytes of each connection that the kernel takes beyond what is on its way; None for as many as it likes.
+    """
     secure = [is_secure(address, insecure=insecure) for address in addresses]
     opened: list[Listener] = []
     try:
         opened.extend(Listener(_bound(address), tls) for address, tls in zip(addresses, secure, strict=True))
+        if unsent is not None:
+            for listener in opened:
+                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent)  # connections inherit it
     except BaseException:
         for listener in opened:
             listener.socket.close()

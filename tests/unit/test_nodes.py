@@ -25,14 +25,16 @@ from kelvin_provision.nodes.client.peers import PeerBlobs
 from kelvin_provision.nodes.keys import files, making
 from kelvin_provision.nodes.keys.contexts import client_context, joining_context, server_context
 from kelvin_provision.nodes.protocol import LEADER, Report, Wanted, WantedImage
+from kelvin_provision.nodes.serving.server import UNSENT, listeners
 from kelvin_provision.nodes.sources import Candidate, sources_of
 from kelvin_provision.serving.connections import Connections
 from kelvin_provision.serving.http import HttpProtocol
 from kelvin_provision.serving.messages import Answer
+from kelvin_provision.settings.model import Settings
 from kelvin_provision.tls.x509 import pem_of_der
 from tests.kit.images import random_image
 from tests.kit.locks import AMD64, lock_of
-from tests.kit.sites import Leader, Member, ask
+from tests.kit.sites import LOOPBACK, Leader, Member, ask
 from tests.kit.waiting import PATIENCE, ended, until
 
 IMAGE = random_image([300_000, 100])
@@ -40,6 +42,15 @@ LOCK = lock_of(IMAGE, "r.io/pump:1")
 BLOB = max(LOCK.layers, key=lambda layer: layer.size)
 PATH = f"/v2/pump/blobs/{BLOB.digest}"
 LAYER = IMAGE.blobs[BLOB.digest]
+
+
+def test_what_is_sent_to_a_node_is_not_heaped_up_in_the_kernel(tmp_path):
+    opened = listeners(Settings(state_dir=tmp_path, nodes=LOOPBACK))
+    assert [each.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) for each in opened] == [UNSENT]
+    with closing(opened[0].socket) as waiting, closing(socket.create_connection(waiting.getsockname())):
+        waiting.settimeout(60)
+        with closing(waiting.accept()[0]) as connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT
 
 
 @pytest.fixture(scope="module")

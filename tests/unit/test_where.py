@@ -24,7 +24,7 @@ from kelvin_provision.nodes.where.standing import NOWHERE, NodeView, judge
 from kelvin_provision.queries.items import item_of
 from kelvin_provision.queries.overview import OverviewRequest, overview
 from kelvin_provision.refs import Platform
-from kelvin_provision.serving.http import Refused
+from kelvin_provision.serving.messages import Refused
 from kelvin_provision.settings.model import NodesSettings, StagingSettings
 from kelvin_provision.spec.deltas import DeltaMode
 from kelvin_provision.spec.enums import Download

@@ -11,7 +11,7 @@ from kelvin_provision.fast_dataclass import dataclass
 from kelvin_provision.ledger.nodes.reading import node
 from kelvin_provision.nodes.protocol import Wanted
 from kelvin_provision.nodes.wanting import Placement, Site, site, wanted_by
-from kelvin_provision.serving.http import Refused
+from kelvin_provision.serving.messages import Refused
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from kelvin_provision.tls.x509 import InvalidCertificate
 
 CONNECTIONS = 256
 """Of all nodes together: a silent one costs 30 KiB."""
+UNSENT = 128 << 10
+"""Bytes of a connection that the kernel holds beyond what is on its way: when a client is killed, they were read for nothing."""
 _DEFAULT: Mapping[str, float] = MappingProxyType({})
 _JOIN = ("POST", f"{PREFIX}/join")
 _LIMITS = {("POST", f"{PREFIX}/{name}"): LARGEST[name] for name in ("report", "renew")}
@@ -137,4 +139,4 @@ def member_server(
 
 def listeners(settings: Settings) -> list[Listener]:
     """Those of `nodes.listen`, which always speak TLS. Raises ListenRefused, ListenFailed."""
-    return [replace(listener, secure=True) for listener in listening(settings.nodes.listen)]
+    return [replace(listener, secure=True) for listener in listening(settings.nodes.listen, unsent=UNSENT)]
