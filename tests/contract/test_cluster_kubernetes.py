@@ -14,7 +14,7 @@ from kelvin_provision.cluster.labels import OWNER
 from tests.contract.cluster_contract import POLICY, ClusterContract, Picture
 from tests.kit.kubernetes_bench import end_pods
 from tests.kit.servers.kubernetes import fresh_namespace, kubeconfig
-from tests.kit.waiting import PATIENCE, until
+from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 _NUMBERS = itertools.count(1)
@@ -31,13 +31,21 @@ class KubernetesBench:
         return Picture(self.images[what])
 
     def answer(self, workload):
+        """None without a pod that serves. Its process may not listen yet, for it has no probe; or it ends, and nothing is left to ask."""
+        (text,) = until(lambda: self._answers(workload))
+        return text
+
+    def _answers(self, workload):
+        """What the oldest pod says now, or None without a pod; nothing at all where it should answer and does not."""
         pods = self.api.list_objects("v1", "Pod", self.namespace, f"{OWNER}={workload}")
         serving = [pod for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
         if not serving:
-            return None
+            return [None]
         oldest = min(serving, key=lambda pod: pod["metadata"]["creationTimestamp"])
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        return until(lambda: _get(opener, f"http://{oldest['status']['podIP']}:8080/"))
+        with contextlib.suppress(OSError), opener.open(f"http://{oldest['status']['podIP']}:8080/", timeout=5) as answer:
+            return [answer.read().decode().strip()]
+        return []
 
     def environment(self, workload, name):
         live = self.api.get("apps/v1", "Deployment", workload, self.namespace)
@@ -71,13 +79,6 @@ class KubernetesBench:
 
     def away(self):
         self.api.delete("v1", "Namespace", self.namespace, None)
-
-
-def _get(opener, url):
-    """Nothing from a server whose process has begun and does not listen yet: its pod has no probe, and counts as ready."""
-    with contextlib.suppress(OSError), opener.open(url, timeout=PATIENCE) as answer:
-        return answer.read().decode().strip()
-    return None
 
 
 @pytest.fixture(scope="session")
