@@ -435,5 +435,5 @@ def test_every_command_of_a_hint_exists_with_its_options(words):
 def test_every_error_is_made_and_its_hint_is_followed():
     codes = {found.code for found in errors()}
     assert codes == CASES | OTHERS | set(ELSEWHERE), "make it above, in test_hints_of_others, or say where"
-    assert MADE <= CASES | OTHERS
+    assert codes >= MADE  # also by modules that this worker ran before
     assert all(Path(place).exists() for place in ELSEWHERE.values())
