@@ -335,7 +335,7 @@ def wait(box, *more):
     return run("workloads", "wait", *box.place, *more)
 
 
-NOBODY = "no agent is running, so nothing is downloaded or applied (kelvin-provision agent run)\n"
+NOBODY = "no agent is running, so nothing is downloaded or applied (kelvin-provision agent start)\n"
 
 
 def test_waiting_for_what_is_there_already(box):

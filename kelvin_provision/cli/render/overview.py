@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kelvin_provision.queries.overview import Overview
 
 COLUMNS = ("name", "title", "cluster", "app", "version", "status", "staged", "rehearsal", "last seen", "images")
-NO_AGENT = "no agent is running: nothing is being downloaded or applied (kelvin-provision agent run)"
+NO_AGENT = "no agent is running: nothing is being downloaded or applied (kelvin-provision agent start)"
 
 
 def warnings(overview: Overview) -> tuple[str, ...]:

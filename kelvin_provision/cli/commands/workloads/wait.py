@@ -34,7 +34,7 @@ def command(
 
     with operating(session, hangup=True) as ctx:
         if holder(ctx.settings.state_dir / "agent.lock") is None:
-            ctx.progress(Note("no agent is running, so nothing is downloaded or applied (kelvin-provision agent run)"))
+            ctx.progress(Note("no agent is running, so nothing is downloaded or applied (kelvin-provision agent start)"))
         positions = wait(ctx, WaitRequest(tuple(name), state, timeout))
     items = tuple(
         Item("workload", workload, state.value, position if position != state.value else "") for workload, position in positions.items()
