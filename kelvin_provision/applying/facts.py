@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from kelvin_provision.applying.assess import Facts, ImageFacts, MissingSecret, RevokedVersion, UnsignedImage
@@ -71,7 +71,7 @@ def _is_new(target: Target) -> bool:
     return staged is not None and staged.number == target.revision.number
 
 
-def revoked_versions(ctx: Context, targets: Sequence[Target]) -> Iterator[RevokedVersion]:
+def revoked_versions(ctx: Context, targets: Iterable[Target]) -> Iterator[RevokedVersion]:
     """Those of the targets that are revoked. What runs already is not brought up, but put back, or started again.
 
     Where the trust document is damaged, by what the ledger noted when it was accepted: a bad file must not end every apply.

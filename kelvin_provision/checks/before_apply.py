@@ -167,12 +167,12 @@ def run(
 def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool]) -> dict[str, Fact[Any]]:
     """Facts by name. One that depends on another calls it, so that nothing is collected twice."""
     revisions = [workload.staged for workload in workloads if workload.staged]
-    staged = Fact(lambda: tuple(_staged(revision, ctx.store) for revision in revisions))
+    staged = Fact(lambda: tuple(_staged(revisions, ctx.store)))
     stored = Fact(lambda: tuple(_stored(revisions, ctx.store)))
     cluster, runtime = Fact(lambda: ctx.connections.cluster), Fact(lambda: ctx.runtime)
     objects = Fact(lambda: _rendered(cluster(), revisions, members(ctx)))
     state = Fact(lambda: cluster().state())
-    locks = images.locks_of([_plain(revision) for revision in revisions])
+    locks = images.locks_of(_plain(revision) for revision in revisions)
     return {
         "staged": staged,
         "stored": stored,
@@ -195,7 +195,7 @@ def facts(ctx: Context, workloads: Sequence[Workload], stop: Callable[[], bool])
         "missing": Fact(lambda: tuple(missing_secrets(objects(), ctx.lookup))),
         "obstacle": Fact(lambda: obstacle(_observed_now(workloads, cluster), ctx.settings.apply.window, ctx.now)),
         "rehearsals": Fact(lambda: {workload.name: workload.rehearsal for workload in workloads}),
-        "revoked": Fact(lambda: tuple(revoked_versions(ctx, [Target(each, each.staged, ()) for each in workloads if each.staged]))),
+        "revoked": Fact(lambda: tuple(revoked_versions(ctx, (Target(each, each.staged, ()) for each in workloads if each.staged)))),
         "hooks": Fact(lambda: admission.Hooks(*ctx.hooks.inspect())),
     }
 
@@ -208,7 +208,7 @@ def _observed_now(workloads: Sequence[Workload], cluster: Callable[[], Cluster])
     """With the holds that the cluster reports now, which are not stored."""
     running = any(workload.running for workload in workloads)
     observed = cluster().observe() if running else {}
-    return tuple(replace(workload, observation=observed.get(workload.name) or workload.observation) for workload in workloads)
+    return tuple(replace(each, observation=seen) if (seen := observed.get(each.name)) else each for each in workloads)
 
 
 def _plain(revision: Revision) -> Staged:
@@ -217,10 +217,15 @@ def _plain(revision: Revision) -> Staged:
     )
 
 
-def _staged(revision: Revision, store: Store) -> Staged:
-    done, total = store.progress(revision.locks or ())
-    plain = _plain(revision)
-    return Staged(plain.workload, plain.version, plain.method, plain.download, plain.error, plain.locks, done, total)
+def _staged(revisions: Sequence[Revision], store: Store) -> Iterator[Staged]:
+    """As `_stored`."""
+    known: dict[tuple[ImageLock, ...], tuple[int, int]] = {}
+    for revision in revisions:
+        locks = revision.locks or ()
+        if locks not in known:
+            known[locks] = store.progress(locks)
+        done, total = known[locks]
+        yield _plain(revision)._replace(done=done, total=total)
 
 
 def _kept(locks: Sequence[ImageLock], store: Store) -> list[Descriptor]:
@@ -228,10 +233,14 @@ def _kept(locks: Sequence[ImageLock], store: Store) -> list[Descriptor]:
 
 
 def _stored(revisions: Sequence[Revision], store: Store) -> Iterator[Stored]:
+    """Workloads share images: each is looked at once."""
+    known: dict[ImageLock, Stored] = {}
     for revision in revisions:
         for lock in revision.locks or ():
-            bad = [(blob, state) for blob in store.kept(lock) if (state := store.state(blob)) is not BlobState.VERIFIED]
-            yield Stored(revision.workload, lock, tuple(bad), store.plain_layers(lock))
+            if lock not in known:
+                bad = [(blob, state) for blob in store.kept(lock) if (state := store.state(blob)) is not BlobState.VERIFIED]
+                known[lock] = Stored(revision.workload, lock, tuple(bad), store.plain_layers(lock))
+            yield known[lock]._replace(workload=revision.workload)
 
 
 def _rendered(cluster: Cluster, revisions: Sequence[Revision], others: Collection[str]) -> Rendered:

@@ -48,6 +48,11 @@ class Fact(Generic[T]):
             raise self._error
         return self._value[0]
 
+    def forget(self) -> None:
+        """When no check needs it any more. An error keeps all that was there where it was raised."""
+        self._value.clear()
+        self._error = None
+
 
 Facts = Mapping[str, Fact[Any]]
 
@@ -76,6 +81,8 @@ def run_checks(
     for check in checks:
         findings = _findings(check, facts, reported) if check in selected else [skipped("skipped by --skip")]
         results += (CheckResult(check.id, check.title, check.why, *finding) for finding in findings)
+    for fact in facts.values():
+        fact.forget()
     return tuple(results)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kelvin_provision.check_result import CheckResult, CheckStatus, failing
 from kelvin_provision.cli.frame import hints
@@ -25,14 +25,13 @@ def listed(command: str, checks: Sequence[Check]) -> Report:
 
 def report_of(command: str, results: tuple[CheckResult, ...], *, strict: bool) -> Report:
     """With a failed check, the exit code is 1."""
-    document = {
-        "schema": SCHEMA,
-        "command": command,
-        "status": "success",
-        **ChecksResult(results).to_json(hints.line),
-        "warnings": [],
-    }
     failed = failing(results, strict=strict)
+
+    def document() -> dict[str, Any]:
+        """Not made where it is not printed: it is as large as all that was found."""
+        found = ChecksResult(results).to_json(hints.line)
+        return {"schema": SCHEMA, "command": command, "status": "success", **found, "warnings": []}
+
     refusal = None
     if failed:
         evidence = [f"{result.id}: {f'{result.name}: ' if result.name else ''}{result.text}" for result in failed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,8 @@ class Line:
 class Report:
     """The result of one command.
 
-    `document` is the whole JSON document if the platform fixes its shape; else the envelope is made of `items`.
+    `document` is the whole JSON document if the platform fixes its shape, or makes it where it is large; else the envelope is made of
+    `items`.
     `table` or `text` is printed on stdout for people; without either, a line per item.
     `lines` is a text whose lines have tones; `checks` are results of checks, shown with marks. `more` are further keys of the envelope.
     `refusal`: the result is complete, and the change that it describes is refused; it is printed after the result and decides the exit
@@ -84,7 +85,7 @@ class Report:
 
     command: str
     items: tuple[Item, ...] = ()
-    document: Mapping[str, Any] | None = None
+    document: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None
     table: Table | None = None
     text: str | None = None
     warnings: tuple[str, ...] = ()
@@ -98,7 +99,8 @@ class Report:
 
     def to_json(self) -> Mapping[str, Any]:
         """The document of `--json`."""
-        document = dict(self.document) if self.document is not None else self._envelope()
+        whole = self.document() if callable(self.document) else self.document
+        document = dict(whole) if whole is not None else self._envelope()
         if self.refusal is not None:
             document |= {"status": "error", "error": hints.described(self.refusal)}
         return document

@@ -6,6 +6,7 @@ import sqlite3
 from typing import TypeVar
 
 from kelvin_provision.ledger.model.workloads import Revision
+from kelvin_provision.observation import Observation
 from kelvin_provision.spec.folded import fold
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ class Folding:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._folded: dict[bytes, bytes] = {}
+        self._observations: dict[Observation, Observation] = {}
 
     def revision(self, made: Revision, row: sqlite3.Row) -> Revision:
         """The same revision, which was just made from this row and can be read."""
@@ -24,6 +26,10 @@ class Folding:
         self.texts(made.spec)
         made.fold(locks=self._kept_or_none(row["locks"]), objects=self._kept_or_none(row["objects"]))
         return self.texts(made)
+
+    def observation(self, seen: Observation | None) -> Observation | None:
+        """One that is equal."""
+        return None if seen is None else self._observations.setdefault(seen, seen)
 
     def texts(self, value: T) -> T:
         """The same value. Of texts that other values have as well, theirs."""

@@ -63,9 +63,8 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
     held = {row["workload"]: _hold(row) for row in hold_rows}
     rehearsed = rehearsals(db, names)
     result = Readable({}, {})
-    stored = db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values).fetchall()  # noqa: S608
-    folding = Folding() if len(stored) > MANY else None
-    for row, revisions in _with_slots(db, stored):
+    folding = Folding() if _number(db, where, values) > MANY else None
+    for row, revisions in _with_slots(db, db.execute(f"SELECT * FROM workloads{where} ORDER BY name", values)):  # noqa: S608
         name = row["name"]
         try:
             asked = Asked(kinds.get(name), held.get(name), tuple(orders.get(name, ())), at, rehearsed)
@@ -76,11 +75,14 @@ def workloads(db: sqlite3.Connection, names: Collection[str] | None = None) -> R
     return result
 
 
-def _with_slots(db: sqlite3.Connection, stored: Sequence[sqlite3.Row]) -> Iterator[tuple[sqlite3.Row, Revisions]]:
-    """Each row of a workload with the rows of its revisions. Few of those are in memory at a time: their texts are as large as all else."""
+def _number(db: sqlite3.Connection, where: str, values: Sequence[str]) -> int:
+    return int(db.execute(f"SELECT count(*) FROM workloads{where}", values).fetchone()[0])  # noqa: S608  (constants)
+
+
+def _with_slots(db: sqlite3.Connection, stored: sqlite3.Cursor) -> Iterator[tuple[sqlite3.Row, Revisions]]:
+    """Each row of a workload with the rows of its revisions. Few are in memory at a time: their texts are as large as all else."""
     query = f"SELECT revisions.* FROM workloads JOIN revisions ON workload = name AND number IN (running, staged) WHERE name {LISTED}"  # noqa: S608
-    for first in range(0, len(stored), _CHUNK):
-        chunk = stored[first : first + _CHUNK]
+    while chunk := stored.fetchmany(_CHUNK):
         names = [row["name"] for row in chunk if isinstance(row["name"], str)]
         revisions = {(row["workload"], row["number"]): row for row in db.execute(query, listed(names))}
         yield from ((row, revisions) for row in chunk)
@@ -113,6 +115,7 @@ def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked, folding: Fol
     if running is None and staged is None:
         cells.damaged("running")
     cells.number("latest")
+    seen = observation(row, asked.confirmed)
     made = Workload(
         name=name,
         title=cells.text("title"),
@@ -121,7 +124,7 @@ def _workload(row: sqlite3.Row, revisions: Revisions, asked: Asked, folding: Fol
         updated=cells.time("updated"),
         running=running,
         staged=staged,
-        observation=observation(row, asked.confirmed),
+        observation=folding.observation(seen) if folding else seen,
         operation=asked.operation,
         held=asked.held,
         orders=asked.orders,

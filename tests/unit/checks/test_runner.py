@@ -1,6 +1,8 @@
 """Facts are asked once, checks look at them, and nothing that goes wrong with one ends another."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -34,6 +36,29 @@ def test_a_fact_that_nobody_needs_is_not_asked():
     facts = {"n": Fact(away), "m": Fact(lambda: 1)}
     checks = [check("a", lambda n: [ok("never")], "n"), check("b", lambda m: [ok("seen")], "m")]
     assert marks(run_checks(checks, facts, skip=["a"])) == [("a", "skipped", "skipped by --skip"), ("b", "ok", "seen")]
+
+
+def test_facts_are_gone_when_all_checks_have_looked():
+    class Answer:
+        def unreachable(self):
+            raise ClusterUnreachable("away")
+
+    kept = []
+
+    def asked():
+        answer = Answer()
+        kept.append(weakref.ref(answer))
+        return answer
+
+    answer = Fact(asked)
+    facts = {"answer": answer, "error": Fact(lambda: answer().unreachable())}
+    gc.collect()
+    gc.disable()
+    try:
+        run_checks([check("a", lambda _: [ok("seen")], "answer"), check("b", lambda _: [], "error")], facts)
+        assert [each() for each in kept] == [None]
+    finally:
+        gc.enable()
 
 
 def test_what_cannot_be_asked_is_one_error_and_the_others_that_need_it_point_there():

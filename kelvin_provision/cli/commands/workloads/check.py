@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from kelvin_provision.cli.frame.arguments import All, OptionalNames
 from kelvin_provision.cli.frame.declared import Option
@@ -10,6 +10,12 @@ from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.render.report import Report
 from kelvin_provision.errors import UsageRefused
 from kelvin_provision.hints import command as to_type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kelvin_provision.check_result import CheckResult
+    from kelvin_provision.ledger.model.workloads import Workload
 
 COMMAND = "workloads check"
 
@@ -62,6 +68,9 @@ def check(session: Session, names: list[str] | None, *, deep: bool, skip: list[s
     from kelvin_provision.cli.render.progress import choose
 
     with choose(session) as progress, context_of(session, progress=progress) as ctx, signals_noted(hangup=True) as stop:
-        workloads = chosen(ctx.ledger, names or (), everything=names is None)
-        lines = before_apply.run(ctx, workloads, deep=deep, skip=skip, stop=stop) if workloads else ()
+
+        def look(workloads: Sequence[Workload]) -> tuple[CheckResult, ...]:
+            return before_apply.run(ctx, workloads, deep=deep, skip=skip, stop=stop) if workloads else ()
+
+        lines = look(chosen(ctx.ledger, names or (), everything=names is None))  # which are in memory no longer than that
     return report_of(COMMAND, lines, strict=strict)
