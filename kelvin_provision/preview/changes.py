@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from kelvin_provision.applying.target import Target
 from kelvin_provision.cluster.plan import Change, Drift, Finding, Interruption, Op, names
@@ -31,6 +31,7 @@ HASHED = re.compile(r"-[0-9a-f]{10}$")
 """The end of names of objects that are replaced when their content changes."""
 
 Objects = Mapping[str, Object]
+P = TypeVar("P", Change, Finding, Interruption, Drift)
 
 
 @dataclass(frozen=True)
@@ -84,24 +85,41 @@ class WorkloadChange:
 
 
 def workload_changes(preview: Preview) -> tuple[WorkloadChange, ...]:
-    return tuple(_workload(target, preview) for target in preview.targets)
+    plan = preview.plan
+    parts = _Parts(_by_workload(plan.changes), _by_workload(plan.findings), _by_workload(plan.interruptions), _by_workload(preview.drift))
+    return tuple(_workload(target, parts) for target in preview.targets)
 
 
-def _workload(target: Target, preview: Preview) -> WorkloadChange:
-    name, old, new, plan = target.workload.name, target.workload.running, target.revision, preview.plan
+class _Parts(NamedTuple):
+    """What the plan says, by workload: looking all of it through for each workload would take the square of their number."""
+
+    changes: Mapping[str, Sequence[Change]]
+    findings: Mapping[str, Sequence[Finding]]
+    interruptions: Mapping[str, Sequence[Interruption]]
+    drift: Mapping[str, Sequence[Drift]]
+
+
+def _by_workload(parts: Sequence[P]) -> Mapping[str, Sequence[P]]:
+    groups: dict[str, list[P]] = {}
+    for part in parts:
+        groups.setdefault(part.workload, []).append(part)
+    return groups
+
+
+def _workload(target: Target, parts: _Parts) -> WorkloadChange:
+    name, old, new = target.workload.name, target.workload.running, target.revision
     secret = _secret_files(new.spec) | (_secret_files(old.spec) if old else frozenset())
     before, after = _plain((old.objects or ()) if old else (), secret), _plain(target.objects, secret)
-    findings = tuple(finding for finding in plan.findings if finding.workload == name)
-    changes = [change for change in plan.changes if change.workload == name]
+    findings = tuple(parts.findings.get(name, ()))
     return WorkloadChange(
         name,
         old,
         new,
         images=image_diff.compare(old, new),
-        interruptions=tuple(interruption for interruption in plan.interruptions if interruption.workload == name),
+        interruptions=tuple(parts.interruptions.get(name, ())),
         rewritten=tuple(rewrites(new, target.objects)),
-        objects=tuple(_objects(changes, findings, before, after)),
-        drift=tuple(DriftOutcome(drift, _value_after(drift, after)) for drift in preview.drift if drift.workload == name),
+        objects=tuple(_objects(parts.changes.get(name, ()), findings, before, after)),
+        drift=tuple(DriftOutcome(drift, _value_after(drift, after)) for drift in parts.drift.get(name, ())),
         findings=findings,
     )
 

@@ -29,8 +29,8 @@ def report_of(command: str, results: tuple[CheckResult, ...], *, strict: bool) -
 
     def document() -> dict[str, Any]:
         """Not made where it is not printed: it is as large as all that was found."""
-        found = ChecksResult(results).to_json(hints.line)
-        return {"schema": SCHEMA, "command": command, "status": "success", **found, "warnings": []}
+        checks = ChecksResult(results).to_json(hints.line)
+        return {"schema": SCHEMA, "command": command, "status": "success", **checks, "warnings": []}
 
     refusal = None
     if failed:

@@ -68,7 +68,7 @@ class Planner:
         self._absent: frozenset[str] = frozenset()
         """Namespaces that do not exist yet."""
         self._everything = [item for objects in desired.values() for item in objects]
-        self._keys = {Key.of(item) for objects in desired.values() for item in objects}
+        self._brought = {(key.kind, key.name) for key in self._names}
         self._defined = {pair for objects in desired.values() for item in objects for pair in defined_kinds(item)}
 
     def run(self) -> Plan:
@@ -239,7 +239,7 @@ class Planner:
         """Whether the pod needs an object of this plan, without which the server rejects it."""
         spec = pod["spec"]
         needed = {("ServiceAccount", spec.get("serviceAccountName")), ("PriorityClass", spec.get("priorityClassName"))}
-        return any((key.kind, key.name) in needed for key in self._keys)
+        return not needed.isdisjoint(self._brought)
 
     def _plan_pruning(self, workload: str, objects: Sequence[Object]) -> None:
         owned = inventory.owned(self._api, self._namespace, workload, objects)

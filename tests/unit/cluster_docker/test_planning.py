@@ -218,3 +218,14 @@ def test_every_container_that_goes_is_shown():
 )
 def test_a_container_is_ours_by_its_name_and_by_labels_that_its_image_has_not(name, image_labels, ours):
     assert live_container(name).is_ours(image_labels) is ours
+
+
+def test_of_thousands_of_workloads_each_port_has_its_first_other_user():
+    ports = {f"w{number}": (number + 1,) for number in range(3000)} | {"late": (3000, 7)}
+    objects = {name: desired(name, ports=of) for name, of in ports.items()}
+    assert [(finding.workload, finding.message) for finding in plan(objects, engine_state()).findings] == [
+        ("w6", "host port 7/tcp is taken by workload late of the same apply"),
+        ("w2999", "host port 3000/tcp is taken by workload late of the same apply"),
+        ("late", "host port 7/tcp is taken by workload w6 of the same apply"),
+        ("late", "host port 3000/tcp is taken by workload w2999 of the same apply"),
+    ]

@@ -44,6 +44,7 @@ def plan(desired: Desired, state: EngineState) -> Plan:
     changes: list[Change] = []
     findings: list[Finding] = []
     interruptions: list[Interruption] = []
+    claims = _claims(desired)
     for workload, objects in desired.items():
         changes += (_volume_change(workload, value, state) for value in objects if value["kind"] == "Volume")
         findings += _not_ours(workload, objects, state)
@@ -54,7 +55,7 @@ def plan(desired: Desired, state: EngineState) -> Plan:
             changes += _removals(workload, container, live)
             interruptions += _interruptions(workload, container, live)
             findings += _missing_image(workload, container, state)
-            findings += _taken_ports(workload, container, desired, state)
+            findings += _taken_ports(workload, container, claims, state)
         else:
             gone = state.containers.get(workload, ())
             changes += (Change(Op.DELETE, workload, f"container/{old.name}", "no version ran before") for old in gone)
@@ -65,12 +66,12 @@ def plan(desired: Desired, state: EngineState) -> Plan:
 def handed_over(desired: Desired, live: Mapping[str, Sequence[LiveContainer]]) -> list[LiveContainer]:
     """Running containers of the set with a port that their workload gives up and another one of the set takes over."""
     ports = {workload: desired_ports(container) for workload, objects in desired.items() if (container := container_object(objects))}
-    taken = {workload: set().union(*(each for other, each in ports.items() if other != workload)) for workload in desired}
+    taken = frozenset[tuple[int, str]]().union(*ports.values())  # what a workload gives up is not among its own
     return [
         container
         for workload, containers in live.items()
         for container in containers
-        if container.running and (container.published_ports - ports.get(workload, frozenset())) & taken.get(workload, set())
+        if container.running and workload in desired and (container.published_ports - ports.get(workload, frozenset())) & taken
     ]
 
 
@@ -136,22 +137,38 @@ def _missing_image(workload: str, container: Object, state: EngineState) -> Iter
         yield Finding("image-missing", workload, f"container/{workload}", f"image {image} is not in Docker Engine")
 
 
-def _taken_ports(workload: str, container: Object, desired: Desired, state: EngineState) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class _Claims:
+    """`ports`: for each host port the workloads of the set that want it, in the order of the set, whose names are `names`."""
+
+    names: Collection[str]
+    ports: Mapping[tuple[int, str], Sequence[str]]
+
+
+def _claims(desired: Desired) -> _Claims:
+    ports: dict[tuple[int, str], list[str]] = {}
+    for workload, objects in desired.items():
+        container = container_object(objects)
+        for port in desired_ports(container) if container is not None else ():
+            ports.setdefault(port, []).append(workload)
+    return _Claims(desired.keys(), ports)
+
+
+def _taken_ports(workload: str, container: Object, claims: _Claims, state: EngineState) -> Iterator[Finding]:
     for port, protocol in sorted(desired_ports(container)):
-        user = _port_user(workload, (port, protocol), desired, state)
+        user = _port_user(workload, (port, protocol), claims, state)
         if user:
             yield Finding("port-taken", workload, f"container/{workload}", f"host port {port}/{protocol} is taken by {user}")
 
 
-def _port_user(workload: str, port: tuple[int, str], desired: Desired, state: EngineState) -> str:
+def _port_user(workload: str, port: tuple[int, str], claims: _Claims, state: EngineState) -> str:
     """What uses a port other than the workload itself; empty when the port is free for it."""
-    for other, objects in desired.items():
-        container = container_object(objects)
-        if other != workload and container is not None and port in desired_ports(container):
-            return f"workload {other} of the same apply"
+    other = next((other for other in claims.ports.get(port, ()) if other != workload), "")
+    if other:
+        return f"workload {other} of the same apply"
     if port in state.published:
         name, owner = state.published[port]
-        return "" if owner == workload or owner in desired else f"container {name}"  # one of the set gives it up, or has it above
+        return "" if owner == workload or owner in claims.names else f"container {name}"  # one of the set gives it up, or has it above
     if any(port in live.published_ports for live in state.containers.get(workload, ()) if live.running):
         return ""
     return "another program on this box" if port in state.listening else ""

@@ -49,7 +49,10 @@ def resource_demands(desired: Mapping[str, Sequence[Object]], pods: Iterable[Obj
     """
     pods = [pod for pod in pods if is_alive(pod)]
     used = _sum(pod_requests(pod.get("spec") or {}) for pod in pods)
-    requested = _sum(_workload_requests(objects, [pod for pod in pods if owner(pod) == name]) for name, objects in desired.items())
+    old: dict[str | None, list[Object]] = {}
+    for pod in pods:
+        old.setdefault(owner(pod), []).append(pod)
+    requested = _sum(_workload_requests(objects, old.get(name, ())) for name, objects in desired.items())
     allocatable = _sum(_amounts((node.get("status") or {}).get("allocatable") or {}) for node in nodes)
     return tuple(
         ResourceDemand(name, requested[name], allocatable.get(name, 0.0) - used.get(name, 0.0)) for name in RESOURCES if requested.get(name)
