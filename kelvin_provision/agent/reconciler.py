@@ -22,7 +22,7 @@ class Reconciler:
         self._ctx = ctx
         self._clock = clock
         self._faults = Faults()
-        self._trouble = ""
+        self._troubles: dict[str, str] = {}
         self._running: tuple[str, ...] = ()
         self._version: object = None
         self._changed_at: float | None = None
@@ -31,26 +31,29 @@ class Reconciler:
     def run(self) -> None:
         """Run until `ctx.stop`. An error is logged once, and the next round tries again."""
         while not self._ctx.stop():
-            self._contained(self._watch)
+            self._contained("watch", self._watch)
             # Without permission to watch, it polls.
-            self._contained(lambda: self._round(changed=False))
+            self._contained("round", lambda: self._round(changed=False))
             deadline = self._clock() + self._ctx.timings.reconcile_pause
             while self._clock() < deadline and not self._ctx.stop():
                 time.sleep(self._ctx.timings.poll)
 
     def _watch(self) -> None:
         for changed in self._changes():
+            self._log("watch", "")
             self._round(changed=changed)
 
-    def _contained(self, work: Callable[[], None]) -> None:
+    def _contained(self, about: str, work: Callable[[], None]) -> None:
         try:
             work()
         except ProvisionError as error:
-            self._log(str(error))
+            self._log(about, str(error))
         except Exception as error:  # noqa: BLE001  (our bug in here must not leave the box unattended)
             text, traceback = self._faults.record("reconciling", error)
             for line in (f"reconciling: {text}", *traceback):
                 self._ctx.progress(Note(line))
+        else:
+            self._log(about, "")
 
     def _changes(self) -> Iterator[bool]:
         """Changes of the cluster while something runs there; otherwise its client is not even imported."""
@@ -87,13 +90,18 @@ class Reconciler:
         try:
             restore_images(self._ctx, thorough=thorough)
         except ProvisionError as error:
-            self._log(str(error))
+            self._log("images", str(error))
             return
         self._checked_thoroughly = now if thorough else self._checked_thoroughly
-        self._log("")
+        self._log("images", "")
 
-    def _log(self, trouble: str) -> None:
-        """Log each error once, however long it lasts, and its end."""
-        if trouble != self._trouble:
-            self._ctx.progress(Note(trouble or "working again"))
-        self._trouble = trouble
+    def _log(self, about: str, trouble: str) -> None:
+        """Log each error once, however long it lasts while other work succeeds, and the end of the last one."""
+        before = set(self._troubles.values())
+        self._troubles.pop(about, None)
+        if trouble:
+            self._troubles[about] = trouble
+            if trouble not in before:
+                self._ctx.progress(Note(trouble))
+        elif before and not self._troubles:
+            self._ctx.progress(Note("working again"))

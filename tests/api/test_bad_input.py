@@ -15,6 +15,7 @@ from kelvin_provision.api.routes.table import ROWS
 from kelvin_provision.ledger import orders
 from tests.kit.api import PASSWORD, serving
 from tests.kit.disks import fill, needs_mount, tmpfs
+from tests.kit.waiting import PATIENCE
 
 DOCUMENT = document.document()
 LIST = "/api/v4/workloads/list"
@@ -154,7 +155,7 @@ def test_a_page_of_another_site_changes_nothing(box, api):
 def test_a_path_that_plays_tricks_is_400_or_404(quiet, target):
     token = quiet.as_level(Level.ADMIN)
     request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", quiet.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", quiet.port), timeout=PATIENCE) as connection:
         connection.sendall(request.encode())
         received = b""
         while more := connection.recv(65536):
@@ -173,7 +174,7 @@ def test_an_order_of_a_client_that_hangs_up_is_stored_once_or_not_at_all(box, ap
     body = b'{"workload_names": ["pump"]}'
     head = f"POST {APPLY} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for sent in (head, head + body[:9], head + body, head + body):
-        connection = socket.create_connection(("127.0.0.1", api.port), timeout=5)
+        connection = socket.create_connection(("127.0.0.1", api.port), timeout=PATIENCE)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.sendall(sent)
         time.sleep(0.05)
@@ -214,7 +215,7 @@ def test_a_request_with_two_users_is_none(quiet, second):
     token = quiet.as_level(Level.READ)
     own = f"Bearer {token}"
     text = f"GET {LIST} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {own}\r\nauthorization: {own if second == 'the same' else second}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", quiet.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", quiet.port), timeout=PATIENCE) as connection:
         connection.sendall(text.encode())
         answer = connection.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 400")

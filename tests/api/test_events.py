@@ -14,7 +14,7 @@ from tests.kit.box import reconcile
 from tests.kit.confirmation import CONFIRMED
 from tests.kit.events import listening
 from tests.kit.staging import reach
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 
@@ -192,7 +192,7 @@ def test_without_a_ledger_the_streams_end_and_the_next_one_is_told_why(box, api)
 def test_a_client_that_hangs_up_at_once_leaves_nothing(api):
     token = api.as_level(Level.READ)
     for _ in range(20):
-        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=PATIENCE)
         connection.request("GET", EVENTS, headers={"Authorization": f"Bearer {token}"})
         connection.close()
     until(lambda: api.ask("HEAD", EVENTS, token=token).status == 200)

@@ -20,7 +20,7 @@ from tests.kit import fake_agent
 from tests.kit.api import Client, cheap_users
 from tests.kit.api_process import ApiProcess
 from tests.kit.servers.process import dying_with_us
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("KELVIN_PROVISION_TEST_KILLS", "60"))
@@ -56,7 +56,7 @@ class Mortal:
 
     def close(self):
         self.parent.stdin.close()
-        self.parent.wait(20)
+        self.parent.wait(PATIENCE)
         self.parent.stdout.close()
 
 

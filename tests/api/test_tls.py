@@ -24,7 +24,7 @@ from kelvin_provision.tls import files
 from kelvin_provision.usecases import api_certificate
 from tests.kit.api import serving
 from tests.kit.certificates import give_certificate
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,7 @@ def test_old_versions_of_tls_are_refused(client):
 
 
 def test_http_is_told_that_this_is_https(client):
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)) as plain:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=PATIENCE)) as plain:
         plain.request("GET", "/healthz")
         answer = plain.getresponse()
         assert (answer.status, b"https://" in answer.read()) == (400, True)
@@ -89,7 +89,7 @@ def test_http_is_told_that_this_is_https(client):
 
 @pytest.mark.parametrize("data", [b"\x16", b"\x16\x03\x01\x00\x05hello", b"\x00" * 100, b"\x16\x03\x01\xff\xff" + b"a" * 70_000])
 def test_what_is_no_tls_is_closed_and_disturbs_nothing(client, data):
-    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection, contextlib.suppress(OSError):
+    with socket.create_connection(("127.0.0.1", client.port), timeout=PATIENCE) as connection, contextlib.suppress(OSError):
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(65536):

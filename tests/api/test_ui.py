@@ -30,7 +30,7 @@ from tests.kit.api import PASSWORD, cheap_users, serving
 from tests.kit.browser import Browser, as_level, plain
 from tests.kit.confirmation import CONFIRMED
 from tests.kit.events import Event, Listener, listening
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 CONCRETE = {
     "{user}": "absent",
@@ -541,7 +541,7 @@ def test_without_an_agent_the_chain_of_the_history_is_not_checked_and_the_page_s
 def test_a_change_comes_to_an_open_page_at_once(box, api):
     browser = as_level(api, Level.READ)
     before = _version(browser)
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", api.port, timeout=20)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", api.port, timeout=PATIENCE)) as connection:
         connection.request("GET", "/ui/events", headers={"Cookie": f"kp={browser.cookie}"})
         with connection.getresponse() as stream:
             assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"

@@ -25,7 +25,7 @@ from tests.kit.api_process import ApiProcess
 from tests.kit.disks import fill, needs_mount, tmpfs
 from tests.kit.openapi import valid
 from tests.kit.uploads import UPLOADS, announce, put, send, uploaded
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 DATA = random.Random(7).randbytes(300_001)  # noqa: S311  (no secret)
 ONE = f"{UPLOADS}/{{upload}}"
@@ -160,7 +160,7 @@ def test_the_same_announcement_goes_on_where_it_was(api):
 def raw(api, identifier, head, body, *, wait=True):
     """A request as bytes; what was answered."""
     token = api.as_level(Level.DEPLOY).encode()
-    with socket.create_connection(("127.0.0.1", api.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=PATIENCE) as connection:
         connection.sendall(
             b"PUT %b/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %b\r\n%b\r\n\r\n"
             % (UPLOADS.encode(), identifier.encode(), token, head)
@@ -189,7 +189,7 @@ def test_a_body_that_is_too_slow_is_cut_off_and_what_has_come_of_it_is_kept(box)
 
 
 def test_of_two_writers_one_wins(box, api, begun):
-    first = socket.create_connection(("127.0.0.1", api.port), timeout=20)
+    first = socket.create_connection(("127.0.0.1", api.port), timeout=PATIENCE)
     token = api.as_level(Level.DEPLOY).encode()
     first.sendall(
         b"PUT %b/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %b\r\nContent-Length: 1000\r\nUpload-Offset: 0\r\n\r\n"

@@ -33,6 +33,7 @@ from kelvin_provision.timestamps import parse
 from tests.kit.cli import run
 from tests.kit.ledgers import migrated
 from tests.kit.staging import reach
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -229,7 +230,7 @@ def test_in_a_pipe_each_change_is_a_line(box):
         box.ledger.drop_staged("vision")
         lines.append(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE) == 0
         assert (process.stdout.read(), process.stderr.read()) == ("", "")
     assert [re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", line) for line in lines] == [
         "TIME vision: ready\n",
@@ -244,7 +245,7 @@ def test_with_json_each_change_is_an_object(box):
         box.ledger.drop_staged("motor")
         second = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     assert (first["before"], first["after"], second["before"], second["after"]) == (
         None,
         "running, 2.0.0 ready",
@@ -259,7 +260,7 @@ def test_it_ends_when_its_reader_is_gone(box):
     with watching(box, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 def test_what_does_not_go_together_is_refused(box):
@@ -325,7 +326,7 @@ def test_on_a_terminal_the_picture_is_painted_over_and_ctrl_c_gives_everything_b
         os.write(screen.master, b"\x03")
         last = screen.until("Total: 2 workloads\r\n")
         assert last.removeprefix("^C").startswith("\x1b[?7h\x1b[?25h\x1b[?1049lNAME ")
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 # --- waiting ---------------------------------------------------------------------------------------

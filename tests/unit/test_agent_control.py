@@ -14,6 +14,7 @@ from kelvin_provision.files.lock import exclusive, holder
 from kelvin_provision.systemd.systemctl import Systemd
 from tests.kit.box import Box
 from tests.kit.cli import run
+from tests.kit.waiting import PATIENCE
 
 HOLD = """
 import signal, sys, time
@@ -88,7 +89,7 @@ def test_a_detached_agent_is_stopped_by_its_pid(bare, tmp_path, agent):
     state = tmp_path / "state"
     done = control.stop(bare, state)
     assert (done.outcome, done.detail) == ("stopped", f"pid {agent.pid}")
-    assert (agent.wait(timeout=10), process.alive(state)) == (0, None)
+    assert (agent.wait(timeout=PATIENCE), process.alive(state)) == (0, None)
     assert control.stop(bare, state) == control.Result("unchanged", "it does not run")
 
 

@@ -12,7 +12,7 @@ from kelvin_provision.ledger import holds, orders
 from kelvin_provision.ledger.sqlite.database import Database
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_an_agent_without_its_state_directory_ends(box, what):
         if what == "replaced":
             Box(state).close()
             (state / "agent.lock").touch()
-        agent.join(timeout=20)
+        agent.join(timeout=PATIENCE)
         assert not agent.is_alive()
     finally:
         ended.set()

@@ -26,7 +26,7 @@ from kelvin_provision.spec.workload import Spec
 from kelvin_provision.systemd.environment import with_absolute_paths
 from kelvin_provision.systemd.systemctl import Systemd
 from tests.kit.box import Box
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, ended, until
 
 pytestmark = pytest.mark.slow
 
@@ -69,11 +69,11 @@ class Detached:
     def write(self, runtime):
         self.config.write_text(f"cluster: {{type: docker}}\nruntime: {{type: containerd, address: {runtime}}}\n")
 
-    def ensure(self, deploys=1, patience=10.0):
+    def ensure(self, deploys=1, patience=PATIENCE):
         """What each of so many deploys at once says; in processes of their own, which end before the agent does."""
         words = [sys.executable, "-c", ENSURE, str(self.state), str(self.config), str(patience)]
         found = [subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) for _ in range(deploys)]
-        said = [tuple(json.loads(text)) for text in [one.communicate(timeout=30)[0] for one in found]]
+        said = [tuple(json.loads(text)) for text in [one.communicate(timeout=2 * PATIENCE)[0] for one in found]]
         return said if deploys > 1 else said[0]
 
     def error(self):
@@ -322,5 +322,4 @@ def test_the_living_agent_shortens_its_log(box):
     thread.start()
     until(lambda: log.stat().st_size == 0)
     over.set()
-    thread.join(5)
-    assert not thread.is_alive()
+    ended(thread)

@@ -13,6 +13,7 @@ from kelvin_provision.context import silent
 from kelvin_provision.events import Advanced, Finished, Started
 from kelvin_provision.systemd.notify import beat_every, notify
 from tests.kit.clock import Clock
+from tests.kit.waiting import PATIENCE
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -21,7 +22,7 @@ def manager(request, tmp_path):
     name = str(tmp_path / "notify") if request.param == "path" else f"@kelvin-provision-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
         door.bind(name.replace("@", "\0", 1))
-        door.settimeout(5)
+        door.settimeout(PATIENCE)
         yield SimpleNamespace(name=name, recv=door.recv, settimeout=door.settimeout)
 
 
@@ -98,6 +99,7 @@ def test_systemd_gets_beats_and_status_while_all_live_and_none_once_one_hangs(ma
         assert {manager.recv(4096) for _ in range(4)} == {b"STATUS=idle", b"WATCHDOG=1"}
         pulse.beat("work", -1.0)
         status[0] = "staging a"
+        manager.settimeout(5)
         with contextlib.suppress(TimeoutError):
             while manager.recv(4096) != b"STATUS=staging a":
                 pass

@@ -19,6 +19,7 @@ from kelvin_provision.systemd import words
 from kelvin_provision.systemd.installing import Done
 from kelvin_provision.systemd.systemctl import Systemd
 from tests.kit.cli import run
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -172,7 +173,7 @@ def test_a_detached_agent_makes_room_for_the_service(told, tmp_path):
             time.sleep(0.05)
         assert process.alive(state)["pid"] == child.pid
         assert install(told, tmp_path) == Done("started", told.path(unit.NAME))
-        assert child.wait(5) == 0
+        assert child.wait(PATIENCE) == 0
     finally:
         child.kill()
         child.wait()

@@ -14,7 +14,7 @@ from kelvin_provision.events import Note
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
 from tests.kit.clock import Clock
-from tests.kit.waiting import until
+from tests.kit.waiting import ended, until
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +37,7 @@ def living(box):
         yield thread
     finally:
         over.set()
-        thread.join(5)
-        assert not thread.is_alive()
+        ended(thread)
 
 
 def running(box, *names):
@@ -172,7 +171,7 @@ def test_a_runtime_that_is_away_is_said_once_and_its_return_too(box):
     box.runtime.error = RuntimeUnreachable("containerd does not answer")
     for _ in range(3):
         clock.now += 30
-        tended._contained(lambda: tended._round(changed=False))
+        tended._contained("round", lambda: tended._round(changed=False))
     box.runtime.error = None
     clock.now += 30
     tended._round(changed=False)
@@ -191,6 +190,27 @@ def test_where_watching_is_refused_the_cluster_is_looked_at_all_the_same(box, mo
     with living(box):
         until(lambda: box.states() == {"a": ("failed", None)})
     assert notes(box).count("watching is not for you") == 1
+
+
+def test_a_refusal_that_lasts_is_told_once_while_everything_else_works(box, monkeypatch):
+    running(box, "a")
+    clock, box.said[:] = Clock(), []
+    tended = Reconciler(box.agent(), clock=clock)
+
+    def refused(stop):
+        raise ClusterDenied("watching is not for you")
+        yield
+
+    def granted(stop):
+        yield False
+        raise ClusterDenied("not any more")
+
+    for watch in (refused, refused, refused, granted):
+        monkeypatch.setattr(box.cluster, "watch", watch)
+        clock.now += 60
+        tended._contained("watch", tended._watch)
+        tended._contained("round", lambda: tended._round(changed=False))
+    assert notes(box) == ["watching is not for you", "working again", "not any more"]
 
 
 def test_a_bug_in_the_looking_after_is_told_with_its_traceback_and_is_not_the_end(box):

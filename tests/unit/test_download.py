@@ -190,7 +190,7 @@ def test_a_stop_ends_the_back_off_at_once(source, store):
     patient = Backoff(first=60.0, cap=60.0, deadline=600.0)
     with pytest.raises(TransferStopped, match="stopped"):  # by whoever asks first
         download.fetch(Transfer(source, store, silent, lambda: next(asked) > 2, patient, TransferLimits(parallel=1)), locks)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "the pause would last so long at least"
 
 
 def test_a_thread_that_cannot_be_started_leaves_none_behind(source, store, monkeypatch):

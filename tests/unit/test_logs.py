@@ -16,6 +16,7 @@ from kelvin_provision.cluster.logs.lines import LogLine
 from kelvin_provision.cluster.logs.sources import LogOptions, LogSource, LogSources
 from kelvin_provision.errors import ClusterUnreachable
 from tests.kit.live_containers import live_container
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +88,7 @@ class Script:
     def __iter__(self):
         yield from self.said
         if self.then == "wait":
-            self.closed.wait(10)
+            self.closed.wait(2 * PATIENCE)
         if self.then == "break":
             raise ClusterUnreachable("the line broke")
 
@@ -200,7 +201,7 @@ def test_a_stop_ends_every_stream_and_leaves_no_thread():
     for found in follow(pods, tail=None, since=None, stop=heard.__len__, policy=QUICK):
         heard += [found.text]
     assert (heard, waits.closed.is_set()) == (["line 1"], True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < PATIENCE
     assert not [thread for thread in threading.enumerate() if thread.name == "log of pod"]
 
 

@@ -52,7 +52,7 @@ def at_work(box, leader):
             yield
         finally:
             over.set()
-            thread.join(20)
+            thread.join(60)
 
 
 def said(box):

@@ -442,7 +442,7 @@ def test_yaml_and_pydantic_are_not_imported_without_a_file():
         "load(environ={'KELVIN_PROVISION_SITE_CONFIG': '/nonexistent'}, is_root=True);"
         "print(sorted({'yaml', 'pydantic', 'platformdirs'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout == "[]\n"
 
 

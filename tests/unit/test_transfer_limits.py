@@ -34,6 +34,7 @@ from tests.kit.fakes.runtime import FakeRuntime
 from tests.kit.fakes.source import FakeSource
 from tests.kit.images import random_image
 from tests.kit.ledgers import migrated
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -219,16 +220,16 @@ def test_of_two_too_many_slots_two_are_given_up():
 
     def transfer():
         slots.acquire(lambda: False)
-        there.wait(30)
-        done.wait(30)
+        there.wait(PATIENCE)
+        done.wait(PATIENCE)
         stays.append(slots.record_bytes(1))
 
     threads = [threading.Thread(target=transfer) for _ in range(4)]
     for thread in threads:
         thread.start()
-    there.wait(30)
+    there.wait(PATIENCE)
     concurrency.limit = 2
-    done.wait(30)
+    done.wait(PATIENCE)
     for thread in threads:
         thread.join()
     assert sorted(stays) == [False, False, True, True]
@@ -248,7 +249,7 @@ def test_a_started_blob_has_precedence_over_a_new_one():
         waiting.clear()
         threads.append(threading.Thread(target=transfer, args=(name,), kwargs={"begun": name == "begun"}))
         threads[-1].start()
-        waiting.wait(30)
+        waiting.wait(PATIENCE)
     slots.release()
     for thread in threads:
         thread.join()

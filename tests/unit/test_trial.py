@@ -13,6 +13,7 @@ from kelvin_provision.queries.follow import FollowRequest, follow
 from kelvin_provision.spec.enums import Method
 from kelvin_provision.wait_reason import WaitKind, WaitReason
 from tests.kit.box import FAST, Box
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +163,7 @@ def test_a_plan_that_takes_long_is_abandoned(box, monkeypatch, ends):
 
     def slow(*arguments):
         asked.set()
-        answered.wait(30)
+        answered.wait(PATIENCE)
         return plan(*arguments)
 
     monkeypatch.setattr(box.cluster, "plan", slow)

@@ -9,6 +9,7 @@ from kelvin_provision.errors import ClusterRefused, ClusterUnreachable, RemovalU
 from kelvin_provision.events import Finished, Started
 from kelvin_provision.staging.threads import SIDE_BY_SIDE
 from tests.kit.box import Box
+from tests.kit.waiting import PATIENCE
 
 NAMES = tuple(f"pump-{number:02d}" for number in range(SIDE_BY_SIDE))
 
@@ -27,7 +28,7 @@ def box(copy_of):
 
 
 def test_all_are_waited_for_at_the_same_time(box):
-    together = threading.Barrier(len(NAMES), timeout=20)
+    together = threading.Barrier(len(NAMES), timeout=PATIENCE)
     box.cluster.before = lambda verb, name: together.wait() if verb == "remove" else None
     result = box.run("workloads", "undeploy", *NAMES, "--yes", "--json")
     assert result.exit_code == 0
@@ -36,7 +37,7 @@ def test_all_are_waited_for_at_the_same_time(box):
 
 
 def test_so_are_those_that_are_stopped(box):
-    together = threading.Barrier(len(NAMES), timeout=20)
+    together = threading.Barrier(len(NAMES), timeout=PATIENCE)
     box.cluster.before = lambda verb, name: together.wait() if verb == "stop" else None
     assert box.run("workloads", "stop", *NAMES, "--yes").exit_code == 0
     assert box.cluster.stopped == set(NAMES)

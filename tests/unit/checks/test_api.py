@@ -19,6 +19,7 @@ from kelvin_provision.usecases.api_certificate import ApiCertificate
 from tests.kit.api import Client, cheap_users, serving
 from tests.kit.box import Box
 from tests.kit.certificates import give_certificate
+from tests.kit.waiting import ended
 
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -137,7 +138,7 @@ def greeter(words):
         thread = threading.Thread(target=greet, daemon=True)
         thread.start()
         yield listening.getsockname()[1]
-        thread.join(5)
+        ended(thread)
 
 
 @pytest.mark.parametrize("words", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b""])

@@ -10,6 +10,7 @@ from kelvin_provision.cluster.kubernetes.api.reflector import RetryDelays
 from kelvin_provision.cluster.kubernetes.watching.changes import KINDS, changes
 from kelvin_provision.cluster.labels import NAMESPACES
 from kelvin_provision.errors import ClusterDenied, ClusterRefused, ClusterUnreachable
+from tests.kit.waiting import PATIENCE
 
 
 class FakeWatch:
@@ -23,7 +24,7 @@ class FakeWatch:
             if isinstance(step, Exception):
                 raise step
             yield step if isinstance(step, tuple) else (step, {})
-        self._closed.wait(10)
+        self._closed.wait(PATIENCE)
 
     def close(self):
         self._closed.set()
@@ -76,7 +77,7 @@ class FakeApi:
 FAST = RetryDelays(relist=0.02, first=0.02, cap=0.02)
 
 
-def count_changes(api, enough, seconds=5.0):
+def count_changes(api, enough, seconds=PATIENCE):
     """How often it said that something has changed, until `enough` of the fake."""
     deadline, count = time.monotonic() + seconds, 0
     for changed in changes(api, "app", lambda: enough() or time.monotonic() > deadline, delays=FAST, tick=0.02):

@@ -9,6 +9,7 @@ from kelvin_provision.cluster.kubernetes.api.reflector import Reflector, RetryDe
 from kelvin_provision.cluster.kubernetes.api.store import Store, WatchEvent
 from kelvin_provision.errors import ClusterUnreachable
 from tests.kit.fakes.kubernetes_api import LATE, Lasting, ScriptedApi
+from tests.kit.waiting import PATIENCE, ended
 
 FAST = RetryDelays(relist=0.01, first=0.01, cap=0.02)
 PODS = Selection("v1", "Pod", "app", selector="a=b")
@@ -22,10 +23,9 @@ def test_a_watch_that_breaks_is_listed_and_watched_again(ending, unreachable):
     events, server = queue.SimpleQueue(), ScriptedApi([ending])
     reflector = Reflector(server, PODS, events.put, FAST)
     reflector.start()
-    received = [events.get(timeout=5) for _ in range(3 + len(unreachable))]
+    received = [events.get(timeout=PATIENCE) for _ in range(3 + len(unreachable))]
     reflector.close()
-    reflector.join(5)
-    assert not reflector.is_alive()
+    ended(reflector)
     assert server.lists == 2
     assert [event.changed for event in received if event.changed] == [LATE]
     assert [event.unreachable for event in received if event.unreachable] == unreachable
@@ -51,7 +51,7 @@ def test_a_reflector_that_is_closed_reports_no_broken_line():
     while not received:
         pass
     reflector.close()
-    reflector.join(5)
+    ended(reflector)
     assert [event for event in received if event.unreachable or event.error] == []
 
 
