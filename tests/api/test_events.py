@@ -1,7 +1,6 @@
 """The stream of events: the list, then every change once, to whoever may listen, for as long as it does."""
 
 import http.client
-import time
 
 import pytest
 
@@ -152,11 +151,9 @@ def test_a_stream_ends_with_the_login_of_who_listens(box, api, monkeypatch):
 def test_it_ends_in_good_order_with_the_api(box):
     with serving(box) as api, listening(api) as stream:
         started(stream)
-        began = time.monotonic()
+        api.server.config.timeout_graceful_shutdown = 600  # uvicorn would wait so long for who does not end by itself
         api.server.stop()
         assert stream.next() is None, "the last chunk: nothing was cut off"
-        assert time.monotonic() - began < 2
-    assert time.monotonic() - began < 4, "uvicorn would wait for five seconds"
 
 
 def test_the_progress_of_a_download_is_told_beside_the_changes(box, api):

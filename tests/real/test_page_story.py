@@ -11,7 +11,7 @@ import pytest
 
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.ledger import history, orders
-from kelvin_provision.ledger.ledger import Ledger
+from kelvin_provision.ledger.ledger import Ledger, utc_now
 from tests.kit.api_process import ApiProcess
 from tests.kit.chromium import LAPTOP, PHONE, WITH_CHROMIUM, chromium, person, sync_api
 from tests.kit.servers.line import Line
@@ -20,8 +20,8 @@ from tests.kit.waiting import until
 __all__ = ["chromium", "person"]
 pytestmark = [pytest.mark.slow, pytest.mark.registry, pytest.mark.timeout(600), WITH_CHROMIUM]
 
-SOON = 2.0
-"""Seconds in which every door shows what the ledger has."""
+SOON = 15.0
+"""Seconds in which every door shows what the ledger has, also on a busy machine; a page that heard nothing looks again after longer."""
 
 
 class Served:
@@ -123,7 +123,7 @@ def test_staged_activated_failed_undone_and_rolled_back_and_every_door_shows_the
     with asleep(doors.ben, doors.line):
         sync_api.expect(doors.anna.status()).to_contain_text("Undone", timeout=90_000)
         sync_api.expect(doors.anna.page.locator("main")).to_contain_text("the last words")
-    doors.lists("Apply failed", 20.0)  # it notices that its connections are dead
+    doors.lists("Apply failed", 60.0)  # it notices that its connections are dead
     doors.all_show("Undone", "2.0.0")
 
     doors.anna.page.goto("/ui/workloads/pump")
@@ -138,9 +138,10 @@ def test_staged_activated_failed_undone_and_rolled_back_and_every_door_shows_the
 def the_api_dies_and_comes_back(doors):
     """In the middle of an activation, which it does not carry out. Sessions are in its memory: the pages come back after a login."""
     until(lambda: doors.last.begun)
-    agent = process.alive(doors.box.state)["pid"]
+    agent, killed = process.alive(doors.box.state)["pid"], utc_now()
     doors.served.kill()
-    assert doors.last.ended is None, "it was killed in the middle"
+    ended = doors.last.ended
+    assert ended is None or ended >= killed, "it was killed in the middle"
     sync_api.expect(doors.anna.page.locator("#offline")).to_be_visible()
     doors.served.start()
     for who, level in ((doors.anna, "operate"), (doors.ben, "read")):

@@ -96,7 +96,7 @@ def build() -> None:
     wanted = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], check=True, capture_output=True, text=True).stdout
     kernel = wanted.split("Depends: ")[1].split()[0]
     for package in (kernel, *_PACKAGES):
-        subprocess.run(["apt-get", "-qq", "download", package], cwd=CACHE, check=True)
+        subprocess.run(["apt-get", "-qq", "-o", "Acquire::Retries=5", "download", package], cwd=CACHE, check=True)
         (archive,) = CACHE.glob(f"{package}_*.deb")
         _unpack(archive, only_modules=package == kernel)
         archive.unlink()
