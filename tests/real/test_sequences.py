@@ -1,5 +1,7 @@
 """The sequences of states that the platform's page promises, recorded from the ledger while the real thing happens."""
 
+import contextlib
+import os
 import threading
 import time
 
@@ -30,15 +32,22 @@ class Recorder:
         self._thread.join()
 
     def _watch(self):
+        with contextlib.suppress(OSError):  # before everybody else, where it may: a state that lasts some milliseconds is missed otherwise
+            os.sched_setscheduler(threading.get_native_id(), os.SCHED_FIFO, os.sched_param(1))
         with Ledger(self.box.state / "ledger.db") as ledger:
+            seen_version = None
             while not self._over.is_set():
+                version = ledger.version()
+                if version == seen_version:
+                    time.sleep(0.001)
+                    continue
+                seen_version = version
                 found = [workload for workload in ledger.workloads() if workload.name == self.name]
                 if found:
                     seen = item_of(found[0]).to_json()
                     note(self.states, seen["status"]["state"])
                     note(self.staged, seen["staged"] and seen["staged"]["status"]["state"])
                     note(self.downloads, seen["download_status"])
-                time.sleep(0.002)
 
 
 def note(found, state):
