@@ -258,7 +258,7 @@ def test_answers_on_one_connection_do_not_wait_for_each_other(quiet):
             began = time.monotonic()
             quiet.ask("GET", "/metadata", connection=connection)
             times.append(time.monotonic() - began)
-    assert sorted(times)[10] < 0.03
+    assert sorted(times)[2] < 0.03, "all but the first would wait"
 
 
 def test_a_ledger_that_was_replaced_is_said_to_be_so(box, api):
