@@ -162,7 +162,7 @@ def test_a_cut_in_the_middle_of_a_download_loses_no_byte(box):
 
 
 def test_a_cut_in_the_middle_of_an_apply_is_finished_or_undone_by_itself(box):
-    configure(box, apply__settle="30s")
+    configure(box, apply__settle="15s")
     applying = box.start("workloads", "apply", NAME)
     box.until(lambda: "apply" in box.run("cat", "/var/lib/kelvin-provision/lock").stdout and motor(box)[1] != "running", seconds=120)
     box.cut()
