@@ -1,14 +1,15 @@
 """GET /metrics: what Prometheus reads, checked with its own parser; every number is that of the box."""
 
-import time
 from contextlib import closing
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kelvin_provision import timestamps
 from kelvin_provision.agent.lifecycle import process
 from kelvin_provision.api.routes import monitoring
 from kelvin_provision.files.lock import exclusive
+from kelvin_provision.ledger.history import history
 from kelvin_provision.settings.model import DownloadSettings
 from kelvin_provision.spec.enums import State
 from tests.kit.api import serving
@@ -32,7 +33,8 @@ def test_workloads_by_state_the_agent_the_disk_and_the_last_apply(box, api):
     assert (shown["agent_alive",], shown["pending_orders",], shown["download_bytes",], shown["download_rate_bytes",]) == (0, 0, 0, 0)
     assert 0 < shown["disk_free_bytes",] <= shown["disk_size_bytes",]
     assert shown["last_apply_success",] == 1
-    assert 0 <= time.time() - shown["last_apply_timestamp_seconds",] < 600
+    applied = max(entry.time for entry in history(box.ledger) if entry.action == "apply")
+    assert shown["last_apply_timestamp_seconds",] == timestamps.parse(applied).timestamp()
 
 
 def test_it_follows_the_ledger_and_the_agent(box, api):

@@ -5,7 +5,6 @@ import random
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -407,10 +406,8 @@ def test_the_memory_of_the_api_does_not_grow_with_what_is_uploaded(tmp_path):
         identifier = announce(api.client, data)["id"]
         send(api.client, identifier, data[: 8 << 20], CHUNK)
         before = resident(api)
-        began = time.monotonic()
         send(api.client, identifier, data, CHUNK)
         assert resident(api) - before < 4 * 1024
-        assert time.monotonic() - began < 60
     finally:
         api.end()
 

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import tempfile
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,9 +41,7 @@ def test_a_box_without_a_registry_is_served_by_two_sticks_one_after_the_other(bo
     for file in first.iterdir():
         file.unlink()
     box.run("bundle", "import", str(second), "--yes")
-    began = time.monotonic()
     box.run("workloads", "wait", "pump", "--for", "ready", "--timeout", "100")
-    assert time.monotonic() - began < 60
     later = second / later.name
     later.unlink()
     box.run("workloads", "apply", "pump")

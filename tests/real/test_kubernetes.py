@@ -523,7 +523,7 @@ def test_a_server_that_does_not_answer_is_named_at_once(tmp_path):
     with pytest.raises(ClusterUnreachable, match=r"https://127\.0\.0\.1:9") as error:
         Kubernetes(kubeconfig=path).info()
     assert shell_line(error.value.hint) == f"kubectl --kubeconfig {path} get nodes"
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
     assert Kubernetes(kubeconfig=path).evidence("x") == ()
 
 

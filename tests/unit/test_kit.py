@@ -57,7 +57,7 @@ def test_waiting_returns_the_answer_and_ends_with_a_reason():
     began = time.monotonic()
     with pytest.raises(pytest.fail.Exception, match="the log"):
         until(lambda: False, 0.1, why=lambda: "the log")
-    assert 0.1 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.1
 
 
 def test_a_ledger_from_the_template_is_one_that_was_migrated(tmp_path):
