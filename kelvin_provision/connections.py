@@ -16,6 +16,7 @@ from kelvin_provision.timings import Timings
 
 if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
+    from kelvin_provision.events import Progress
     from kelvin_provision.foreign.sanitizer import Sanitizer
     from kelvin_provision.hooks.protocol import Hooks
     from kelvin_provision.registry.protocol import Destination, Media, Source
@@ -57,7 +58,7 @@ class NoLauncher:
         return True
 
 
-def nowhere(settings: Settings) -> Destination:
+def nowhere(settings: Settings, progress: Progress) -> Destination:  # noqa: ARG001  (a factory of destinations)
     """Where nothing is pushed."""
     raise OurBug(f"nothing is pushed from {settings.state_dir}")
 
@@ -77,7 +78,7 @@ class Wiring:
     launcher: AgentLauncher = field(default_factory=NoLauncher)
     clock: Callable[[], str] = utc_now
     timings: Timings = field(default_factory=Timings)
-    destination: Callable[[Settings], Destination] = nowhere
+    destination: Callable[[Settings, Progress], Destination] = nowhere
 
 
 class Connections:
@@ -89,6 +90,7 @@ class Connections:
     def __init__(self, settings: Settings, wiring: Wiring) -> None:
         self.settings = settings
         self.wiring = wiring
+        self._destination: Destination | None = None
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -122,12 +124,15 @@ class Connections:
         with self.sanitizer.errors():
             return SanitizedSource(self.wiring.source(self.settings), self.sanitizer)
 
-    @cached_property
-    def destination(self) -> Destination:
-        from kelvin_provision.foreign.destination import SanitizedDestination
+    def destination(self, progress: Progress) -> Destination:
+        """`progress` is told why something is tried again; that of who asks first."""
+        if self._destination is None:
+            from kelvin_provision.foreign.destination import SanitizedDestination
 
-        with self.sanitizer.errors():
-            return SanitizedDestination(self.wiring.destination(self.settings), self.sanitizer)
+            with self.sanitizer.errors():
+                made = self.wiring.destination(self.settings, self.sanitizer.progress(progress))
+            self._destination = SanitizedDestination(made, self.sanitizer)
+        return self._destination
 
     @cached_property
     def media(self) -> Media:
@@ -185,5 +190,5 @@ class Connections:
             self.ledger.close()
         if "source" in self.__dict__:
             self.source.close()
-        if "destination" in self.__dict__:
-            self.destination.close()
+        if self._destination is not None:
+            self._destination.close()

@@ -66,7 +66,7 @@ class Context:
     @property
     def destination(self) -> Destination:
         """Registries, to push to."""
-        return self.connections.destination
+        return self.connections.destination(self.progress)
 
     @property
     def media(self) -> Media:

@@ -15,6 +15,7 @@ from kelvin_provision.settings.sources import K3S_KUBECONFIG
 
 if TYPE_CHECKING:
     from kelvin_provision.cluster.protocol import Cluster, Lookup
+    from kelvin_provision.events import Progress
     from kelvin_provision.hooks.protocol import Hooks
     from kelvin_provision.ledger.ledger import Ledger
     from kelvin_provision.registry.protocol import Destination, Media, Source
@@ -102,10 +103,10 @@ def source(settings: Settings) -> Source:
     return Registry(settings)
 
 
-def destination(settings: Settings) -> Destination:
+def destination(settings: Settings, progress: Progress) -> Destination:
     from kelvin_provision.registry.pushing.pusher import Pusher
 
-    return Pusher(settings)
+    return Pusher(settings, progress)
 
 
 def media(settings: Settings, ledger: Ledger, store: Callable[[], Store]) -> Media:

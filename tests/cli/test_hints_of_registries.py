@@ -132,7 +132,7 @@ def front(registry):
 
 def ended(box, *words):
     """The error of a command that tries once; None if it ends well."""
-    impatient = replace(box.wiring, destination=lambda settings: Pusher(settings, backoff=ONCE))
+    impatient = replace(box.wiring, destination=lambda settings, progress: Pusher(settings, progress, backoff=ONCE))
     result = run(*words, "--json", "--state-dir", str(box.settings.state_dir), wiring=impatient)
     return json.loads(result.stdout).get("error")
 
@@ -166,6 +166,18 @@ def test_what_could_not_be_pushed_is_pushed_once_the_registry_is_back(box, front
     assert (found["code"], found["hint"]) == ("registry-busy", busy)
     front.busy.clear()
     assert ended(box, *words) is None
+
+
+@pytest.mark.xdist_group("registry")
+def test_who_waits_for_a_dead_registry_is_told_why(box, front, tmp_path):
+    words = published(box, tmp_path, front.host)
+    front.away = True
+    twice = replace(box.wiring, destination=lambda settings, progress: Pusher(settings, progress, backoff=Backoff(0.01, 0.01, 0.001)))
+    result = run(*words, "--state-dir", str(box.settings.state_dir), wiring=twice)
+    why = f"the connection to the registry {front.host} broke"
+    assert result.exit_code == 69
+    assert [line.partition(" (")[0] for line in result.stderr.splitlines()[:2]] == [why, f"error: {why}"]
+    assert result.stderr.splitlines()[0].endswith("; next try in 1s")
 
 
 @pytest.mark.xdist_group("registry")

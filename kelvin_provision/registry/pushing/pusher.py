@@ -7,8 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from kelvin_provision.errors import DigestMismatch, ImageNotFound, RegistryBusy, RegistryRefused, RegistryUnreachable, TagMoved
+from kelvin_provision.errors import (
+    DigestMismatch,
+    ImageNotFound,
+    ProvisionError,
+    RegistryBusy,
+    RegistryRefused,
+    RegistryUnreachable,
+    TagMoved,
+)
+from kelvin_provision.events import Note, Progress
 from kelvin_provision.files.hashing import digest_of
+from kelvin_provision.quantity import format_duration
 from kelvin_provision.refs import Descriptor, Reference, is_digest
 from kelvin_provision.registry import manifests
 from kelvin_provision.registry.protocol import Chunks
@@ -29,10 +39,18 @@ _UPDATES = 5
 
 
 class Pusher:
-    """For one thread. Connections are kept until `close`."""
+    """For one thread. Connections are kept until `close`. `progress` is told why something is tried again, and when."""
 
-    def __init__(self, settings: Settings, *, backoff: Backoff = BACKOFF, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress = lambda _: None,
+        *,
+        backoff: Backoff = BACKOFF,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._settings = settings
+        self._progress = progress
         self._backoff = backoff
         self._pause = pause
         self._transports: dict[str, Transport] = {}
@@ -47,7 +65,7 @@ class Pusher:
 
     def blob(self, reference: Reference, blob: Descriptor, chunks: Chunks, *, mount_from: Sequence[str] = ()) -> bool:
         """See `Destination.blob`."""
-        upload = Upload(self._transport(reference.host), reference.repository, blob, chunks, backoff=self._backoff, pause=self._pause)
+        upload = Upload(self._transport(reference.host), reference.repository, blob, chunks, backoff=self._backoff, wait=self._wait)
         return upload.run(mount_from)
 
     def manifest(self, reference: Reference, data: bytes, media_type: str, tag: str | None = None, *, replaces: str | None = None) -> str:
@@ -120,7 +138,11 @@ class Pusher:
             try:
                 return action()
             except (RegistryUnreachable, RegistryBusy) as error:
-                self._pause(retries.delay_after(error))
+                self._wait(error, retries.delay_after(error))
+
+    def _wait(self, error: ProvisionError, delay: float) -> None:
+        self._progress(Note(f"{error}; next try in {format_duration(max(round(delay), 1))}"))
+        self._pause(delay)
 
     def _transport(self, host: str) -> Transport:
         if host not in self._transports:

@@ -6,11 +6,10 @@ A registry that takes no pieces gets a large blob in one request, too.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlencode
 
-from kelvin_provision.errors import ImageNotFound, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
+from kelvin_provision.errors import ImageNotFound, ProvisionError, RegistryBusy, RegistryDenied, RegistryRefused, RegistryUnreachable
 from kelvin_provision.refs import Descriptor
 from kelvin_provision.registry.protocol import Chunks
 from kelvin_provision.registry.pushing.reading import BlobReader
@@ -27,7 +26,7 @@ _TOO_LARGE, _RANGE_WRONG = 413, 416
 
 
 class Upload:
-    """`backoff`: how long it is tried without progress; `pause` waits."""
+    """`backoff`: how long it is tried without progress; `wait` takes the error and the seconds until the next try."""
 
     def __init__(
         self,
@@ -37,7 +36,7 @@ class Upload:
         chunks: Chunks,
         *,
         backoff: Backoff,
-        pause: Callable[[float], None] = time.sleep,
+        wait: Callable[[ProvisionError, float], None],
     ) -> None:
         self._transport = transport
         self._name = repository
@@ -45,7 +44,7 @@ class Upload:
         self._blob = blob
         self._reader = BlobReader(blob, chunks)
         self._retries = Retries(backoff)
-        self._pause = pause
+        self._wait = wait
         self._piece = PIECE
         self._in_pieces = blob.size > PIECE
         self._whole_refused = False
@@ -72,7 +71,7 @@ class Upload:
                     return True
                 self._session = ""
             except (RegistryUnreachable, RegistryBusy) as error:
-                self._pause(self._retries.delay_after(error))
+                self._wait(error, self._retries.delay_after(error))
                 self._session, self._reached = self._state()
                 self._progressed()
 
