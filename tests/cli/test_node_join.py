@@ -51,3 +51,13 @@ def test_it_comes_from_a_file_that_only_its_owner_can_read(box, tmp_path):
     file.chmod(0o600)
     assert "cannot be reached" in join(box, "--token-file", str(file), code=os.EX_UNAVAILABLE)
     assert "contradict" in join(box, "--token", "-", "--token-file", str(file), stdin=TOKEN, code=2)
+
+
+def test_the_next_command_is_no_warning(box, tmp_path):
+    address, config = f"127.0.0.1:{free_port()}", tmp_path / "config.yaml"
+    config.write_text(f"nodes: {{listen: ['{address}']}}\n")
+    made = box.ended("node", "token", "--config", str(config))
+    warning = f"warning: nothing listens on {address} yet: restart the agent"
+    then = f" next: on the other node, within 15 minutes: kelvin-provision node join https://{address} --token -"
+    assert made.stderr == f"{warning}\n{then}\n"
+    assert box.ended("node", "token", "--config", str(config), "--quiet").stderr == ""

@@ -129,6 +129,8 @@ def _told(session: Session, report: Report, code: int) -> int:
     code = _printed(session, answer, code)
     if aside and not session.quiet:
         _aside(layout.wrapped(plain(aside), layout.width_of(sys.stderr)))
+    if report.next_step and not session.quiet:
+        _aside(f" next: {layout.wrapped(plain(report.next_step), layout.width_of(sys.stderr), begin=len(' next: '))}")
     return code
 
 

@@ -80,7 +80,7 @@ class Report:
     `table` or `text` is printed on stdout for people; without either, a line per item.
     `lines` is a text whose lines have tones; `checks` are results of checks, shown with marks. `more` are further keys of the envelope.
     `refusal`: the result is complete, and the change that it describes is refused; it is printed after the result and decides the exit
-    code. `streamed`: the result has been printed already.
+    code. `streamed`: the result has been printed already. `next_step` tells people what to type after this.
     """
 
     command: str
@@ -96,6 +96,7 @@ class Report:
     checks: tuple[CheckResult, ...] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     refusal: ProvisionError | None = None
+    next_step: str = ""
 
     def to_json(self) -> Mapping[str, Any]:
         """The document of `--json`."""

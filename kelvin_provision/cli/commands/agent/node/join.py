@@ -40,8 +40,8 @@ def command(
     given = _given(token, token_file)
     with context_of(session) as ctx:
         member = join_leader(ctx, JoinWish(leader, given, name, cluster_node))
-    warning = "the agent of this node keeps the images: kelvin-provision agent install, or agent restart where it is installed"
-    return Report("node join", (Item("node", member.name, f"member of {member.leader}"),), warnings=(warning,))
+    then = "kelvin-provision agent install, or agent restart where it is installed: the agent fetches and keeps the images"
+    return Report("node join", (Item("node", member.name, f"member of {member.leader}"),), next_step=then)
 
 
 def _given(token: str | None, file: Path | None) -> str | None:

@@ -18,5 +18,5 @@ def command(session: Session) -> Report:
     with context_of(session) as ctx:
         made = make_token(ctx)
     document = {"schema": SCHEMA, **made.to_json()}
-    note = f"on the other node, within 15 minutes: kelvin-provision node join {made.url} --token -"
-    return Report("node token", lines=(Line(made.text),), document=document, warnings=(note, *made.warnings))
+    then = f"on the other node, within 15 minutes: kelvin-provision node join {made.url} --token -"
+    return Report("node token", lines=(Line(made.text),), document=document, warnings=made.warnings, next_step=then)
