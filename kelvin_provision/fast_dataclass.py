@@ -11,9 +11,13 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-__all__ = ["checked", "dataclass"]
+__all__ = ["FOLDED", "checked", "dataclass"]
 
 T = TypeVar("T")
+FOLDED = "(folded)"
+"""Among an instance's values: the texts of its folded fields (`spec.folded`), in the order in which its class names them. One key, so
+that instances go on sharing theirs.
+"""
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -136,9 +140,9 @@ def _repr(self: Any) -> str:
 
 
 def _setattr(self: Any, name: str, value: object) -> None:
-    """Each field is set once: `__init__` sets all of them."""
+    """Each field is set once: `__init__` sets all of them. Then some may be `FOLDED`."""
     values = self.__dict__
-    if name in values or name not in self.__dataclass_fields__:
+    if name in values or name not in self.__dataclass_fields__ or FOLDED in values:
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
     values[name] = value
 

@@ -52,8 +52,6 @@ class Reconciler:
             text, traceback = self._faults.record("reconciling", error)
             for line in (f"reconciling: {text}", *traceback):
                 self._ctx.progress(Note(line))
-        else:
-            self._log(about, "")
 
     def _changes(self) -> Iterator[bool]:
         """Changes of the cluster while something runs there; otherwise its client is not even imported."""
@@ -77,10 +75,14 @@ class Reconciler:
         if changed and self._changed_at is None:
             self._changed_at = now
         settled = self._changed_at is not None and now - self._changed_at >= timings.reconcile_settle and now >= self._not_before
-        if self._names() and (settled or now - self._observed >= timings.reconcile_look):
+        names = self._names()
+        if names and (settled or now - self._observed >= timings.reconcile_look):
             self._changed_at, self._observed = None, now
             observe_running(self._ctx)
             self._not_before = now + timings.reconcile_share * (self._clock() - now)
+            self._log("round", "")
+        elif not names:
+            self._log("round", "")
         if now - self._checked_images >= timings.reconcile_images:
             self._check_images(now)
 

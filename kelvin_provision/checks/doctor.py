@@ -50,7 +50,7 @@ def versions() -> Iterator[CheckFinding]:
 
 CHECKS = (
     Check("versions", "Versions", "Needed for every question to support.", versions, ()),
-    Check("configuration", "Configuration", "An invalid setting stops every command.", host.configuration, ("configuration",)),
+    Check("configuration", "Configuration", "An invalid setting stops every command.", host.configuration, ("configuration", "role")),
     Check(
         "clock",
         "Clock",
@@ -146,6 +146,7 @@ def facts(ctx: Context, configuration: Configuration) -> dict[str, Fact[Any]]:
 
     return {
         "configuration": Fact(lambda: configuration),
+        "role": Fact(lambda: "member" if leading.is_member(ctx.settings.state_dir) else ""),
         "now": Fact(timestamps.now),
         "trust": trust.fact(ctx.settings.trust, lambda: ctx.trust.document, ctx.settings.state_dir),
         "revoked": Fact(lambda: ctx.ledger.revoked_rows() if opened() else ()),

@@ -40,8 +40,8 @@ class Permissions:
     secret: bool = True
 
 
-def configuration(settings: Configuration) -> Iterator[CheckFinding]:
-    """`configuration`: all files and variables are valid."""
+def configuration(settings: Configuration, role: str = "") -> Iterator[CheckFinding]:
+    """`configuration`: all files and variables are valid. A member deploys nothing, and needs no registry."""
     for text in settings.findings:
         yield error(text, "correct it; doctor uses the defaults until then")
     if not settings.findings:
@@ -50,7 +50,7 @@ def configuration(settings: Configuration) -> Iterator[CheckFinding]:
             yield ok("no settings file; all settings have their defaults")
         else:
             yield ok(f"from {files}")
-        if settings.settings.registry is None:
+        if settings.settings.registry is None and role != "member":
             text = "registry is not set: a request without an image URI cannot be deployed"
             yield warning(text, command("config set", "registry", "HOST[:PORT][/PATH]"))
 

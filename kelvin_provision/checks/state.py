@@ -77,7 +77,7 @@ def operations(ledger: LedgerState) -> Iterator[CheckFinding]:
     else:
         where = f"{operation.phase.value}, since {operation.started}"
         text = f"{operation.kind.value} of {names} was interrupted ({where}); the agent or the next change will finish or undo it"
-        yield warning(text, command("agent run"))
+        yield warning(text, command("agent start"))
 
 
 def agent(agent_state: AgentState) -> Iterator[CheckFinding]:

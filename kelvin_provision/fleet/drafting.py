@@ -61,7 +61,8 @@ def _serial(before: Publication | None, chosen: int | None) -> int:
     if chosen is None:
         return last + 1
     if chosen <= last:
-        raise UsageRefused(f"--serial {chosen} is not higher than {last}, the one that is published", hint="leave it out: it is counted up")
+        hint = f"give {last + 1} or more; without --serial it is counted up, but only where something changes"
+        raise UsageRefused(f"--serial {chosen} is not higher than {last}, the one that is published", hint=hint)
     return chosen
 
 

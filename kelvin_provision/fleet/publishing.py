@@ -52,7 +52,7 @@ class PublishRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be published. `changes` is False if boxes would do nothing else than before."""
+    """What would be published. `changes` is False where nothing is published: boxes do what they did, and no serial was asked for."""
 
     publication: Publication
     before: Found | None

@@ -141,13 +141,17 @@ def _take(ctx: Context, reference: str) -> Taken:
 def _refuse_older(db: sqlite3.Connection, reference: str, offered: Believed) -> None:
     """Or another one with the same serial. No date is judged: the box may have no clock that is right.
 
+    The one that it has now stays right where a key is trusted again whose own series had this serial, too.
+
     Raises PublicationOlder, PublicationDiffers.
     """
     serial = offered.publication.serial
     highest = following.highest_serial(db, reference, offered.trusted)
     if serial < highest:
         raise PublicationOlder(f"{reference} has the serial {serial}, and this box has had {highest} of a trusted key already")
-    if others := following.documents(db, reference, offered.trusted, serial) - {offered.document}:
+    others = following.documents(db, reference, offered.trusted, serial) - {offered.document}
+    current = following.publications(db).get(reference)
+    if others and not (current and (current.serial, current.document) == (serial, offered.document)):
         raise PublicationDiffers(
             f"{reference} has two publications with the serial {serial}: this box has had {min(others)}, and now it is {offered.document}"
         )

@@ -74,7 +74,9 @@ def _kept(ledger: Ledger) -> tuple[tuple[ImageLock, ...], bool]:
 
 
 def wanted_by(ledger: Ledger, node: Node, at: Site, settings: NodesSettings, placement: Placement) -> Wanted:
-    """What this member shall have. Sources count nothing for the version: a member that fetches asks for them again when it needs them.
+    """What this member shall have. Sources count nothing for the version: a member keeps those of the document that it has.
+
+    Where others have got an image since, it is asked for in the order of then, the leader last.
 
     All of it is pinned, as on the leader: a version counts as being on a node only when its pods can start there, and so does one that is
     kept for a rollback. Who has an image by its name has it in the variant for another platform, so only those of a fitting one are asked.

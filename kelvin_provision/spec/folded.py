@@ -11,16 +11,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from kelvin_provision.fast_dataclass import FOLDED
+
 T = TypeVar("T")
 
 MANY = 500
 """Where no more values than this are in memory together, none is folded: it would take time and save nothing."""
 _RECENT = 16
 """Read values that are kept: of one text, several fields are asked for one after the other, and equal texts are often neighbours."""
-_KEPT = "(folded)"
-"""Among an instance's values: the texts of its folded fields, in the order in which its class names them. One key, so that instances go
-on sharing theirs.
-"""
 
 
 def fold(text: str) -> bytes:
@@ -44,7 +42,7 @@ class _Foldable:
         self._name, self._number, self._read = name, number, read
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        kept = vars(instance).get(_KEPT) if instance is not None else None
+        kept = vars(instance).get(FOLDED) if instance is not None else None
         if kept is None:
             raise AttributeError(self._name)
         return self._read(kept[self._number])
@@ -62,7 +60,7 @@ def set_folded(instance: object, **kept: bytes | None) -> None:
     for name, text in kept.items():
         if text is not None:
             del values[name]
-    values[_KEPT] = tuple(kept.values())
+    values[FOLDED] = tuple(kept.values())
 
 
 def reader(read: Callable[[Any], T]) -> Callable[[bytes], T]:

@@ -42,6 +42,20 @@ def test_at_a_terminal_it_is_asked_for_without_an_echo(box, monkeypatch):
     assert "cannot be reached" in join(box, "--token", "-", terminal=True, code=os.EX_UNAVAILABLE)
 
 
+def test_what_is_typed_may_end_or_be_no_text(box, monkeypatch):
+    def typed(error):
+        def getpass_(prompt):
+            raise error
+
+        monkeypatch.setattr(getpass, "getpass", getpass_)
+        return box.run("node", "join", "https://127.0.0.1:1", "--token", "-", terminal=True)
+
+    ended = typed(EOFError())
+    assert (ended.exit_code, ended.stdout, ended.stderr.strip()) == (130, "", "Cancelled.")
+    ended = typed(UnicodeDecodeError("utf-8", TOKEN.encode(), 0, 1, "invalid start byte"))
+    assert (ended.exit_code, ended.stderr) == (2, "error: what was typed is not text\n hint: type it again\n")
+
+
 def test_it_comes_from_a_file_that_only_its_owner_can_read(box, tmp_path):
     file = tmp_path / "token"
     assert "no such file" in join(box, "--token-file", str(file), code=os.EX_NOINPUT)

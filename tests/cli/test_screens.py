@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 
 from kelvin_provision.check_result import CheckResult, CheckStatus
+from kelvin_provision.cli.frame import hints
 from kelvin_provision.cli.frame.session import Session
 from kelvin_provision.cli.main import main
 from kelvin_provision.cli.render import checks, layout
 from kelvin_provision.cli.render.progress import choose
 from kelvin_provision.errors import ApplyFailed
 from kelvin_provision.events import Advanced, Finished, Retrying, Started
-from kelvin_provision.hints import command
+from kelvin_provision.hints import command, system
 from kelvin_provision.ledger.staging_state import Downloading, Waiting
 from kelvin_provision.refs import Platform, Reference
 from kelvin_provision.wait_reason import WaitKind, WaitReason
@@ -203,3 +204,19 @@ def test_the_command_below_a_check_is_whole(columns):
     lines = checks.render([CheckResult("following", "Following", "why", CheckStatus.WARNING, "it waits", hint)], look).splitlines()
     assert any("kelvin-provision agent install" in line for line in lines)
     assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+@pytest.mark.parametrize(
+    "hint",
+    [
+        system("chmod", "600", "/media/stick one/token of the leader.txt"),
+        system("apt", "install", "skopeo", note="or copy it from another box, with its libraries, where there is no network at all"),
+        command("workloads deploy", "-f", "my file (1).yaml", instruction="correct the findings, then type it again"),
+    ],
+)
+def test_a_command_that_is_copied_is_on_one_line_whatever_its_words_are(columns, hint):
+    text, copied = hints.line(hint), hints.copied(hint)
+    lines = layout.wrapped(text, columns, begin=len(" hint: "), command=copied).split("\n")
+    assert any(copied in line for line in lines)
+    assert all(len(line) <= columns for line in lines if copied not in line)

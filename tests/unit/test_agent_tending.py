@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from kelvin_provision.agent import reconciler
 from kelvin_provision.agent.reconcile import observe_running
 from kelvin_provision.agent.reconciler import Reconciler
-from kelvin_provision.errors import ClusterDenied, NoSpace, RegistryUnreachable, RuntimeUnreachable
+from kelvin_provision.errors import ClusterDenied, ClusterUnreachable, NoSpace, RegistryUnreachable, RuntimeUnreachable
 from kelvin_provision.events import Note
 from kelvin_provision.spec.enums import Method
 from tests.kit.box import Box
@@ -211,6 +212,54 @@ def test_a_refusal_that_lasts_is_told_once_while_everything_else_works(box, monk
         tended._contained("watch", tended._watch)
         tended._contained("round", lambda: tended._round(changed=False))
     assert notes(box) == ["watching is not for you", "working again", "not any more"]
+
+
+def turns(tended, number=1):
+    for _ in range(number):
+        tended._clock.now += 20
+        tended._contained("watch", tended._watch)
+        tended._contained("round", lambda: tended._round(changed=False))
+
+
+def test_every_outage_is_told_once_and_its_end_too(box, monkeypatch):
+    """As when credentials are unreadable for a while: the watch and the look say the same."""
+    running(box, "a")
+    away, box.said[:] = [True], []
+    tended = Reconciler(box.agent(), clock=Clock())
+
+    def look(ctx=None):
+        if away:
+            raise ClusterUnreachable("the cluster is away")
+
+    def watch(stop):
+        look()
+        yield True
+        away.append(True)
+        look()
+
+    monkeypatch.setattr(box.cluster, "watch", watch)
+    monkeypatch.setattr(reconciler, "observe_running", look)
+    for _ in range(2):
+        turns(tended, 10)
+        away.clear()
+        tended._clock.now += 60
+    assert notes(box) == ["the cluster is away", "working again", "the cluster is away"]
+    turns(tended)
+    assert notes(box) == ["the cluster is away", "working again"] * 2 + ["the cluster is away"]
+
+
+def test_a_look_that_fails_is_told_once_however_often_none_is_due(box, monkeypatch):
+    running(box, "a")
+    box.said[:] = []
+    tended = Reconciler(box.agent(), clock=Clock())
+
+    def denied(what):
+        raise ClusterDenied(f"{what} is not for you")
+
+    monkeypatch.setattr(box.cluster, "watch", lambda stop: denied("watching"))
+    monkeypatch.setattr(reconciler, "observe_running", lambda ctx: denied("looking"))
+    turns(tended, 20)
+    assert notes(box) == ["watching is not for you", "looking is not for you"]
 
 
 def test_a_bug_in_the_looking_after_is_told_with_its_traceback_and_is_not_the_end(box):

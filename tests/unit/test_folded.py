@@ -55,6 +55,8 @@ def test_a_copy_of_a_folded_value_is_equal():
     assert is_folded(folded, "system")
     assert folded == copy.copy(folded) == copy.deepcopy(folded) == whole
     assert dataclasses.asdict(folded) == dataclasses.asdict(whole)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        folded.system = whole.system
 
 
 def test_equal_texts_are_there_once():

@@ -172,6 +172,23 @@ def test_another_publication_with_the_same_serial_is_refused_until_the_next_one(
     assert staged(box) == {"pump": "0.9.0"}
 
 
+def test_the_present_publication_stays_right_when_a_key_with_the_same_serial_is_trusted_again(box, tmp_path):
+    publish(box, SITE, ANNA, 5, request("pump"))
+    take(box.ctx, SITE)
+    annas = box.source.tags[SITE]
+    (tmp_path / "later").mkdir()
+    box.settings = replace(box.settings, trust=trusting(tmp_path / "later", OTTO))
+    publish(box, SITE, OTTO, 5, request("pump", "0.9.0"))
+    assert take(box.ctx, SITE).error is None
+    present = known(box)
+    (tmp_path / "both").mkdir()
+    box.settings = replace(box.settings, trust=trusting(tmp_path / "both", ANNA, OTTO))
+    assert take(box.ctx, SITE).error is None
+    assert known(box) == present
+    box.source.tags[SITE] = annas
+    assert error(box).startswith("publication-differs")
+
+
 def test_what_was_taken_in_before_documents_were_kept_is_known_from_the_next_look_on(box):
     publish(box, SITE, ANNA, 5, request("pump"))
     take(box.ctx, SITE)

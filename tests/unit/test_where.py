@@ -16,6 +16,7 @@ from kelvin_provision.ledger.nodes import membership, places, reading, reports
 from kelvin_provision.ledger.nodes.model import NodeImageState, PlaceRow
 from kelvin_provision.ledger.staging_state import Ready, Spread, StagingState, Tried, transition
 from kelvin_provision.nodes.protocol import LEADER
+from kelvin_provision.nodes.serving import documents as serving_documents
 from kelvin_provision.nodes.serving.documents import Documents
 from kelvin_provision.nodes.wanting import site, wanted_by
 from kelvin_provision.nodes.where.needs import needs
@@ -243,6 +244,18 @@ def test_what_is_kept_is_read_once_for_all_members_and_reports_are_no_news_to_th
     membership.remove(leader.ledger, "node-d", actor="anna")
     with pytest.raises(Refused):
         documents.known("node-d")
+    assert set(documents._made) <= {"node-b", "node-c"}
+
+
+def test_a_document_that_is_sent_is_made_once(leader, monkeypatch):
+    leader.join("node-b")
+    leader.deploy("pump")
+    leader.turn()
+    made = []
+    monkeypatch.setattr(serving_documents, "wanted_by", lambda *words: made.append(words) or wanted_by(*words))
+    documents = Documents(leader.ctx, Placed())
+    assert documents.newest("node-b") is documents.known("node-b").document
+    assert len(made) == 1
 
 
 def test_a_member_loses_nothing_by_a_row_of_the_ledger_that_cannot_be_read(leader):

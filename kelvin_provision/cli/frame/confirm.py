@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kelvin_provision.cli.frame import terminal
 from kelvin_provision.cli.frame.edge import Cancelled
 from kelvin_provision.cli.render import layout
-from kelvin_provision.errors import ConfirmationNeeded
+from kelvin_provision.errors import ConfirmationNeeded, UsageRefused
 
 
 def confirm(question: str, *, yes: bool, goes: Sequence[str] = ()) -> None:
@@ -30,3 +30,16 @@ def confirm(question: str, *, yes: bool, goes: Sequence[str] = ()) -> None:
         terminal.write(sys.stderr, "\n")
     if answer.strip().lower() not in {"y", "yes"}:
         raise Cancelled("nothing was changed")
+
+
+def secret(prompt: str) -> str:
+    """What is typed without an echo. Raises Cancelled at the end of input (Ctrl-D), UsageRefused for what is no text."""
+    from getpass import getpass
+
+    try:
+        return getpass(prompt)
+    except EOFError:
+        terminal.write(sys.stderr, "\n")
+        raise Cancelled("nothing was changed") from None
+    except UnicodeDecodeError:
+        raise UsageRefused("what was typed is not text", hint="type it again") from None  # the error has what was typed

@@ -69,7 +69,8 @@ def _complain(session: Session, error: ProvisionError, evidence: Sequence[str]) 
     lines = [f"{head} {layout.wrapped(shown(str(error), session), width, begin=len('error: '))}"]
     lines += [layout.wrapped(f"  {quoted(line, session)}", width) for line in (evidence if session.whole else grouped(evidence))]
     if error.hint:
-        lines.append(f" hint: {layout.wrapped(plain(hints.line(error.hint)), width, begin=len(' hint: '))}")
+        hint, command_in_it = plain(hints.line(error.hint)), plain(hints.copied(error.hint))
+        lines.append(f" hint: {layout.wrapped(hint, width, begin=len(' hint: '), command=command_in_it)}")
     _aside("\n".join(lines))
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 
 from kelvin_provision.cli.frame.command_table import PROGRAM
 from kelvin_provision.errors import ProvisionError
@@ -35,6 +36,12 @@ def line(hint: Hint | str) -> str:
     """The hint as a command to paste, with its instruction before and its note after; empty for no hint."""
     hint = Hint.of(hint)
     return shell_line(hint, PROGRAM, _this_command(sudo=hint.sudo) if hint.action == THIS_COMMAND else ())
+
+
+def copied(hint: Hint | str) -> str:
+    """The command in `line`, which is copied; empty for none."""
+    hint = Hint.of(hint)
+    return line(replace(hint, instruction="", note="")) if hint.action else ""
 
 
 def _this_command(*, sudo: bool) -> Sequence[str]:

@@ -90,7 +90,7 @@ def _next(hint: Hint, indent: int, look: Look) -> Iterator[str]:
         yield " " * indent + _NEXT + first
         yield from (" " * (indent + len(_NEXT)) + part for part in rest)
         return
-    first, *rest = layout.wrapped(text, look.width, begin=indent + len(_NEXT)).split("\n")
+    first, *rest = layout.wrapped(text, look.width, begin=indent + len(_NEXT), command=_plain(hints.copied(hint), look)).split("\n")
     yield f"{' ' * indent}{_NEXT}{first}".rstrip()
     yield from rest
 

@@ -31,19 +31,25 @@ def width_of(stream: TextIO) -> int | None:
     return shutil.get_terminal_size().columns if terminal.can_draw(stream) else None
 
 
-def wrapped(text: str, width: int | None, *, begin: int = 0) -> str:
-    """Each line of `text` broken between words. `begin`: columns of the first line that something else takes, in colour perhaps."""
+def wrapped(text: str, width: int | None, *, begin: int = 0, command: str = "") -> str:
+    """Each line of `text` broken between words. `begin`: columns of the first line that something else takes, in colour perhaps.
+
+    `command` is one in the text that is not broken, whatever program it starts and whatever its words are.
+    """
     if width is None:
         return text
-    return "\n".join(part for number, line in enumerate(text.split("\n")) for part in _broken(line, width, begin if number == 0 else 0))
+    return "\n".join(
+        part for number, line in enumerate(text.split("\n")) for part in _broken(line, width, begin if number == 0 else 0, command)
+    )
 
 
-def _broken(line: str, width: int, begin: int) -> list[str]:
+def _broken(line: str, width: int, begin: int, command: str) -> list[str]:
     if begin + terminal.cells(line) <= width:
         return [line]
     label = _LABEL.match(line)
     lead = label[0] if label else ""
-    text = _TIME.sub(rf"\1{_JOINT}\2", _COMMAND.sub(lambda match: match[0].replace(" ", _JOINT), line[len(lead) :]))
+    text = line[len(lead) :].replace(command, command.replace(" ", _JOINT)) if command else line[len(lead) :]
+    text = _TIME.sub(rf"\1{_JOINT}\2", _COMMAND.sub(lambda match: match[0].replace(" ", _JOINT), text))
     longest = max((len(word) for word in text.split()), default=0)
     hangs = [begin + len(lead), begin + len(lead.removesuffix("warning: "))]
     hang = next((hang for hang in hangs if hang * _SHARE <= width and hang + longest <= width), None)

@@ -19,6 +19,8 @@ class Made:
     """What a member shall have, in the state of this number."""
 
     state: int
+    version: object
+    """Of the ledger; those of one state differ in their sources."""
     document: Wanted
 
 
@@ -49,17 +51,18 @@ class Documents:
         present = self._read()
         made = self._made.get(name)
         if made is None or made.state != present.state:
-            self._made.pop(name, None)
             member = node(self._ctx.ledger, name)
             if member is None:
                 raise Refused(403, "this leader knows no member with this key")
             document = wanted_by(self._ctx.ledger, member, present.site, self._ctx.settings.nodes, self._placement)
-            made = self._made[name] = Made(present.state, document)
+            made = self._made[name] = Made(present.state, present.version, document)
         return made
 
     def newest(self, name: str) -> Wanted:
         """To be sent: with the sources of this moment. Raises as `known`."""
-        self._made.pop(name, None)
+        version, made = self._read().version, self._made.get(name)
+        if made is not None and made.version != version:
+            del self._made[name]
         return self.known(name).document
 
     def _read(self) -> Present:
@@ -70,5 +73,7 @@ class Documents:
         at = site(ledger)
         basis = at.basis, self._placement.basis(ledger)
         state = 0 if before is None else before.state + (before.basis != basis)
+        if before is None or state != before.state:
+            self._made = {}  # also those of members that were removed
         self._present = Present(version, state, basis, at)
         return self._present

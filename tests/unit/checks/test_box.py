@@ -165,6 +165,12 @@ def test_settings_that_are_wrong_are_lines_and_the_rest_is_looked_at_with_defaul
     assert "regsitry" in found.findings[0]
 
 
+def test_a_member_deploys_nothing_and_needs_no_registry(tmp_path):
+    settings = tolerant(config=Path("/dev/null"), state_dir=tmp_path, environ={}, is_root=False)
+    assert [mark for mark, _ in told(host.configuration(settings))] == ["ok", "warning"]
+    assert [mark for mark, _ in told(host.configuration(settings, "member"))] == ["ok"]
+
+
 def test_a_variable_that_is_wrong_is_a_line_too(tmp_path):
     environ = {"KELVIN_PROVISION_KEEP_REVISIONS": "many"}
     found = tolerant(config=Path("/dev/null"), state_dir=tmp_path, environ=environ, is_root=False)

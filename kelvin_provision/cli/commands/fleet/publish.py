@@ -34,7 +34,7 @@ _SERIAL = Option(
     "--serial",
     metavar="NUMBER",
     min=1,
-    help="A number that grows with each publication, also if nothing else changes.  [default: one more]",
+    help="Publish with this number, higher than the last one, even if nothing else changes.  [default: one more]",
 )
 _IMAGES = Option("--copy-images", help="Copy the images to this registry first, with all platforms and signatures.")
 _DIFF = Option("--diff", help="Show what would change, and publish nothing.")

@@ -61,9 +61,9 @@ def passphrase_of(key: Path, file: Path | None) -> str:
         return passphrase_in(file)
     if not terminal.is_terminal(sys.stdin):
         raise KeyInvalid(f"{key}: it needs its passphrase, and there is no terminal to ask on", hint="add --passphrase-file FILE")
-    from getpass import getpass
+    from kelvin_provision.cli.frame.confirm import secret
 
-    return getpass(f"Passphrase of {key}: ")
+    return secret(f"Passphrase of {key}: ")
 
 
 def new_passphrase(file: Path | None) -> str:
@@ -72,10 +72,10 @@ def new_passphrase(file: Path | None) -> str:
         return passphrase_in(file)
     if not terminal.is_terminal(sys.stdin):
         return ""
-    from getpass import getpass
+    from kelvin_provision.cli.frame.confirm import secret
 
-    passphrase = getpass("Passphrase (empty for none): ")
-    if passphrase and getpass("Again: ") != passphrase:
+    passphrase = secret("Passphrase (empty for none): ")
+    if passphrase and secret("Again: ") != passphrase:
         raise UsageRefused("the passphrases differ; nothing was made", hint="type the same one twice")
     return passphrase
 

@@ -58,7 +58,7 @@ def _given(token: str | None, file: Path | None) -> str | None:
         hint = "give it on standard input (--token -), or in a file (--token-file FILE)"
         raise UsageRefused("a token in the command line can be read by all users of this box", hint=hint)
     if terminal.is_terminal(sys.stdin):
-        from getpass import getpass
+        from kelvin_provision.cli.frame.confirm import secret
 
-        return getpass("Token: ")
+        return secret("Token: ")
     return sys.stdin.readline(_LONGEST)

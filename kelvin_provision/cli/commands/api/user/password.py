@@ -21,9 +21,9 @@ def ask(*, stdin: bool) -> str:
         return password
     if not terminal.is_terminal(sys.stdin):
         raise UsageRefused("there is no terminal to ask for the password on", hint="--password-stdin reads it from standard input")
-    from getpass import getpass
+    from kelvin_provision.cli.frame.confirm import secret
 
-    password = getpass("Password: ")
-    if getpass("Again: ") != password:
+    password = secret("Password: ")
+    if secret("Again: ") != password:
         raise UsageRefused("the passwords differ; nothing was changed", hint="type the same one twice")
     return password
