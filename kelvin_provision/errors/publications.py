@@ -7,14 +7,12 @@ import os
 from kelvin_provision.errors.base import ProvisionError
 from kelvin_provision.hints import command
 
-_ONCE_MORE = ("publish", "-f", "FILE", "REGISTRY/REPO:TAG", "--sign", "KEY")
-
 
 class PublicationInvalid(ProvisionError):
     """What is at the registry is not a publication, or one that breaks a rule of the format; nothing of it was stored."""
 
     code, exit_code = "publication-invalid", os.EX_DATAERR
-    hint_default = command(*_ONCE_MORE, instruction="publish it again at the desk")
+    hint_default = command("publish", "-f", "FILE", "REGISTRY/REPO:TAG", "--sign", "KEY", instruction="publish it again at the desk")
 
 
 class PublicationOlder(ProvisionError):
@@ -22,7 +20,7 @@ class PublicationOlder(ProvisionError):
 
     code, exit_code = "publication-older", os.EX_DATAERR
     _higher = "publish what boxes should have at the desk, with a higher serial than this box has had"
-    hint_default = command(*_ONCE_MORE, "--serial", "NUMBER", instruction=_higher)
+    hint_default = command("publish", "-f", "FILE", "REGISTRY/REPO:TAG", "--sign", "KEY", "--serial", "NUMBER", instruction=_higher)
 
 
 class PublicationDiffers(ProvisionError):
@@ -30,7 +28,7 @@ class PublicationDiffers(ProvisionError):
 
     code, exit_code = "publication-differs", os.EX_DATAERR
     _again = "publish what boxes should have once more at the desk, with a higher serial"
-    hint_default = command(*_ONCE_MORE, "--serial", "NUMBER", instruction=_again)
+    hint_default = command("publish", "-f", "FILE", "REGISTRY/REPO:TAG", "--sign", "KEY", "--serial", "NUMBER", instruction=_again)
 
 
 class ReportInvalid(ProvisionError):
