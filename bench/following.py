@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.measure import Row
 from kelvin_provision import wiring
-from kelvin_provision.context import opened
+from kelvin_provision.context import opened, silent
 from kelvin_provision.following.follower import Follower
 from kelvin_provision.ledger.rows import following
 from kelvin_provision.ledger.rows.following import Followed
@@ -44,7 +44,7 @@ def publication(folder: Path, host: str) -> tuple[str, str]:
     """Its reference and digest."""
     made = artifact.make(PAYLOAD_TYPE, encode(Publication(1, "2026-11-28T10:00:00Z", ())), b"[]")
     reference = Reference.parse(f"{host}/fleet/site:stable")
-    with closing(wiring.destination(Settings(state_dir=folder))) as destination:
+    with closing(wiring.destination(Settings(state_dir=folder), silent)) as destination:
         for blob, data in made.blobs:
             destination.blob(reference, blob, data)
         destination.manifest(reference, made.manifest, OCI_MANIFEST, "stable")
