@@ -1,12 +1,16 @@
-"""The token of `node join`: from standard input, a terminal or a file, and never from the command line."""
+"""The token of `node join`: from standard input, a terminal or a file; and in the command line, where others see it."""
 
 import getpass
 import os
 
 import pytest
 
+from kelvin_provision.nodes import managing
 from tests.kit.box import Box
+from tests.kit.meanwhile import working
 from tests.kit.servers.reserved import free_port
+from tests.kit.sites import box_at
+from tests.kit.waiting import until
 
 TOKEN = f"kn1.{'a' * 64}.{'b' * 64}"
 NO_TOKEN = "that is not a token of a leader"
@@ -26,10 +30,23 @@ def join(box, *words, stdin="", code, **more):
     return ended.stderr
 
 
-def test_a_token_in_the_command_line_is_refused(box):
-    said = join(box, "--token", TOKEN, code=2)
-    assert "can be read by all users of this box" in said
-    assert "(--token -), or in a file (--token-file FILE)" in said
+def test_in_the_command_line_it_is_taken_and_not_repeated(box):
+    assert "cannot be reached" in join(box, "--token", TOKEN, code=os.EX_UNAVAILABLE)
+    assert NO_TOKEN in join(box, "--token", "kn1.x", code=2)
+
+
+def test_others_who_could_read_it_are_told_of_and_what_to_type_next(tmp_path):
+    leader = box_at(tmp_path / "leader")
+    with working(leader.work):
+        until(lambda: any("serving other nodes" in str(event) for event in leader.said))
+        for name, word in (("node-b", "-"), ("node-c", "")):
+            made, member = managing.make_token(leader.ctx), Box(tmp_path / name)
+            words = ("node", "join", made.url, "--name", name, "--cluster-node", name, "--token", word or made.text)
+            ended = member.ended(*words, stdin=f"{made.text}\n")
+            assert made.text not in ended.stdout + ended.stderr
+            assert ("in the list of processes" in ended.stderr, " next: kelvin-provision agent install" in ended.stderr) == (not word, True)
+            member.close()
+    leader.close()
 
 
 def test_it_comes_from_standard_input(box):

@@ -13,11 +13,12 @@ from kelvin_provision.cli.render.report import Item, Report
 from kelvin_provision.errors import UsageRefused
 
 _LEADER = Argument(metavar="LEADER", help="Its address: https://HOST:PORT.")
-_TOKEN = Option("--token", metavar="-", help="Read what `node token` printed there from standard input; at a terminal it is asked for.")
+_TOKEN = Option("--token", metavar="TOKEN", help="What `node token` printed there; - reads it from standard input, or asks for it.")
 _FILE = Option("--token-file", metavar="FILE", help="The token is the first line of this file, with mode 0600.")
 _NAME = Option("--name", metavar="NAME", help="Another name than that of the host.")
 _NODE = Option("--cluster-node", metavar="NODE", help="The name of this node in the cluster, if it is not that of the host.")
 _LONGEST = 1024
+_SEEN = "all users of this node could read the token in the list of processes until it was used; --token - and --token-file FILE hide it"
 
 
 def command(
@@ -40,23 +41,21 @@ def command(
     given = _given(token, token_file)
     with context_of(session) as ctx:
         member = join_leader(ctx, JoinWish(leader, given, name, cluster_node))
+    warnings = (_SEEN,) if token not in {None, "-"} else ()
     then = "kelvin-provision agent install, or agent restart where it is installed: the agent fetches and keeps the images"
-    return Report("node join", (Item("node", member.name, f"member of {member.leader}"),), next_step=then)
+    return Report("node join", (Item("node", member.name, f"member of {member.leader}"),), warnings=warnings, next_step=then)
 
 
 def _given(token: str | None, file: Path | None) -> str | None:
-    """Never from an argument: that stands in the list of processes, that of sudo as well, and in histories. Raises UsageRefused."""
+    """Raises UsageRefused."""
     if token is not None and file is not None:
         raise UsageRefused("--token and --token-file contradict each other")
     if file is not None:
         from kelvin_provision.cli.frame.values.files import secret_in
 
         return secret_in(file, "token", UsageRefused)
-    if token is None:
-        return None
     if token != "-":  # noqa: S105  (no secret)
-        hint = "give it on standard input (--token -), or in a file (--token-file FILE)"
-        raise UsageRefused("a token in the command line can be read by all users of this box", hint=hint)
+        return token
     if terminal.is_terminal(sys.stdin):
         from kelvin_provision.cli.frame.confirm import secret
 
