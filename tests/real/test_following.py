@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kelvin_provision import wiring
+from kelvin_provision.context import silent
 from kelvin_provision.following.boxkey import box_key
 from kelvin_provision.following.follower import Follower
 from kelvin_provision.following.overview import overview
@@ -55,7 +56,7 @@ class Fleet:
 
     def put(self, manifest, blobs=(), tag="stable"):
         reference = Reference.parse(self.reference)
-        with closing(wiring.destination(Settings(state_dir=self.folder))) as destination:
+        with closing(wiring.destination(Settings(state_dir=self.folder), silent)) as destination:
             for data in blobs:
                 destination.blob(reference, Descriptor("application/octet-stream", sha256(data), len(data)), data)
             return destination.manifest(reference, manifest, OCI_MANIFEST, tag)
@@ -232,7 +233,7 @@ def test_what_a_box_reports_is_signed_by_its_own_key_and_stands_under_a_tag_of_i
         assert sent.tag == again.tag == report.tag_of("north-1-2", key.public.key_id)
         assert sent.tag.startswith("north-1-2-")
         assert third.tag != sent.tag
-        with closing(wiring.destination(box.settings)) as destination:
+        with closing(wiring.destination(box.settings, silent)) as destination:
             reference = Reference.parse(fleet.reports)
             assert sorted(destination.tags(reference)) == sorted([sent.tag, third.tag])
             parts = artifact.read(destination.read(reference, sent.tag), report.PAYLOAD_TYPE)
