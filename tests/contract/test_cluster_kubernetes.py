@@ -24,7 +24,9 @@ class KubernetesBench:
     def __init__(self, images, namespace):
         self.images = images
         self.namespace = namespace
-        self.cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="contract", settle=POLICY.settle)
+        self.cluster = Kubernetes(
+            kubeconfig=kubeconfig(), namespace=namespace, name="contract", settle=POLICY.settle, removal_timeout=180.0
+        )
         self.api = Api(kubeconfig=kubeconfig(), context=None)
 
     def picture(self, what):

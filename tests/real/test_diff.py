@@ -95,7 +95,7 @@ def test_a_look_puts_no_image_back(dockerd, registry, tmp_path, request):
 @pytest.mark.kubernetes
 def test_nothing_that_the_server_writes_by_itself_is_drift(cluster_images):
     namespace = fresh_namespace()
-    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
+    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0, removal_timeout=180.0)
     api = kubernetes_api.Api(kubeconfig=kubeconfig(), context=None)
     probe = Probe(ProbeKind.HTTP, path="/", port=8080, period=1)
     system = System(

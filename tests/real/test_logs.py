@@ -52,7 +52,7 @@ def written(cluster, name, count):
 @pytest.mark.kubernetes
 @pytest.mark.timeout(400)
 def test_the_pod_of_a_new_version_is_followed_as_well(cluster_images, tmp_path):
-    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=fresh_namespace(), name="real", settle=1.0)
+    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=fresh_namespace(), name="real", settle=1.0, removal_timeout=180.0)
     one, two = (
         cluster.render(
             Spec("talks", "T", "app", "1", "real", Method.STANDARD, cluster_images["talking"], configuration={"n": number}), (), number

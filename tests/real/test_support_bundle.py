@@ -23,7 +23,7 @@ from tests.kit.waiting import until
 @pytest.mark.timeout(400)
 def test_a_bundle_of_a_real_cluster(cluster_images, tmp_path, monkeypatch):
     namespace = fresh_namespace()
-    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0)
+    cluster = Kubernetes(kubeconfig=kubeconfig(), namespace=namespace, name="real", settle=1.0, removal_timeout=180.0)
     system = System(environment=(Variable("DB_PASSWORD", "s3cret-of-the-pod"),))
     image = cluster_images["talking"]
     spec = Spec("talks", "T", "app", "1", "real", Method.STANDARD, image, system=system)
