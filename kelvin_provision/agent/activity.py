@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -139,6 +139,11 @@ class Activity:
         """Remove the file."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+
+def doing(verb: str, workloads: Iterable[str]) -> str:
+    """What an agent says that it does while it works on these workloads."""
+    return f"{verb} {', '.join(workloads)}"
 
 
 def _in(seconds: float) -> str:

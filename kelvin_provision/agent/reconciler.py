@@ -76,12 +76,12 @@ class Reconciler:
             self._changed_at = now
         settled = self._changed_at is not None and now - self._changed_at >= timings.reconcile_settle and now >= self._not_before
         names = self._names()
-        if names and (settled or now - self._observed >= timings.reconcile_look):
+        looks = bool(names) and (settled or now - self._observed >= timings.reconcile_look)
+        if looks:
             self._changed_at, self._observed = None, now
             observe_running(self._ctx)
             self._not_before = now + timings.reconcile_share * (self._clock() - now)
-            self._log("round", "")
-        elif not names:
+        if looks or not names:
             self._log("round", "")
         if now - self._checked_images >= timings.reconcile_images:
             self._check_images(now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from kelvin_provision.agent import scheduler
+from kelvin_provision.agent.activity import doing
 from kelvin_provision.agent.queue import Group
 from kelvin_provision.context import Context
 from kelvin_provision.errors import Locked, ProvisionError
@@ -33,7 +34,7 @@ class Task:
     @classmethod
     def about(cls, verb: str, revisions: Sequence[Revision], work: Work) -> Task:
         key = f"{verb} {' '.join(f'{revision.workload}/{revision.number}' for revision in revisions)}"
-        return cls(key, f"{verb} {', '.join(revision.workload for revision in revisions)}", work, tuple(revisions))
+        return cls(key, doing(verb, [revision.workload for revision in revisions]), work, tuple(revisions))
 
     @classmethod
     def of_order(cls, ctx: Context, order: Order) -> Task:

@@ -56,7 +56,7 @@ def _time(revision: Revision, work: Mapping[str, Any]) -> str | None:
     own = [task["next_try"] for task in work.get("tasks", ()) if task["name"] in references and task.get("next_try")]
     if own or revision.waiting is None or revision.waiting.kind not in _EVERY_TURN:
         return min(own, default=None)
-    from kelvin_provision.agent.activity import IDLE  # most commands have no trouble to tell of
+    from kelvin_provision.agent.activity import IDLE, doing  # most commands have no trouble to tell of
 
-    busy_elsewhere = work.get("doing") not in {None, IDLE, f"staging {revision.workload}"}
+    busy_elsewhere = work.get("doing") not in {None, IDLE, doing("staging", [revision.workload])}
     return work.get("next_turn") or (None if busy_elsewhere else work.get("since"))

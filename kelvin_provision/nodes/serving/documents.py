@@ -50,7 +50,7 @@ class Documents:
         """Made once for each state; its sources may be older than the last report. Raises Refused for a member that was removed."""
         present = self._read()
         made = self._made.get(name)
-        if made is None or made.state != present.state:
+        if made is None:
             member = node(self._ctx.ledger, name)
             if member is None:
                 raise Refused(403, "this leader knows no member with this key")
@@ -74,6 +74,6 @@ class Documents:
         basis = at.basis, self._placement.basis(ledger)
         state = 0 if before is None else before.state + (before.basis != basis)
         if before is None or state != before.state:
-            self._made = {}  # also those of members that were removed
+            self._made = {}  # of members that were removed, too
         self._present = Present(version, state, basis, at)
         return self._present
