@@ -267,7 +267,7 @@ def test_an_exposed_service_is_published_and_a_plain_one_is_not(bench):
 
 
 def test_a_taken_port_is_found_before_anything_is_touched(bench):
-    port = free_port()  # nobody takes it when it is free again
+    port = free_port()  # reserved: no other test takes it after we close it
     with socket.create_server(("127.0.0.1", port)):
         objects = render(bench, ports=(Port("http", 8080, host_port=port),))
         (finding,) = bench.cluster.plan({NAME: objects}, no_secrets).findings

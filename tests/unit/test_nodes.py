@@ -69,7 +69,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def hasty(tmp_path):
-    """A leader that waits for nobody, which must not meet those who are only slow."""
+    """A leader with timeouts of seconds, for the tests of timeouts only: on a busy machine it would cut off honest clients, too."""
     with closing(Leader(tmp_path / "hasty", limits={"head": 3.0, "body": 1.0, "stuck": 1.0})) as leader:
         yield leader
 

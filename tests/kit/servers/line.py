@@ -10,7 +10,7 @@ PIECE = 1 << 16
 class Line:
     """`port` is its own end, `carried` the bytes that the server has sent over it. Raises OSError where it may not listen.
 
-    It still reads for a client that was killed, until it hears of that: whoever counts waits for `connections` to be none first.
+    After its client was killed, it reads from the server until it notices. Wait until `connections` is 0 before you read `carried`.
     """
 
     def __init__(self, server_port, address="127.0.0.1", port=0):
